@@ -1,0 +1,84 @@
+"""Every error that Echelon raises on purpose.
+
+::
+
+    EchelonError                 1   something a person can mend, of no narrower kind
+    ├── ConfigError              3   the configuration
+    ├── RecordsError             4   source files, contracts, intake
+    ├── FeatureError             5   a feature declaration or its build
+    ├── TrainingError            6   too little data, a leak, a failed fit
+    ├── ModelError               7   a bundle, its signature, the registry
+    ├── PublicationError         8   a publication or its look-up
+    └── ServiceError             9   the endpoint could not start
+
+The number is the exit code of the command line (0 success, 2 wrong usage, 130 Ctrl-C). A message
+says what is wrong, where, and how to mend it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class EchelonError(Exception):
+    """Something a person can mend; the message says how."""
+
+    exit_code = 1
+
+
+class ConfigError(EchelonError):
+    """The configuration is wrong."""
+
+    exit_code = 3
+
+
+class RecordsError(EchelonError):
+    """Source files cannot be read, or records break their contract."""
+
+    exit_code = 4
+
+
+class FeatureError(EchelonError):
+    """A feature is declared wrongly or cannot be built."""
+
+    exit_code = 5
+
+
+class TrainingError(EchelonError):
+    """Models cannot be trained on what there is."""
+
+    exit_code = 6
+
+
+class ModelError(EchelonError):
+    """A model bundle or the registry cannot be used."""
+
+    exit_code = 7
+
+
+class PublicationError(EchelonError):
+    """A publication cannot be written or read."""
+
+    exit_code = 8
+
+
+class ServiceError(EchelonError):
+    """The endpoint cannot start."""
+
+    exit_code = 9
+
+
+def did_you_mean(wrong: str, right: Iterable[str]) -> str:
+    """Return a sentence that lists the right names, the nearest first.
+
+    >>> did_you_mean("hozizon", ["horizon_days", "seed"])
+    "did you mean 'horizon_days'? Known: horizon_days, seed"
+    >>> did_you_mean("colour", ["horizon_days", "seed"])
+    'known: horizon_days, seed'
+    """
+    names = sorted(right)
+    near = difflib.get_close_matches(wrong, names, n=1, cutoff=0.5)
+    if near:
+        return f"did you mean {near[0]!r}? Known: {', '.join(names)}"
+    return f"known: {', '.join(names)}"

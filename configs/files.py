@@ -1,0 +1,102 @@
+"""Files that readers may open: written beside, flushed to disk, then renamed.
+
+A *generation* is an immutable folder under a store; a pointer file names the live one. Replacing
+the pointer is the single atomic step: a reader sees the old generation or the new one, never half.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+POINTER = "CURRENT"
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path`` and rename it onto ``path`` if the block succeeds.
+
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "report.txt"
+    >>> with written_whole(target) as draft:
+    ...     _ = draft.write_text("whole")
+    >>> target.read_text()
+    'whole'
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}.draft")
+    try:
+        yield draft
+        flush_to_disk(draft)
+        os.replace(draft, path)
+        flush_to_disk(path.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` to ``path`` as UTF-8, wholly or not at all."""
+    with written_whole(path) as draft:
+        draft.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` to ``path`` as JSON with sorted keys, wholly or not at all."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True) + "\n")
+
+
+@contextmanager
+def new_generation(store: Path, name: str) -> Iterator[Path]:
+    """Yield a draft folder that becomes ``store/name`` if the block succeeds.
+
+    The generation is not live until :func:`make_live` names it.
+
+    Raises:
+        FileExistsError: a generation of that name exists already; generations are immutable.
+    """
+    target = store / name
+    if target.exists():
+        raise FileExistsError(f"{target} exists already and generations are immutable")
+    store.mkdir(parents=True, exist_ok=True)
+    draft = store / f".{name}.{uuid.uuid4().hex}.draft"
+    draft.mkdir()
+    try:
+        yield draft
+        for file in draft.rglob("*"):
+            flush_to_disk(file)
+        flush_to_disk(draft)
+        os.rename(draft, target)
+        flush_to_disk(store)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def make_live(store: Path, name: str) -> None:
+    """Point ``store`` at its generation ``name``: the one atomic step of every publication."""
+    if not (store / name).is_dir():
+        raise FileNotFoundError(f"{store / name} does not exist, so it cannot be made live")
+    write_text(store / POINTER, name + "\n")
+
+
+def live_generation(store: Path) -> Path | None:
+    """Return the folder that ``store`` points at, or ``None`` before the first one."""
+    try:
+        name = (store / POINTER).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return None
+    return store / name
+
+
+def flush_to_disk(path: Path) -> None:
+    """Wait until ``path``, a file or a folder, is on disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

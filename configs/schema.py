@@ -1,0 +1,381 @@
+"""The configuration: frozen, typed, checked at birth. Units stand in the names.
+
+Defaults that users may change live in ``configs/default.yaml``, not here, so that one file shows
+them all; only what is truly absent unless given defaults to ``None`` or empty.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+Language = Literal["zh", "en"]
+TableName = Literal["customers", "transactions", "interactions", "satisfaction", "attributes"]
+
+
+def _known_timezone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError(f"{name!r} is no IANA time zone (such as 'Asia/Shanghai')") from error
+    return name
+
+
+class Section(BaseModel):
+    """A part of the configuration: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class Text(Section):
+    """A name in both languages."""
+
+    zh: str
+    en: str
+
+    def __getitem__(self, language: Language) -> str:
+        """Return the text in ``language``.
+
+        >>> Text(zh="客户", en="customer")["zh"]
+        '客户'
+        """
+        return self.zh if language == "zh" else self.en
+
+
+class Stores(Section):
+    """Where Echelon keeps what it makes."""
+
+    root: Path
+    tracking_uri: str | None = None
+    artifacts: str | None = None
+    model_name: str = "echelon"
+
+    @property
+    def records(self) -> Path:
+        """Generations of accepted records."""
+        return self.root / "records"
+
+    @property
+    def quarantine(self) -> Path:
+        """Refused rows, one CSV file per source."""
+        return self.root / "quarantine"
+
+    @property
+    def publications(self) -> Path:
+        """Generations of published scores."""
+        return self.root / "publications"
+
+    @property
+    def keys(self) -> Path:
+        """Signing keys, readable by the owner alone."""
+        return self.root / "keys"
+
+
+class Condition(Section):
+    """A test on one raw column; all the tests given must hold."""
+
+    column: str
+    equals: str | float | None = None
+    is_in: tuple[str, ...] | None = None
+    not_in: tuple[str, ...] | None = None
+    starts_with: str | None = None
+    below: float | dt.datetime | dt.date | None = None
+    at_most: float | dt.datetime | dt.date | None = None
+    at_least: float | dt.datetime | dt.date | None = None
+    is_missing: bool | None = None
+
+
+class Mapped(Section):
+    """How one canonical column is made when a plain source column does not do.
+
+    Exactly one of: ``column`` (with optional ``values`` to translate and ``format`` for dates),
+    ``constant``, ``product`` of columns, ``total`` (sum) of columns, ``choose`` by condition.
+    """
+
+    column: str | None = None
+    values: dict[str, str] | None = None
+    otherwise: str | None = None
+    format: str | None = None
+    constant: str | float | None = None
+    product: tuple[str, ...] | None = None
+    total: tuple[str, ...] | None = None
+    choose: tuple[Choice, ...] | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Mapped:
+        ways = (self.column, self.constant, self.product, self.total, self.choose)
+        if sum(way is not None for way in ways) != 1:
+            raise ValueError("give exactly one of column, constant, product, total, choose")
+        return self
+
+
+class Choice(Section):
+    """A value taken where its conditions hold; no condition means otherwise."""
+
+    value: str
+    when: tuple[Condition, ...] = ()
+
+
+class Join(Section):
+    """A look-up file whose columns are added before mapping (product → category)."""
+
+    path: str
+    on: tuple[str, ...]
+    columns: tuple[str, ...]
+
+
+class Source(Section):
+    """One file, folder, glob or database query that becomes rows of one record table."""
+
+    path: str | None = None
+    database: str | None = None
+    query: str | None = None
+    format: Literal["auto", "csv", "parquet"] = "auto"
+    encoding: Literal["auto", "utf-8", "gb18030", "latin-1"] = "auto"
+    delimiter: str = "auto"
+    decimal: Literal[".", ","] = "."
+    timezone: Annotated[str, AfterValidator(_known_timezone)] | None = None
+    columns: dict[str, str | Mapped]
+    attributes: tuple[str, ...] = ()
+    """Further raw columns kept as text on ``customers`` (region, industry …)."""
+    leave_out: tuple[tuple[Condition, ...], ...] = ()
+    """Rows not meant for Echelon: a row that meets every condition of one entry is left out."""
+    duplicates: Literal["quarantine", "keep"] = "quarantine"
+    unique_by: tuple[str, ...] = ()
+    join: Join | None = None
+    unpivot: Unpivot | None = None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Source:
+        if (self.path is None) == (self.database is None):
+            raise ValueError("give either path or database (with query)")
+        if self.database is not None and self.query is None:
+            raise ValueError("database needs query: the SELECT or table to read")
+        return self
+
+
+class Unpivot(Section):
+    """Turns several columns into (name, value) rows, for ``attributes``."""
+
+    columns: tuple[str, ...]
+
+
+class SnapshotSource(Section):
+    """Contract customers whose history is already aggregated: one row each, with a label."""
+
+    source: SnapshotFile
+    customer_id: str | None = None
+    label: str
+    positive: str
+    value_per_month: str | None = None
+    observed_on: dt.date
+    numbers: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    leave_out_columns: tuple[str, ...] = ()
+    names: dict[str, Text] = {}
+
+
+class SnapshotFile(Section):
+    """The file of a snapshot source."""
+
+    path: str
+    format: Literal["auto", "csv", "parquet"] = "auto"
+    encoding: Literal["auto", "utf-8", "gb18030", "latin-1"] = "auto"
+    delimiter: str = "auto"
+    decimal: Literal[".", ","] = "."
+
+
+class Sources(Section):
+    """Every source; only transactions are needed, or a snapshot alone."""
+
+    customers: tuple[Source, ...] = ()
+    transactions: tuple[Source, ...] = ()
+    interactions: tuple[Source, ...] = ()
+    satisfaction: tuple[Source, ...] = ()
+    attributes: tuple[Source, ...] = ()
+    snapshot: SnapshotSource | None = None
+
+    @model_validator(mode="after")
+    def _something_to_score(self) -> Sources:
+        if self.snapshot is not None and self.tables:
+            raise ValueError("a snapshot source stands alone: remove the event sources or it")
+        return self
+
+    @property
+    def tables(self) -> dict[str, tuple[Source, ...]]:
+        """The event sources that are given, by table."""
+        names = ("customers", "transactions", "interactions", "satisfaction", "attributes")
+        return {name: getattr(self, name) for name in names if getattr(self, name)}
+
+
+class Churn(Section):
+    """What counts as lost."""
+
+    horizon_days: Annotated[int, Field(ge=7, le=1460)]
+    rule: Literal["no_purchase", "contract_end"]
+
+
+class Clv(Section):
+    """What is counted as value."""
+
+    horizon_days: Annotated[int, Field(ge=7, le=3650)]
+    measure: Literal["spend", "margin"]
+
+
+class Snapshots(Section):
+    """The cutoffs that models learn from."""
+
+    spacing_days: Annotated[int, Field(ge=1)]
+    count: Annotated[int, Field(ge=1)]
+    year_back: bool
+    minimum_history_days: Annotated[int, Field(ge=1)]
+    evaluation_cutoff: dt.date | None = None
+    """Default: the horizon before the as-of day. Everything trained for it closes by then."""
+
+
+class Engine(Section):
+    """What computes features."""
+
+    name: Literal["duckdb", "spark"]
+    threads: Annotated[int, Field(ge=1)]
+    memory_limit_gib: Annotated[float, Field(gt=0)]
+    spark_master: str
+
+
+class FeatureChoice(Section):
+    """Which declared features are used."""
+
+    families: tuple[Literal["behaviour", "interaction", "satisfaction", "profile"], ...]
+    leave_out: tuple[str, ...] = ()
+
+
+class Trees(Section):
+    """LightGBM's settings, one set for every target."""
+
+    count: Annotated[int, Field(ge=1)]
+    leaves: Annotated[int, Field(ge=2)]
+    learning_rate: Annotated[float, Field(gt=0, le=1)]
+    minimum_rows_per_leaf: Annotated[int, Field(ge=1)]
+    tweedie_power: Annotated[float, Field(gt=1, lt=2)]
+
+
+class Training(Section):
+    """How models are fitted."""
+
+    seed: int
+    threads: Annotated[int, Field(ge=1)]
+    minimum_customers: Annotated[int, Field(ge=1)]
+    interval_level: Annotated[float, Field(gt=0, lt=1)]
+    segments_at_most: Annotated[int, Field(ge=2, le=12)]
+    trees: Trees
+
+
+class Tier(Section):
+    """One value tier; listed from the highest to the lowest."""
+
+    code: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    name: Text
+
+
+class Thresholds(Section):
+    """Where the tiers divide, from the lowest boundary to the highest."""
+
+    by: Literal["quantile", "amount", "revenue_share", "natural_breaks"]
+    at: tuple[float, ...] = ()
+
+
+class Guard(Section):
+    """A rule that caps or lifts a tier, whatever the expected value."""
+
+    name: Text
+    feature: str
+    at_least: float | None = None
+    at_most: float | None = None
+    cap: str | None = None
+    lift: str | None = None
+
+
+class ChurnBands(Section):
+    """From which churn probability a customer counts as medium or high risk."""
+
+    medium: Annotated[float, Field(gt=0, lt=1)]
+    high: Annotated[float, Field(gt=0, lt=1)]
+
+
+class TierPolicy(Section):
+    """How expected value becomes a tier."""
+
+    name: str
+    objective: Literal["revenue", "margin", "retention"]
+    tiers: Annotated[tuple[Tier, ...], Field(min_length=2)]
+    thresholds: Thresholds
+    hysteresis: Annotated[float, Field(ge=0, lt=1)]
+    minimum_stay_days: Annotated[int, Field(ge=0)]
+    guards: tuple[Guard, ...] = ()
+    churn_bands: ChurnBands
+
+    @model_validator(mode="after")
+    def _consistent(self) -> TierPolicy:
+        codes = [tier.code for tier in self.tiers]
+        at = self.thresholds.at
+        if len(set(codes)) != len(codes):
+            raise ValueError(f"tier codes repeat: {codes}")
+        if self.thresholds.by != "natural_breaks" and len(at) != len(codes) - 1:
+            raise ValueError(f"{len(codes)} tiers need {len(codes) - 1} thresholds, got {len(at)}")
+        if list(at) != sorted(set(at)):
+            raise ValueError(f"thresholds must rise strictly, got {list(at)}")
+        if self.thresholds.by in ("quantile", "revenue_share") and not all(0 < x < 1 for x in at):
+            raise ValueError(f"{self.thresholds.by} thresholds lie between 0 and 1, got {list(at)}")
+        for guard in self.guards:
+            for code in (guard.cap, guard.lift):
+                if code is not None and code not in codes:
+                    raise ValueError(f"guard names tier {code!r}; tiers are {codes}")
+        return self
+
+
+class Lifecycle(Section):
+    """Boundaries of the lifecycle stages."""
+
+    new_within_days: Annotated[int, Field(ge=1)]
+    lost_after_days: Annotated[int, Field(ge=1)]
+
+
+class Serving(Section):
+    """The endpoint."""
+
+    host: str
+    port: Annotated[int, Field(ge=1, le=65535)]
+    rows_per_request: Annotated[int, Field(ge=1)]
+    request_bytes: Annotated[int, Field(ge=1024)]
+    allowed_hosts: tuple[str, ...]
+    reasons: Annotated[int, Field(ge=1, le=10)]
+    score_rows_at_once: Annotated[int, Field(ge=1000)]
+
+
+class Config(Section):
+    """Everything that can be set."""
+
+    name: str
+    company: Text
+    language: Language
+    timezone: Annotated[str, AfterValidator(_known_timezone)]
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    data: Path
+    """Folder that relative source paths start from."""
+    as_of: dt.date | None = None
+    """The day scores hold for; default: the last day with records."""
+    sources: Sources
+    stores: Stores
+    engine: Engine
+    features: FeatureChoice
+    churn: Churn
+    clv: Clv
+    snapshots: Snapshots
+    training: Training
+    policy: TierPolicy
+    lifecycle: Lifecycle
+    serving: Serving
