@@ -1,0 +1,322 @@
+"""The ``echelon`` command: each command reads its arguments, calls one function and prints.
+
+Heavy imports stand inside the commands, so that ``echelon --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from configs.errors import EchelonError
+
+if TYPE_CHECKING:
+    from configs.schema import Config, Language
+
+EXIT_CODES = """
+Exit codes: 0 done · 2 wrong usage · 3 configuration · 4 records · 5 features · 6 training ·
+7 model or registry · 8 publication · 9 endpoint · 130 stopped by Ctrl-C
+"""
+
+app = typer.Typer(
+    help="Echelon: customer tiers, lifetime value and churn from a company's own records, explained.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+config_commands = typer.Typer(help="Check or show the configuration.", no_args_is_help=True)
+app.add_typer(config_commands, name="config", rich_help_panel="Your data")
+
+ConfigPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        help="YAML file, or a shipped one such as datasets/telco.yaml. "
+        "Default: echelon.yaml in this folder.",
+    ),
+]
+Reason = Annotated[str, typer.Option(help="Why; kept on record.")]
+
+
+def main() -> None:
+    """Run the command line; an Echelon error becomes one message and its exit code."""
+    try:
+        app()
+    except EchelonError as error:
+        print(f"echelon: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from error
+    except KeyboardInterrupt as error:
+        print("echelon: stopped; nothing is half-written", file=sys.stderr)
+        raise SystemExit(130) from error
+
+
+def _path(path: Path | None) -> Path | None:
+    from configs.load import shipped
+
+    if path is None:
+        own = Path("echelon.yaml")
+        return own if own.is_file() else None
+    return path if path.exists() else shipped(path.as_posix().removeprefix("configs/"))
+
+
+def _config(path: Path | None) -> Config:
+    from configs.load import load
+
+    return load(_path(path))
+
+
+@config_commands.command("check")
+def config_check(config: ConfigPath = None) -> None:
+    """Say whether the configuration is right, and what is wrong.
+
+    Example: echelon config check -c configs/demo.yaml
+    """
+    loaded = _config(config)
+    typer.echo(f"{_path(config) or 'The defaults'}: right ({loaded.name}, as {loaded.language})")
+
+
+@config_commands.command("show")
+def config_show(config: ConfigPath = None) -> None:
+    """Print every setting and where its value came from.
+
+    Example: echelon config show -c configs/demo.yaml
+    """
+    from configs.load import origins
+    from serving.console_output import show_origins
+
+    show_origins(origins(_path(config)))
+
+
+@app.command(rich_help_panel="Your data")
+def init(
+    folder: Annotated[Path, typer.Argument(help="Folder of CSV or Parquet files.")],
+    out: Annotated[Path, typer.Option(help="Where to write the proposal.")] = Path("echelon.yaml"),
+) -> None:
+    """Look at someone's files and propose a configuration with the column mapping.
+
+    Example: echelon init exports --out echelon.yaml
+    """
+    from features.proposal import write_proposal
+
+    write_proposal(folder, out)
+    typer.echo(f"{out} is written; look it over, then: echelon intake -c {out}")
+
+
+@app.command(rich_help_panel="Your data")
+def fetch(
+    name: Annotated[str, typer.Argument(help="online-retail-ii, complete-journey, cdnow, telco")],
+    out: Annotated[Path, typer.Option(help="Folder to put it in.")] = Path("var/data"),
+) -> None:
+    """Download a public data set from its publisher and check it.
+
+    Example: echelon fetch online-retail-ii --out var/data
+    """
+    from features.publishers import fetch as fetch_data_set
+
+    typer.echo(f"{fetch_data_set(name, out)} is here; set ECHELON_DATA={out} to use it")
+
+
+@app.command(rich_help_panel="Your data")
+def simulate(
+    customers: Annotated[int, typer.Option(min=1, help="How many customers.")] = 5000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same company.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("var/simulated"),
+    dirty: Annotated[bool, typer.Option(help="Write what real exports look like.")] = False,
+    csv: Annotated[bool, typer.Option(help="CSV instead of Parquet.")] = False,
+) -> None:
+    """Write a believable company as five tables, with its hidden truth.
+
+    Example: echelon simulate --customers 5000 --seed 7 --out var/simulated
+    """
+    from features.simulator import simulate as write_company
+    from serving.console_output import steps
+
+    with steps() as progress:
+        write_company(
+            customers,
+            seed,
+            out,
+            dirty=dirty,
+            file_format="csv" if csv else "parquet",
+            progress=progress,
+        )
+    typer.echo(f"{customers} customers are in {out}")
+
+
+@app.command(rich_help_panel="Your data")
+def intake(
+    config: ConfigPath = None,
+    retry: Annotated[bool, typer.Option(help="Take in the mended quarantine rows.")] = False,
+) -> None:
+    """Read, repair and check the records; print what was refused and what can be trained.
+
+    Example: echelon intake -c configs/demo.yaml
+    """
+    from features.intake import take_in
+    from features.report import show
+    from serving.console_output import console, steps
+
+    loaded = _config(config)
+    with steps() as progress:
+        report = take_in(loaded, progress, retry=retry)
+    console().print(show(report, loaded.language))
+
+
+@app.command(rich_help_panel="Models")
+def train(config: ConfigPath = None) -> None:
+    """Train on the records taken in, grade against simple rules, register the model.
+
+    Example: echelon train -c configs/demo.yaml
+    """
+    from serving.console_output import console, steps
+    from serving.pipeline import train as train_models
+    from training.evaluate import show
+
+    loaded = _config(config)
+    with steps() as progress:
+        trained = train_models(loaded, progress)
+    console().print(show(trained.evaluation, loaded.language))
+    typer.echo(
+        f"Model {trained.version} is registered; to serve it: echelon promote {trained.version}"
+    )
+
+
+@app.command(rich_help_panel="Models")
+def promote(
+    version: Annotated[str, typer.Argument(help="Model version, or latest.")] = "latest",
+    reason: Reason = "promoted from the command line",
+    config: ConfigPath = None,
+) -> None:
+    """Make a model version the champion, after its signature and golden predictions hold.
+
+    Example: echelon promote latest --reason "first model" -c configs/demo.yaml
+    """
+    from training.registry import promote as promote_version
+
+    promotion = promote_version(_config(config), version, reason)
+    typer.echo(f"Model {promotion.version} is champion")
+
+
+@app.command(rich_help_panel="Models")
+def rollback(reason: Reason = "rolled back", config: ConfigPath = None) -> None:
+    """Make the champion before this one the champion again.
+
+    Example: echelon rollback --reason "complaints from sales" -c configs/demo.yaml
+    """
+    from training.registry import rollback as roll_back
+
+    promotion = roll_back(_config(config), reason)
+    typer.echo(f"Model {promotion.version} is champion again")
+
+
+@app.command(rich_help_panel="Models")
+def history(
+    at: Annotated[
+        dt.datetime | None, typer.Option(help="What was live then: 2026-11-20T08:00:00.")
+    ] = None,
+    config: ConfigPath = None,
+) -> None:
+    """Print which models were champion when, and why.
+
+    Example: echelon history --at 2030-01-01 -c configs/demo.yaml
+    """
+    from serving.console_output import show_history
+    from training.registry import history as promotions
+
+    show_history(promotions(_config(config), at))
+
+
+@app.command(rich_help_panel="Scores")
+def score(config: ConfigPath = None) -> None:
+    """Score all customers with the champion and publish scores, tiers and reasons at once.
+
+    Example: echelon score -c configs/demo.yaml
+    """
+    from serving.console_output import steps
+    from serving.pipeline import score as score_customers
+
+    with steps() as progress:
+        folder = score_customers(_config(config), progress)
+    typer.echo(f"Published: {folder}")
+
+
+@app.command(rich_help_panel="Scores")
+def explain(
+    customer_id: Annotated[str, typer.Argument(help="As in your records.")],
+    language: Annotated[str | None, typer.Option(help="zh or en; default: the config's.")] = None,
+    config: ConfigPath = None,
+) -> None:
+    """Print one customer's tier, value and churn with the reasons.
+
+    Example: echelon explain C000001 -c configs/demo.yaml
+    """
+    from serving.console_output import console
+    from serving.explain import render
+    from serving.publication import open_live
+
+    loaded = _config(config)
+    answer = open_live(loaded.stores.publications).customer(customer_id)
+    console().print(render(answer, _language(language, loaded)))
+
+
+@app.command(rich_help_panel="Scores")
+def report(
+    out: Annotated[Path | None, typer.Option(help="Default: report.html in the store.")] = None,
+    config: ConfigPath = None,
+) -> None:
+    """Write the report for managers: one self-contained page, Chinese and English.
+
+    Example: echelon report -c configs/demo.yaml
+    """
+    from serving.pipeline import report as write_report
+
+    typer.echo(f"Open {write_report(_config(config), out)}")
+
+
+@app.command(rich_help_panel="Scores")
+def run(config: ConfigPath = None) -> None:
+    """Do it all: intake, training, promotion, publication, report.
+
+    Example: echelon run -c configs/demo.yaml
+    """
+    from serving.console_output import console, steps
+    from serving.pipeline import run as run_all
+
+    loaded = _config(config)
+    with steps() as progress:
+        outcome = run_all(loaded, progress)
+    console().print(outcome.summary(loaded.language, _path(config)))
+
+
+@app.command(rich_help_panel="Endpoint")
+def serve(
+    config: ConfigPath = None,
+    host: Annotated[str | None, typer.Option(help="Default: the config's.")] = None,
+    port: Annotated[int | None, typer.Option(help="Default: the config's.")] = None,
+) -> None:
+    """Answer predictions over HTTP until Ctrl-C.
+
+    Example: echelon serve -c configs/demo.yaml --port 3000
+    """
+    from serving.serve import serve as serve_forever
+
+    serve_forever(_config(config), _path(config), host, port)
+
+
+def _language(language: str | None, config: Config) -> Language:
+    if language is None:
+        return config.language
+    if language not in ("zh", "en"):
+        raise typer.BadParameter(f"{language!r} is no language of Echelon; zh or en")
+    return "zh" if language == "zh" else "en"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""What the command line prints: progress and the small tables of its own commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from configs.load import Origin
+from configs.progress import Progress as Callback
+
+if TYPE_CHECKING:
+    from training.registry import Promotion
+
+
+def console() -> Console:
+    """Return the terminal; wide enough for tables where output is no terminal."""
+    probe = Console()
+    return probe if probe.is_terminal else Console(width=110)
+
+
+@contextmanager
+def steps() -> Iterator[Callback]:
+    """Show one progress bar per named step on standard error while the block runs."""
+    bars = Progress(
+        TextColumn("{task.description:<28}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+    )
+    tasks: dict[str, int] = {}
+
+    def progress(step: str, share: float) -> None:
+        if step not in tasks:
+            tasks[step] = bars.add_task(step, total=1.0)
+        bars.update(tasks[step], completed=min(max(share, 0.0), 1.0))  # type: ignore[arg-type]
+
+    with bars:
+        yield progress
+
+
+def show_origins(origins: Sequence[Origin]) -> None:
+    """Print each setting, its value and the layer that set it."""
+    table = Table("setting", "value", "from", box=None)
+    for origin in origins:
+        table.add_row(origin.key, str(origin.value), origin.source)
+    console().print(table)
+
+
+def show_history(promotions: Sequence[Promotion]) -> None:
+    """Print promotions, the newest first."""
+    table = Table("model", "live from (UTC)", "reason", box=None)
+    for promotion in promotions:
+        table.add_row(promotion.version, promotion.at.isoformat(" ", "seconds"), promotion.reason)
+    console().print(table)

@@ -1,0 +1,40 @@
+"""Files and generations are whole or absent."""
+
+from __future__ import annotations
+
+import pytest
+
+from configs.files import live_generation, make_live, new_generation, write_json, written_whole
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_draft(tmp_path):
+    write_json(tmp_path / "a.json", {"old": 1})
+    with pytest.raises(RuntimeError), written_whole(tmp_path / "a.json") as draft:
+        draft.write_text("half")
+        raise RuntimeError
+    assert (tmp_path / "a.json").read_text() == '{\n  "old": 1\n}\n'
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_generation_is_live_only_once_named(tmp_path):
+    with new_generation(tmp_path, "one") as draft:
+        (draft / "x").write_text("1")
+    assert live_generation(tmp_path) is None
+    make_live(tmp_path, "one")
+    assert live_generation(tmp_path) == tmp_path / "one"
+
+
+def test_a_failed_generation_leaves_nothing(tmp_path):
+    with pytest.raises(RuntimeError), new_generation(tmp_path, "one") as draft:
+        (draft / "x").write_text("1")
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_generations_are_immutable_and_only_whole_ones_go_live(tmp_path):
+    with new_generation(tmp_path, "one"):
+        pass
+    with pytest.raises(FileExistsError), new_generation(tmp_path, "one"):
+        pass
+    with pytest.raises(FileNotFoundError, match="cannot be made live"):
+        make_live(tmp_path, "two")
