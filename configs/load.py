@@ -53,7 +53,10 @@ def shipped(name: str) -> Path:
     """Return the path of a configuration that comes with Echelon (``datasets/telco.yaml``)."""
     path = Path(str(resources.files("configs"))) / name
     if not path.is_file():
-        raise ConfigError(f"no shipped configuration is called {name!r}; {_shipped_names()}")
+        raise ConfigError(
+            f"{name} is neither a file here nor a shipped configuration ({_shipped_names()}); "
+            "`echelon init DIR` writes one for a folder of files"
+        )
     return path
 
 

@@ -23,7 +23,7 @@ Exit codes: 0 done · 2 wrong usage · 3 configuration · 4 records · 5 feature
 """
 
 app = typer.Typer(
-    help="Echelon: customer tiers, lifetime value and churn from a company's own records, explained.",
+    help="Customer tiers, lifetime value and churn from your own records, explained.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
     add_completion=False,
@@ -136,6 +136,7 @@ def simulate(
     Example: echelon simulate --customers 5000 --seed 7 --out var/simulated
     """
     from features.simulator import simulate as write_company
+
     from serving.console_output import steps
 
     with steps() as progress:
@@ -161,6 +162,7 @@ def intake(
     """
     from features.intake import take_in
     from features.report import show
+
     from serving.console_output import console, steps
 
     loaded = _config(config)
@@ -175,9 +177,10 @@ def train(config: ConfigPath = None) -> None:
 
     Example: echelon train -c configs/demo.yaml
     """
+    from training.evaluate import show
+
     from serving.console_output import console, steps
     from serving.pipeline import train as train_models
-    from training.evaluate import show
 
     loaded = _config(config)
     with steps() as progress:
@@ -227,8 +230,9 @@ def history(
 
     Example: echelon history --at 2030-01-01 -c configs/demo.yaml
     """
-    from serving.console_output import show_history
     from training.registry import history as promotions
+
+    from serving.console_output import show_history
 
     show_history(promotions(_config(config), at))
 

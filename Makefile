@@ -1,0 +1,51 @@
+# Every target does its own set-up in .venv. PYTHON=python3.12 picks another interpreter.
+PYTHON ?= python3
+BIN := .venv/bin
+EXTRAS := dev,postgresql$(if $(shell command -v java 2>/dev/null),$(comma)spark)
+comma := ,
+INSTALL = UV_COMPILE_BYTECODE=1 $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
+
+.PHONY: demo serve test test-fast lint notebooks docs clean help
+
+help:
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: .venv/.ready  ## simulate 5,000 customers, train, publish, report (about two minutes)
+	$(BIN)/echelon simulate --customers 5000 --seed 7 --out var/demo/exports
+	$(BIN)/echelon run --config configs/demo.yaml
+
+serve: .venv/.ready  ## answer predictions for the demo at http://127.0.0.1:3000
+	$(BIN)/echelon serve --config configs/demo.yaml
+
+test: .venv/.ready-dev  ## the whole suite (ECHELON_DATA=… adds the tests on real data)
+	$(BIN)/pytest -n 2 --dist loadgroup $(PYTEST_FLAGS)
+
+test-fast: .venv/.ready-dev  ## the part that ends within 90 seconds
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow and not spark and not data" $(PYTEST_FLAGS)
+
+lint: .venv/.ready-dev  ## style, types, direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+notebooks: .venv/.ready-dev  ## run the four notebooks on the demo's results
+	$(BIN)/python -m notebooks.execute
+
+docs: .venv/.ready-dev  ## write the pages that are generated from the code
+	$(BIN)/python -m features.docs
+
+clean:  ## remove what the demo and the tests made
+	rm -rf var .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.venv/bin/uv:
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet uv
+
+.venv/.ready: .venv/bin/uv pyproject.toml constraints.txt
+	$(INSTALL) --editable .
+	@touch $@
+
+.venv/.ready-dev: .venv/bin/uv pyproject.toml constraints.txt
+	$(INSTALL) --editable '.[$(EXTRAS)]'
+	@touch $@ .venv/.ready
