@@ -1,0 +1,182 @@
+"""A served number: ``inverse_link(intercept + slope · (anchor + trees))``, explained exactly.
+
+Every step after the anchor and the trees is affine in the link, so exact Shapley values of the
+anchor plus TreeSHAP of the trees, times the slope, add up to what is served.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import lightgbm as lgb
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from configs.errors import ModelError
+from training.anchor import FREQUENCY, Anchor, Columns, TargetName, Vector
+
+Link = Literal["logit", "log"]
+LINKS: dict[TargetName, Link] = {"churn": "logit", "clv": "log"}
+LINK_BOUND = 30.0
+"""Predictions stay within exp(±30), so no link score overflows."""
+
+
+@dataclass(frozen=True)
+class AdditiveModel:
+    """A frozen model of one target.
+
+    Attributes:
+        target: ``churn`` (probability) or ``clv`` (money).
+        horizon_days: what the prediction covers.
+        anchor: what the purchase model says, or a constant.
+        tree_inputs: columns of the trees, in their order; NaN is "missing".
+        trees: LightGBM text; ``None`` where rules only are served.
+        intercept, slope: the affine step after the sum.
+        threads: used by LightGBM; changes no result.
+    """
+
+    target: TargetName
+    horizon_days: int
+    anchor: Anchor
+    tree_inputs: tuple[str, ...] = ()
+    trees: str | None = None
+    intercept: float = 0.0
+    slope: float = 1.0
+    threads: int = 2
+
+    @property
+    def link(self) -> Link:
+        """The scale on which contributions add up."""
+        return LINKS[self.target]
+
+    @property
+    def anchor_inputs(self) -> tuple[str, ...]:
+        """Columns of the anchor; none for contract customers."""
+        return self.anchor.inputs
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Every column the model reads, each once."""
+        return tuple(dict.fromkeys((*self.anchor_inputs, *self.tree_inputs)))
+
+    @property
+    def is_rules_only(self) -> bool:
+        """Whether the anchor stands alone: too few customers for trees."""
+        return self.trees is None
+
+    def fallback(self, columns: Columns) -> NDArray[np.bool_]:
+        """Return who is scored by the base rate of customers without purchases."""
+        return self.anchor.never_bought(columns, _rows(columns))
+
+    def link_score(self, columns: Columns) -> Vector:
+        """Return intercept + slope · (anchor + trees), one value per customer."""
+        n = _rows(columns)
+        total = self.anchor.link(columns, n) + self._of_trees(columns, n)
+        return self.intercept + self.slope * total
+
+    def predict(self, columns: Columns) -> Vector:
+        """Return churn probabilities in (0, 1) or expected money, positive."""
+        return self.inverse_link(self.link_score(columns))
+
+    def inverse_link(self, scores: Vector) -> Vector:
+        """Return probabilities or money for link scores."""
+        bounded = np.clip(scores, -LINK_BOUND, LINK_BOUND)
+        return expit(bounded) if self.link == "logit" else np.exp(bounded)
+
+    def contributions(self, columns: Columns) -> tuple[float, dict[str, Vector]]:
+        """Return the base and each input's contribution, all on the link scale.
+
+        ``base + sum(contributions) == link_score`` to 1e-9 for every customer. The anchor is
+        split by exact Shapley values, the trees by TreeSHAP (Lundberg et al. 2020).
+        """
+        n = _rows(columns)
+        base, parts = self.anchor.shapley(columns, n)
+        expected, of_trees = self._tree_parts(columns, n)
+        for name, part in of_trees.items():
+            parts[name] = parts[name] + part if name in parts else part
+        scaled = {name: self.slope * part for name, part in parts.items()}
+        return self.intercept + self.slope * (base + expected), scaled
+
+    def to_files(self) -> dict[str, bytes]:
+        """Return the files of the model: ``<target>.json`` and, with trees, ``<target>.txt``."""
+        described = {
+            "kind": "additive",
+            "target": self.target,
+            "horizon_days": self.horizon_days,
+            "anchor": self.anchor.to_dict(),
+            "tree_inputs": list(self.tree_inputs),
+            "has_trees": self.trees is not None,
+            "intercept": self.intercept,
+            "slope": self.slope,
+        }
+        files = {f"{self.target}.json": json.dumps(described, indent=1).encode()}
+        if self.trees is not None:
+            files[f"{self.target}.txt"] = self.trees.encode()
+        return files
+
+    @classmethod
+    def from_files(cls, target: TargetName, files: Mapping[str, bytes]) -> AdditiveModel:
+        """Return the model that ``to_files`` wrote.
+
+        Raises:
+            ModelError: a file is missing.
+        """
+        described = json.loads(_file(files, f"{target}.json"))
+        trees = _file(files, f"{target}.txt").decode() if described["has_trees"] else None
+        return cls(
+            target=target,
+            horizon_days=described["horizon_days"],
+            anchor=Anchor.from_dict(described["anchor"]),
+            tree_inputs=tuple(described["tree_inputs"]),
+            trees=trees,
+            intercept=described["intercept"],
+            slope=described["slope"],
+        )
+
+    @cached_property
+    def booster(self) -> lgb.Booster:
+        """The trees, loaded once."""
+        return lgb.Booster(model_str=self.trees)
+
+    def _of_trees(self, columns: Columns, n: int) -> Vector:
+        if self.trees is None or n == 0:
+            return np.zeros(n)
+        scores = self.booster.predict(
+            self._matrix(columns), raw_score=True, num_threads=self.threads
+        )
+        return np.where(self.anchor.never_bought(columns, n), 0.0, scores)
+
+    def _tree_parts(self, columns: Columns, n: int) -> tuple[float, dict[str, Vector]]:
+        """Return the trees' mean output and their Shapley values; none for who never bought."""
+        if self.trees is None:
+            return 0.0, {}
+        X = self._matrix(columns) if n else np.full((1, len(self.tree_inputs)), np.nan)
+        shap = np.asarray(self.booster.predict(X, pred_contrib=True, num_threads=self.threads))
+        expected = float(shap[0, -1])
+        bought = ~self.anchor.never_bought(columns, n)
+        shap = np.where(bought[:, None], shap[:n, :-1], 0.0)
+        parts = dict(zip(self.tree_inputs, shap.T, strict=True))
+        if not bought.all():
+            parts[FREQUENCY] = np.where(bought, 0.0, -expected)
+        return expected, parts
+
+    def _matrix(self, columns: Columns) -> Vector:
+        return np.column_stack([columns[name] for name in self.tree_inputs])
+
+
+def _rows(columns: Columns) -> int:
+    return len(next(iter(columns.values()))) if columns else 0
+
+
+def _file(files: Mapping[str, bytes], name: str) -> bytes:
+    if name not in files:
+        raise ModelError(
+            f"the model has no file {name!r}; it has {sorted(files)}. "
+            "The bundle is incomplete: train again or promote another version"
+        )
+    return files[name]

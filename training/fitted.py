@@ -1,0 +1,116 @@
+"""What training ends in: everything that a bundle holds, before it is written."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from features.spec import Feature
+from training.evaluate import Evaluation
+from training.intervals import Intervals
+from training.models import Model
+from training.policy import Policy
+from training.segments import Segments
+
+Vector = NDArray[np.float64]
+QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+GOLDEN_ROWS = 50
+
+
+class Reference(BaseModel):
+    """What the customers scored at the fit looked like, for warnings and comparisons.
+
+    Attributes:
+        n_customers: customers summarised.
+        quantiles: feature → its 1, 5, 25, 50, 75, 95 and 99 % quantiles; empty if all missing.
+        missing: feature → share of customers without a value.
+        tier_medians: tier code → feature → median.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    n_customers: int
+    quantiles: dict[str, tuple[float, ...]]
+    missing: dict[str, float]
+    tier_medians: dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The models and all that is served with them.
+
+    Attributes:
+        models: ``churn`` and ``clv``.
+        policy: tiers with frozen amounts.
+        segments: groups of customers who behave alike.
+        intervals: bounds of CLV.
+        sentiment: the comment model; ``None`` where no comments taught one.
+        features: every feature to build for scoring.
+        evaluation: figures of the models and of the simple rules.
+        reference: summary of the customers at the as-of day.
+        golden: about 50 customers' features, ``churn_link`` and ``clv_link``, to check a copy by.
+        as_of: the last day of the records the models know.
+        cutoffs: target → the cutoffs that the served model learnt from.
+    """
+
+    models: Mapping[str, Model]
+    policy: Policy
+    segments: Segments
+    intervals: Intervals
+    sentiment: Any
+    features: tuple[Feature, ...]
+    evaluation: Evaluation
+    reference: Reference
+    golden: pa.Table
+    as_of: dt.date
+    cutoffs: Mapping[str, tuple[dt.date, ...]]
+
+
+def summarise(columns: Mapping[str, Vector], tiers: NDArray[np.str_]) -> Reference:
+    """Return the summary of ``columns`` for customers in ``tiers``."""
+    known = {name: values[~np.isnan(values)] for name, values in columns.items()}
+    return Reference(
+        n_customers=len(tiers),
+        quantiles={name: _quantiles(values) for name, values in known.items()},
+        missing={name: _missing_share(values) for name, values in columns.items()},
+        tier_medians={
+            str(code): {
+                name: float(np.nanmedian(values[tiers == code]))
+                for name, values in columns.items()
+                if not np.isnan(values[tiers == code]).all()
+            }
+            for code in np.unique(tiers)
+        },
+    )
+
+
+def golden_rows(matrix: pa.Table, models: Mapping[str, Model], seed: int) -> pa.Table:
+    """Return up to 50 rows of ``matrix`` with the link score of every model beside them."""
+    rng = np.random.default_rng(seed)
+    rows = np.sort(rng.permutation(matrix.num_rows)[:GOLDEN_ROWS])
+    golden = matrix.take(pa.array(rows))
+    for target, model in models.items():
+        columns = {name: column_values(golden, name) for name in model.inputs}
+        golden = golden.append_column(f"{target}_link", pa.array(model.link_score(columns)))
+    return golden
+
+
+def column_values(table: pa.Table, name: str) -> Vector:
+    """Return a numeric column as float64 with NaN for null."""
+    column = table.column(name).cast(pa.float64())
+    return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def _quantiles(values: Vector) -> tuple[float, ...]:
+    return tuple(float(q) for q in np.quantile(values, QUANTILES)) if len(values) else ()
+
+
+def _missing_share(values: Vector) -> float:
+    return float(np.isnan(values).mean()) if len(values) else 0.0

@@ -1,0 +1,225 @@
+"""From expected value to a tier: frozen thresholds, hysteresis, minimum stay, guard rules.
+
+Inside, a tier is its *rank*: 0 is the lowest. ``thresholds[r]`` is the money that divides rank
+``r`` from ``r + 1``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import BaseModel, ConfigDict
+
+from configs.errors import ConfigError, TrainingError
+from configs.schema import ChurnBands, Guard, Tier, TierPolicy
+
+Vector = NDArray[np.float64]
+Ranks = NDArray[np.int64]
+Objective = Literal["revenue", "margin", "retention"]
+Way = Literal["quantile", "amount", "revenue_share", "natural_breaks"]
+
+
+@dataclass(frozen=True)
+class TierAssignment:
+    """The tiers of ``n`` customers and what led to them; all arrays have length ``n``.
+
+    Attributes:
+        codes: tier codes.
+        ranks: 0 for the lowest tier.
+        plain_ranks: the tier by value alone, without hysteresis, stay and guards.
+        held: whether hysteresis or the minimum stay keeps the tier from what value alone gives.
+        guard: index into ``Policy.guards`` of the rule that set the tier; −1 for none.
+        falls_below: money under which the tier would be lost; 0 in the lowest tier.
+        rises_at: money at which the next tier is reached; infinite in the highest.
+    """
+
+    codes: NDArray[np.str_]
+    ranks: Ranks
+    plain_ranks: Ranks
+    held: NDArray[np.bool_]
+    guard: NDArray[np.int64]
+    falls_below: Vector
+    rises_at: Vector
+
+
+class Policy(BaseModel):
+    """A tier policy with its amounts frozen; JSON by ``model_dump_json``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    objective: Objective
+    tiers: tuple[Tier, ...]
+    """From the highest to the lowest, as in the configuration."""
+    thresholds: tuple[float, ...]
+    """Money, from the lowest boundary to the highest."""
+    thresholds_by: Way
+    hysteresis: float
+    minimum_stay_days: int
+    guards: tuple[Guard, ...]
+    churn_bands: ChurnBands
+
+    @classmethod
+    def freeze(cls, policy: TierPolicy, expected_values: ArrayLike, seed: int = 0) -> Policy:
+        """Return the policy with thresholds in money, found on ``expected_values``.
+
+        Raises:
+            TrainingError: there are no expected values to find thresholds on.
+        """
+        values = np.asarray(expected_values, dtype=float)
+        return cls(
+            name=policy.name,
+            objective=policy.objective,
+            tiers=policy.tiers,
+            thresholds=frozen_thresholds(policy, values, seed),
+            thresholds_by=policy.thresholds.by,
+            hysteresis=policy.hysteresis,
+            minimum_stay_days=policy.minimum_stay_days,
+            guards=policy.guards,
+            churn_bands=policy.churn_bands,
+        )
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Tier codes by rank: the lowest first."""
+        return tuple(tier.code for tier in reversed(self.tiers))
+
+    @property
+    def guard_inputs(self) -> tuple[str, ...]:
+        """Features that guard rules read."""
+        return tuple(dict.fromkeys(guard.feature for guard in self.guards))
+
+    def assign(
+        self,
+        values: ArrayLike,
+        previous: ArrayLike | None = None,
+        days_in_tier: ArrayLike | None = None,
+        guard_columns: Mapping[str, Vector] | None = None,
+    ) -> TierAssignment:
+        """Return the tiers of customers with expected ``values``.
+
+        Args:
+            values: money.
+            previous: tier codes of last time; ``None`` or ``""`` where there is none.
+            days_in_tier: days since ``previous`` began; NaN where unknown, then no minimum stay.
+            guard_columns: features that guard rules read; a missing value triggers no rule.
+        """
+        values = np.asarray(values, dtype=float)
+        before = self._ranks_of(previous, len(values))
+        plain, up, down = (self._rank_by(values, f) for f in self._factors)
+        kept = np.clip(before, up, down)
+        if days_in_tier is not None:
+            stays = np.asarray(days_in_tier, dtype=float) < self.minimum_stay_days
+            kept = np.where(stays, before, kept)
+        by_value = np.where(before >= 0, kept, plain)
+        ranks, guard = self._guarded(by_value, guard_columns or {})
+        falls_below, rises_at = self._distances(by_value, before >= 0)
+        return TierAssignment(
+            codes=np.array(self.codes)[ranks],
+            ranks=ranks,
+            plain_ranks=plain,
+            held=by_value != plain,
+            guard=guard,
+            falls_below=falls_below,
+            rises_at=rises_at,
+        )
+
+    def churn_band(self, probabilities: ArrayLike) -> NDArray[np.str_]:
+        """Return ``low``, ``medium`` or ``high``; a boundary belongs to the higher band."""
+        edges = [self.churn_bands.medium, self.churn_bands.high]
+        return np.array(["low", "medium", "high"])[
+            np.digitize(np.asarray(probabilities, dtype=float), edges)
+        ]
+
+    @property
+    def _factors(self) -> tuple[float, float, float]:
+        return 1.0, 1.0 + self.hysteresis, 1.0 - self.hysteresis
+
+    def _rank_by(self, values: Vector, factor: float) -> Ranks:
+        edges = np.asarray(self.thresholds) * factor
+        return np.searchsorted(edges, values, side="right").astype(np.int64)
+
+    def _ranks_of(self, previous: ArrayLike | None, n: int) -> Ranks:
+        if previous is None:
+            return np.full(n, -1, dtype=np.int64)
+        rank = {code: i for i, code in enumerate(self.codes)}
+        return np.array([rank.get(code, -1) for code in np.asarray(previous)], dtype=np.int64)
+
+    def _guarded(self, ranks: Ranks, columns: Mapping[str, Vector]) -> tuple[Ranks, Ranks]:
+        applied = np.full(len(ranks), -1, dtype=np.int64)
+        for i, guard in enumerate(self.guards):
+            bounded = np.where(_triggered(guard, columns), self._bounded(guard, ranks), ranks)
+            applied = np.where(bounded != ranks, i, applied)
+            ranks = bounded
+        return ranks, applied
+
+    def _bounded(self, guard: Guard, ranks: Ranks) -> Ranks:
+        lowest = 0 if guard.lift is None else self.codes.index(guard.lift)
+        highest = len(self.codes) - 1 if guard.cap is None else self.codes.index(guard.cap)
+        return np.minimum(np.maximum(ranks, lowest), highest)
+
+    def _distances(self, ranks: Ranks, known: NDArray[np.bool_]) -> tuple[Vector, Vector]:
+        edges = np.array([0.0, *self.thresholds, np.inf])
+        _, up, down = self._factors
+        falls = edges[ranks] * np.where(known, down, 1.0)
+        rises = edges[ranks + 1] * np.where(known, up, 1.0)
+        return falls, rises
+
+
+def frozen_thresholds(policy: TierPolicy, values: Vector, seed: int = 0) -> tuple[float, ...]:
+    """Return the thresholds in money, from the lowest to the highest.
+
+    ``quantile`` .95: 95 % of customers lie below. ``revenue_share`` .95: the customers below hold
+    95 % of expected value. ``natural_breaks``: midpoints between K-means centres of log value.
+    """
+    way, at = policy.thresholds.by, policy.thresholds.at
+    if way == "amount":
+        return tuple(at)
+    values = np.sort(values[np.isfinite(values)])
+    if len(values) == 0:
+        raise TrainingError(
+            f"policy {policy.name!r} divides tiers by {way}, which needs customers with an "
+            "expected value, and there are none; set policy.thresholds.by to amount"
+        )
+    if way == "quantile":
+        edges = np.quantile(values, at)
+    elif way == "revenue_share":
+        share = np.cumsum(values) / max(float(values.sum()), np.finfo(float).tiny)
+        edges = values[np.minimum(np.searchsorted(share, at), len(values) - 1)]
+    else:
+        edges = _natural_breaks(values, len(policy.tiers), seed)
+    return tuple(float(edge) for edge in np.maximum.accumulate(edges))
+
+
+def _natural_breaks(values: Vector, tiers: int, seed: int) -> Vector:
+    """Return midpoints, as geometric means, between 1-D K-means centres of log value."""
+    from sklearn.cluster import KMeans
+
+    logs = np.log(np.maximum(values, 1e-6))
+    if len(np.unique(logs)) < tiers:
+        raise TrainingError(
+            f"natural_breaks needs at least {tiers} different expected values for {tiers} tiers, "
+            f"and there are {len(np.unique(logs))}; set policy.thresholds.by to quantile"
+        )
+    fit = KMeans(tiers, n_init=10, random_state=seed).fit(logs[:, None])
+    centres = np.sort(fit.cluster_centers_[:, 0])
+    return np.exp((centres[1:] + centres[:-1]) / 2.0)
+
+
+def _triggered(guard: Guard, columns: Mapping[str, Vector]) -> NDArray[np.bool_]:
+    if guard.feature not in columns:
+        raise ConfigError(
+            f"guard {guard.name.en!r} reads feature {guard.feature!r}, which is not built; "
+            "add its family to features.families or correct policy.guards"
+        )
+    value = np.asarray(columns[guard.feature], dtype=float)
+    holds = ~np.isnan(value)
+    if guard.at_least is not None:
+        holds &= value >= guard.at_least
+    if guard.at_most is not None:
+        holds &= value <= guard.at_most
+    return holds

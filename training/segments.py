@@ -1,0 +1,101 @@
+"""Groups of customers who behave alike: K-means, named and stated in words.
+
+This module assigns with numpy alone; ``training/clusters.py`` finds the groups.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from configs.schema import Text
+from training.anchor import Columns
+
+Vector = NDArray[np.float64]
+
+
+class Axis(BaseModel):
+    """One direction that customers are compared along: a feature, log-scaled, standardised."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    feature: str
+    is_logged: bool
+    middle: float
+    """Mean after the logarithm; also stands in for a missing value."""
+    spread: float
+    low: float
+    high: float
+    """Values are held within these (raw units), so no outlier owns a segment."""
+
+
+class Segment(BaseModel):
+    """One group: its code, names, description in words, centre and size at the fit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    code: str
+    name: Text
+    description: Text
+    centre: tuple[float, ...]
+    share: float
+
+
+class Segments(BaseModel):
+    """Frozen segments, the largest expected value first; JSON by ``model_dump_json``.
+
+    Attributes:
+        axes: what customers are compared along; empty where everybody is one segment.
+        segments: the groups.
+        stability: mean adjusted Rand index over bootstraps; 1 is perfectly repeatable.
+        agreement: share of customers whom the rules in words place in their segment.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    axes: tuple[Axis, ...] = ()
+    segments: tuple[Segment, ...]
+    stability: float | None = None
+    agreement: float | None = None
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Features that the assignment reads."""
+        return tuple(axis.feature for axis in self.axes)
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Segment codes, in order."""
+        return tuple(segment.code for segment in self.segments)
+
+    def assign(self, columns: Columns, n: int) -> NDArray[np.str_]:
+        """Return the code of the nearest centre for each of ``n`` customers; ties go first."""
+        codes = np.array(self.codes)
+        if not self.axes:
+            return np.full(n, codes[0])
+        points = standardised(self.axes, columns)
+        centres = np.array([segment.centre for segment in self.segments])
+        return codes[nearest(points, centres)]
+
+
+def standardised(axes: tuple[Axis, ...], columns: Columns) -> Vector:
+    """Return customers × axes, each with mean 0 and deviation 1 at the fit."""
+    return np.column_stack([_along(axis, columns[axis.feature]) for axis in axes])
+
+
+def nearest(points: Vector, centres: Vector) -> NDArray[np.int64]:
+    """Return the index of the nearest centre (Euclid) of each point."""
+    distances = np.stack([((points - centre) ** 2).sum(axis=1) for centre in centres])
+    return distances.argmin(axis=0)
+
+
+def scaled(axis_is_logged: bool, values: Vector) -> Vector:
+    """Return the values, or sign · log(1 + |value|) where the axis is logged."""
+    return np.sign(values) * np.log1p(np.abs(values)) if axis_is_logged else values
+
+
+def _along(axis: Axis, values: Vector) -> Vector:
+    values = np.clip(np.asarray(values, dtype=float), axis.low, axis.high)
+    place = (scaled(axis.is_logged, values) - axis.middle) / axis.spread
+    return np.where(np.isnan(place), 0.0, place)
