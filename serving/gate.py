@@ -1,0 +1,339 @@
+"""The gate in front of the service: every request passes it, every refusal leaves through it.
+
+An ASGI middleware, outermost, so that nothing behind it sees a foreign host, an unknown address, a
+body that is too large or not strict JSON, and so that whatever fails behind it still answers with a
+problem document. The parsed body is handed on in ``scope[DOCUMENT]``: it is parsed once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import math
+import re
+import uuid
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+from serving import problems
+from serving.problems import FieldError, ProblemError, pointer
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+DOCUMENT = "echelon.document"
+TRACE_ID = "echelon.trace_id"
+SAFE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+
+PASSED = frozenset({*range(200, 300), 304})
+"""Statuses that leave as they are; 304 answers a browser that has the page already."""
+
+logger = logging.getLogger("echelon.gate")
+_TRACE = re.compile(r"[A-Za-z0-9-]{8,64}")
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the gate lets through.
+
+    Attributes:
+        routes: methods by address; an address that ends in ``/*`` stands for all below it.
+        allowed_hosts: host names without port, in lower case.
+        body_bytes: largest body, counted as it arrives.
+        body_seconds: how long a body may take to arrive.
+    """
+
+    routes: Mapping[str, tuple[str, ...]]
+    allowed_hosts: tuple[str, ...]
+    body_bytes: int
+    body_seconds: float = 10.0
+
+
+class Gate:
+    """ASGI middleware that enforces ``rules`` before ``app``; ``on_problem`` counts refusals."""
+
+    def __init__(self, app: App, rules: Rules, on_problem: Callable[[str], None]) -> None:
+        self.app = app
+        self.rules = rules
+        self.on_problem = on_problem
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; anything but HTTP is refused, the server's life cycle passes."""
+        if scope["type"] == "http":
+            await self._answer(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await self.app(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        trace_id = _trace_id(scope)
+        scope[TRACE_ID] = trace_id
+        outlet = _Outlet(send, trace_id, self.on_problem)
+        try:
+            check_head(scope, self.rules)
+            if scope["method"] == "POST":
+                body = await _body(receive, self.rules)
+                scope[DOCUMENT] = strict_json(body)
+                receive = _replay(body, receive)
+            await self.app(scope, receive, outlet.send)
+        except ProblemError as problem:
+            await outlet.refuse(problem)
+        except Exception as error:  # noqa: BLE001  the outermost frame: the client gets a document
+            logger.error("trace %s: %s", trace_id, _where(error))
+            await outlet.refuse(ProblemError("internal-error"))
+
+
+class _Outlet:
+    """Sends what the service answers, and a problem document in place of any bare failure."""
+
+    def __init__(self, send: Send, trace_id: str, on_problem: Callable[[str], None]) -> None:
+        self._send = send
+        self._trace_id = trace_id
+        self._on_problem = on_problem
+        self._started = False
+        self._replaced = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            if message["status"] not in PASSED and not _is_problem(message):
+                self._replaced = True
+                await self._write(problems.of_status(message["status"]))
+                return
+            self._started = True
+            message["headers"] = [*message.get("headers", ()), *self._headers()]
+        if not self._replaced:
+            await self._send(message)
+
+    async def refuse(self, problem: ProblemError) -> None:
+        if not self._started and not self._replaced:
+            await self._write(problem)
+
+    async def _write(self, problem: ProblemError) -> None:
+        self._on_problem(problem.code)
+        body, headers = problems.encoded(problem, self._trace_id)
+        raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        await self._send(
+            {
+                "type": "http.response.start",
+                "status": problem.kind.status,
+                "headers": [*raw, *self._headers()],
+            }
+        )
+        await self._send({"type": "http.response.body", "body": body})
+
+    def _headers(self) -> list[tuple[bytes, bytes]]:
+        return [(b"x-request-id", self._trace_id.encode()), *SAFE_HEADERS]
+
+
+def check_head(scope: Scope, rules: Rules) -> None:
+    """Refuse what method, address and headers already show to be wrong.
+
+    Raises:
+        ProblemError: host-not-allowed, unknown-route, method-not-allowed, not-json, body-too-large.
+    """
+    headers = _headers(scope)
+    if _host(headers.get("host", "")) not in rules.allowed_hosts:
+        raise ProblemError(
+            "host-not-allowed",
+            "Ask by a host name listed in serving.allowed_hosts, or have the operator add yours.",
+        )
+    methods = _methods(scope["path"], rules.routes)
+    if methods is None:
+        raise ProblemError("unknown-route")
+    if scope["method"] not in methods:
+        allowed = ", ".join(methods)
+        raise ProblemError("method-not-allowed", f"Use {allowed}.", headers={"Allow": allowed})
+    if scope["method"] == "POST":
+        _check_content(headers, rules)
+
+
+def _check_content(headers: Mapping[str, str], rules: Rules) -> None:
+    media_type, _, parameters = headers.get("content-type", "").partition(";")
+    charset = parameters.replace(" ", "").replace('"', "").lower()
+    if media_type.strip().lower() != "application/json" or charset not in ("", "charset=utf-8"):
+        raise ProblemError("not-json", "Send the header 'Content-Type: application/json'.")
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise ProblemError("not-json", "Send the body without compression.")
+    length = headers.get("content-length", "0")
+    if length.isdigit() and int(length) > rules.body_bytes:
+        raise _too_large(rules)
+
+
+def _too_large(rules: Rules) -> ProblemError:
+    detail = f"At most {rules.body_bytes:,} bytes are read; split the request."
+    return ProblemError("body-too-large", detail, headers={"Connection": "close"})
+
+
+async def _body(receive: Receive, rules: Rules) -> bytes:
+    """Return the whole body, counting its bytes as they come, chunked or not."""
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(rules.body_seconds):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ProblemError("malformed-request", "The connection closed early.")
+                chunks.append(message.get("body", b""))
+                size += len(chunks[-1])
+                if size > rules.body_bytes:
+                    raise _too_large(rules)
+                if not message.get("more_body", False):
+                    return b"".join(chunks)
+    except TimeoutError as error:
+        detail = f"Send the whole body within {rules.body_seconds:g} seconds."
+        raise ProblemError("body-too-slow", detail, headers={"Connection": "close"}) from error
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Return a ``receive`` that gives the body once more, then what the client does next."""
+    sent = False
+
+    async def again() -> Message:
+        nonlocal sent
+        if sent:
+            return await receive()
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+def strict_json(body: bytes) -> Any:
+    """Return the value of ``body``, read as RFC 8259 has it and no wider.
+
+    Raises:
+        ProblemError: not UTF-8, not JSON, nested too deeply, half a surrogate pair, NaN, Infinity,
+            a number beyond float64, or a key twice in one object.
+
+    >>> strict_json(b'{"a": [1, 2.5]}')
+    {'a': [1, 2.5]}
+    >>> try:
+    ...     strict_json(b'{"a": [1, NaN]}')
+    ... except ProblemError as problem:
+    ...     problem.code, problem.errors[0].pointer
+    ('not-finite-number', '/a/1')
+    """
+    odd: list[str] = []
+    try:
+        text = body.decode("utf-8")
+        value = _decoder(odd).decode(text)
+        if "\\ud" in text.lower():
+            json.dumps(value, ensure_ascii=False).encode()
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise ProblemError("malformed-json", f"The body stops being JSON at {where}.") from error
+    except UnicodeError as error:
+        raise ProblemError("malformed-json", "Send the body as UTF-8 text.") from error
+    except RecursionError as error:
+        raise ProblemError("malformed-json", "The body is nested too deeply.") from error
+    except ValueError as error:
+        raise ProblemError("malformed-json", "A number has too many digits.") from error
+    if odd:
+        raise _odd(odd[0], value)
+    return value
+
+
+class _Repeated(dict[str, Any]):
+    """An object in which a key stood twice."""
+
+
+def _decoder(odd: list[str]) -> json.JSONDecoder:
+    def number(text: str) -> float:
+        value = float(text)
+        if not math.isfinite(value):
+            odd.append("not-finite-number")
+        return value
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        value = dict(pairs)
+        if len(value) < len(pairs):
+            odd.append("repeated-key")
+            return _Repeated(value)
+        return value
+
+    return json.JSONDecoder(
+        parse_float=number, parse_constant=number, object_pairs_hook=members, strict=True
+    )
+
+
+def _odd(code: str, value: Any) -> ProblemError:
+    """Return the problem that ``code`` names, with every place where it occurs."""
+    if code == "repeated-key":
+        detail, remedy = "A key stands twice in this object.", "Send each key once."
+        places = [where for where, part in _parts(value) if isinstance(part, _Repeated)]
+    else:
+        detail = "The number is NaN, infinite or beyond the range of a double."
+        remedy = "Leave a missing value out, or send null."
+        places = [
+            where
+            for where, part in _parts(value)
+            if isinstance(part, float) and not math.isfinite(part)
+        ]
+    errors = tuple(FieldError(pointer(where), detail, remedy) for where in places)
+    return ProblemError(code, f"{detail} {remedy}", errors)
+
+
+def _parts(value: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """Yield every value inside ``value`` with its location; deep nesting costs no stack."""
+    waiting: list[tuple[tuple[str | int, ...], Any]] = [((), value)]
+    while waiting:
+        where, part = waiting.pop()
+        yield where, part
+        if isinstance(part, dict):
+            waiting += [((*where, key), inner) for key, inner in part.items()]
+        elif isinstance(part, list):
+            waiting += [((*where, key), inner) for key, inner in enumerate(part)]
+
+
+def _methods(path: str, routes: Mapping[str, tuple[str, ...]]) -> tuple[str, ...] | None:
+    if path in routes:
+        return routes[path]
+    folders = (name for name in routes if name.endswith("/*"))
+    return next((routes[name] for name in folders if path.startswith(name[:-1])), None)
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def _host(header: str) -> str:
+    """Return the host name of a Host header.
+
+    >>> _host("LocalHost:3000"), _host("[::1]:3000"), _host("example.org.")
+    ('localhost', '::1', 'example.org')
+    """
+    if header.startswith("["):
+        return header[1:].partition("]")[0].lower()
+    return header.partition(":")[0].rstrip(".").lower()
+
+
+def _trace_id(scope: Scope) -> str:
+    """Return the caller's request id when it is a plain one, or a new one."""
+    given = _headers(scope).get("x-request-id", "")
+    return given if _TRACE.fullmatch(given) else uuid.uuid4().hex
+
+
+def _is_problem(message: Message) -> bool:
+    content = dict(message.get("headers", ())).get(b"content-type", b"")
+    return bytes(content).startswith(problems.MEDIA_TYPE.encode())
+
+
+def _where(error: BaseException) -> str:
+    """Return the type of ``error`` and the frames it came through, without its message.
+
+    The message may repeat a customer's data; types, files and lines do not.
+    """
+    frames = []
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        frames.append(f"{code.co_filename.rpartition('/')[2]}:{trace.tb_lineno} {code.co_name}")
+        trace = trace.tb_next
+    return f"{type(error).__name__} at {' > '.join(frames[-12:])}"

@@ -1,0 +1,279 @@
+"""What may be asked of the endpoint: typed, unknown fields refused at any depth.
+
+The rows of raw records are the record tables of ``features/contracts.py``, column for column, so a
+column added to a contract is accepted here, documented and tested without another line.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictStr,
+    ValidationError,
+    create_model,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from configs.errors import did_you_mean
+from features.contracts import LARGEST_NUMBER, TABLES, Column, Table
+from serving.problems import FieldError, ProblemError, pointer
+
+EARLIEST = dt.date(1900, 1, 1)
+LATEST = dt.date(2200, 1, 1)
+EXAMPLE_DAY = "2026-11-20"
+
+
+def _as_date(value: Any) -> dt.date:
+    """Return the date that an ISO text names."""
+    if isinstance(value, str) and len(value) == len("2026-11-20"):
+        try:
+            return _in_range(dt.date.fromisoformat(value))
+        except ValueError:
+            pass
+    raise PydanticCustomError("not_a_date", "is no date")
+
+
+def _as_moment(value: Any) -> dt.datetime:
+    """Return the moment that an ISO text names; a date alone is its midnight."""
+    if isinstance(value, str) and 10 <= len(value) <= 40 and value[4:5] == "-":
+        try:
+            moment = dt.datetime.fromisoformat(value)
+        except ValueError:
+            pass
+        else:
+            _in_range(moment.date())
+            return moment
+    raise PydanticCustomError("not_a_moment", "is no date and time")
+
+
+def _in_range(day: dt.date) -> dt.date:
+    if not EARLIEST <= day <= LATEST:
+        raise PydanticCustomError("day_out_of_range", "lies outside 1900 to 2200")
+    return day
+
+
+def _as_text(value: Any) -> Any:
+    """Return a number as the text of it; the values of attributes may come either way."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return repr(value) if is_number else value
+
+
+CustomerId = Annotated[
+    StrictStr,
+    Field(
+        min_length=1,
+        max_length=200,
+        pattern=r"^[^\x00-\x1f\x7f]*$",
+        description="The company's own customer number, as in its records.",
+        examples=["C0001"],
+    ),
+]
+Text = Annotated[StrictStr, Field(max_length=10_000)]
+Number = Annotated[
+    float, Field(strict=True, allow_inf_nan=False, ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)
+]
+Date = Annotated[dt.date, BeforeValidator(_as_date), Field(examples=[EXAMPLE_DAY])]
+Moment = Annotated[
+    dt.datetime, BeforeValidator(_as_moment), Field(examples=[f"{EXAMPLE_DAY}T09:30:00"])
+]
+TYPES: dict[str, Any] = {"text": Text, "number": Number, "timestamp": Moment, "date": Date}
+
+
+class Closed(BaseModel):
+    """Immutable; an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _field(column: Column) -> tuple[Any, Any]:
+    kind = CustomerId if column.name == "customer_id" else TYPES[column.type]
+    if column.name == "value":
+        kind = Annotated[Text, BeforeValidator(_as_text)]
+    about = column.name.replace("_", " ").capitalize()
+    if column.required:
+        return kind, Field(title=column.zh, description=about)
+    return kind | None, Field(default=column.default, title=column.zh, description=about)
+
+
+def row_model(table: Table) -> type[Closed]:
+    """Return the model of one row of ``table`` as a client sends it."""
+    columns = [c for c in table.columns if (table.name, c.name) not in COMPUTED]
+    fields: Any = {column.name: _field(column) for column in columns}
+    name = f"{table.name.capitalize().removesuffix('s')}Row"
+    about = f"One row of {table.name}."
+    return create_model(name, __base__=Closed, __doc__=about, **fields)
+
+
+COMPUTED = {("attributes", "number")}
+"""Columns that intake and the endpoint fill in themselves."""
+
+ROWS: dict[str, type[Closed]] = {name: row_model(table) for name, table in TABLES.items()}
+DATED = {
+    "customers": ("signed_up_on",),
+    "attributes": ("observed_at", "recorded_at"),
+    **dict.fromkeys(
+        ("transactions", "interactions", "satisfaction"), ("occurred_at", "recorded_at")
+    ),
+}
+"""The columns that may not lie after ``as_of``, by table."""
+
+
+def records_model() -> type[Closed]:
+    """Return the model of ``records``: a list of rows per table and the day they are scored at."""
+    about = "Day the scores hold for; default: the live publication's."
+    fields: Any = {name: (tuple[row, ...], Field(default=())) for name, row in ROWS.items()}  # type: ignore[valid-type]
+    return create_model(
+        "Records",
+        __base__=Closed,
+        __doc__="Records of customers to score as they are; any table may be left out.",
+        as_of=(Date | None, Field(default=None, description=about)),
+        **fields,
+    )
+
+
+Records = records_model()
+
+
+class PredictionRequest(Closed):
+    """Either ids to look up in the live publication, or raw records to score now."""
+
+    customer_ids: Annotated[tuple[CustomerId, ...], Field(min_length=1)] | None = None
+    records: Records | None = None  # type: ignore[valid-type]
+
+    @model_validator(mode="after")
+    def _one_way(self) -> PredictionRequest:
+        if (self.customer_ids is None) == (self.records is None):
+            raise PydanticCustomError(
+                "one_way", "gives neither or both of customer_ids and records"
+            )
+        return self
+
+
+def read(document: Any, rows_at_most: int) -> PredictionRequest:
+    """Return the request that ``document``, parsed JSON, holds.
+
+    Raises:
+        ProblemError: too-many-rows, or invalid-request with a pointer and a remedy per field.
+    """
+    n_rows = count_rows(document)
+    if n_rows > rows_at_most:
+        detail = f"{n_rows:,} rows were sent and {rows_at_most:,} are taken; split the request."
+        raise ProblemError("too-many-rows", detail)
+    try:
+        return PredictionRequest.model_validate(document)
+    except ValidationError as error:
+        found = error.errors(include_input=False, include_url=False)
+        raise invalid([_explained(one) for one in found]) from None
+
+
+def count_rows(document: Any) -> int:
+    """Return how many ids or rows ``document`` asks for, whatever else is wrong with it.
+
+    >>> count_rows({"records": {"customers": [{}], "transactions": [{}, {}]}})
+    3
+    """
+    if not isinstance(document, dict):
+        return 0
+    records = document.get("records")
+    lists = [document.get("customer_ids")]
+    lists += records.values() if isinstance(records, dict) else []
+    return sum(len(rows) for rows in lists if isinstance(rows, list))
+
+
+def invalid(errors: Sequence[FieldError]) -> ProblemError:
+    """Return the problem that lists ``errors``; its detail is the first of them."""
+    first = errors[0]
+    more = f" ({len(errors) - 1} more)" if len(errors) > 1 else ""
+    detail = f"{first.pointer or 'The body'} {first.detail}. {first.remedy}{more}"
+    return ProblemError("invalid-request", detail, tuple(errors))
+
+
+UNKNOWN_FIELD = "is, or holds, a field that is not known"
+"""Where the name of a field looks like data, the pointer ends at the object that holds it."""
+
+REMEDIES = {
+    "missing": ("is missing", "Send it."),
+    "not_a_date": ("is no date", "Send text such as '2026-11-20'."),
+    "not_a_moment": (
+        "is no date and time",
+        "Send text such as '2026-11-20T09:30:00', with an offset such as '+08:00' if not local.",
+    ),
+    "day_out_of_range": ("lies outside the years 1900 to 2200", "Send the day it happened."),
+    "one_way": (
+        "gives neither or both of customer_ids and records",
+        "Send exactly one of them.",
+    ),
+    "string_type": ("is no text", "Send text in double quotes."),
+    "string_pattern_mismatch": ("holds control characters", "Remove them."),
+    "float_type": ("is no number", "Send a JSON number, without quotes or separators."),
+    "finite_number": ("is not finite", "Leave a missing value out, or send null."),
+    "tuple_type": ("is no list", "Send a JSON list."),
+}
+"""What is wrong and how to mend it, by pydantic's error type, without the value."""
+
+
+def _explained(error: ErrorDetails) -> FieldError:
+    where, context = error["loc"], error.get("ctx", {})
+    match error["type"]:
+        case "extra_forbidden":
+            near = did_you_mean(str(where[-1]), _known(where[:-1]))
+            return FieldError(pointer(where), UNKNOWN_FIELD, f"{near[0].upper()}{near[1:]}.")
+        case "model_type" | "model_attributes_type" | "dict_type":
+            return FieldError(pointer(where), "is no JSON object", "Send an object in braces.")
+        case "string_too_short" | "too_short":
+            return FieldError(pointer(where), "is empty", "Send at least one.")
+        case "string_too_long":
+            most = context["max_length"]
+            return FieldError(pointer(where), "is too long", f"Send at most {most:,} characters.")
+        case "greater_than_equal" | "less_than_equal":
+            limit = f"{LARGEST_NUMBER:,.0f}"
+            return FieldError(pointer(where), "is too large", f"Send a number within ±{limit}.")
+        case kind:
+            detail, remedy = REMEDIES.get(kind, ("does not fit", "See /docs.json for its form."))
+            return FieldError(pointer(where), detail, remedy)
+
+
+def _known(where: Sequence[int | str]) -> list[str]:
+    """Return the fields accepted at ``where``."""
+    names = [part for part in where if isinstance(part, str)]
+    if not names:
+        return list(PredictionRequest.model_fields)
+    return list((ROWS[names[1]] if len(names) > 1 else Records).model_fields)
+
+
+def check_days(records: Closed, as_of: dt.date, zone: ZoneInfo) -> None:
+    """Refuse rows that happened after ``as_of``: they would be left out of every feature.
+
+    Raises:
+        ProblemError: invalid-request with a pointer to each such field.
+    """
+    remedy = f"Leave the row out, or send records.as_of on or after its day (now {as_of})."
+    errors = [
+        FieldError(pointer(("records", table, row, column)), "lies after as_of", remedy)
+        for table, columns in DATED.items()
+        for row, values in enumerate(getattr(records, table))
+        for column in columns
+        if (day := local_day(getattr(values, column), zone)) is not None and day > as_of
+    ]
+    if errors:
+        raise invalid(errors)
+
+
+def local_day(value: dt.date | dt.datetime | None, zone: ZoneInfo) -> dt.date | None:
+    """Return the local day of a date or moment.
+
+    >>> local_day(dt.datetime(2026, 1, 1, 20, tzinfo=dt.UTC), ZoneInfo("Asia/Shanghai"))
+    datetime.date(2026, 1, 2)
+    """
+    if isinstance(value, dt.datetime):
+        return (value if value.tzinfo is None else value.astimezone(zone)).date()
+    return value
