@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -18,6 +18,7 @@ from pydantic import (
     Field,
     StrictStr,
     ValidationError,
+    WithJsonSchema,
     create_model,
     model_validator,
 )
@@ -25,6 +26,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from configs.errors import did_you_mean
 from features.contracts import LARGEST_NUMBER, TABLES, Column, Table
+from features.vocabulary import OPEN, WORDS
 from serving.problems import FieldError, ProblemError, pointer
 
 EARLIEST = dt.date(1900, 1, 1)
@@ -83,7 +85,15 @@ Number = Annotated[
 ]
 Date = Annotated[dt.date, BeforeValidator(_as_date), Field(examples=[EXAMPLE_DAY])]
 Moment = Annotated[
-    dt.datetime, BeforeValidator(_as_moment), Field(examples=[f"{EXAMPLE_DAY}T09:30:00"])
+    dt.datetime,
+    BeforeValidator(_as_moment),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "description": "ISO 8601 date, or date and time; local unless it has an offset.",
+            "examples": [f"{EXAMPLE_DAY}T09:30:00", f"{EXAMPLE_DAY}T01:30:00Z", EXAMPLE_DAY],
+        }
+    ),
 ]
 TYPES: dict[str, Any] = {"text": Text, "number": Number, "timestamp": Moment, "date": Date}
 
@@ -94,10 +104,18 @@ class Closed(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def _field(column: Column) -> tuple[Any, Any]:
-    kind = CustomerId if column.name == "customer_id" else TYPES[column.type]
-    if column.name == "value":
-        kind = Annotated[Text, BeforeValidator(_as_text)]
+def _kind(table: str, column: Column) -> Any:
+    if column.name == "customer_id":
+        return CustomerId
+    if (table, column.name) == ("attributes", "value"):
+        return Annotated[Text, BeforeValidator(_as_text)]
+    if (table, column.name) in WORDS and (table, column.name) not in OPEN:
+        return Literal[tuple(WORDS[table, column.name])]
+    return TYPES[column.type]
+
+
+def _field(table: str, column: Column) -> tuple[Any, Any]:
+    kind = _kind(table, column)
     about = column.name.replace("_", " ").capitalize()
     if column.required:
         return kind, Field(title=column.zh, description=about)
@@ -107,7 +125,7 @@ def _field(column: Column) -> tuple[Any, Any]:
 def row_model(table: Table) -> type[Closed]:
     """Return the model of one row of ``table`` as a client sends it."""
     columns = [c for c in table.columns if (table.name, c.name) not in COMPUTED]
-    fields: Any = {column.name: _field(column) for column in columns}
+    fields: Any = {column.name: _field(table.name, column) for column in columns}
     name = f"{table.name.capitalize().removesuffix('s')}Row"
     about = f"One row of {table.name}."
     return create_model(name, __base__=Closed, __doc__=about, **fields)
@@ -237,6 +255,9 @@ def _explained(error: ErrorDetails) -> FieldError:
         case "greater_than_equal" | "less_than_equal":
             limit = f"{LARGEST_NUMBER:,.0f}"
             return FieldError(pointer(where), "is too large", f"Send a number within ±{limit}.")
+        case "literal_error":
+            words = context["expected"]
+            return FieldError(pointer(where), "is none of the known words", f"Send one of {words}.")
         case kind:
             detail, remedy = REMEDIES.get(kind, ("does not fit", "See /docs.json for its form."))
             return FieldError(pointer(where), detail, remedy)
