@@ -290,3 +290,13 @@ ATTRIBUTES = Table(
 TABLES = {
     table.name: table for table in (CUSTOMERS, TRANSACTIONS, INTERACTIONS, SATISFACTION, ATTRIBUTES)
 }
+
+
+REVEALED: dict[str, dict[str, tuple[str, ...]]] = {
+    "customers": {"ended_day": ("ended_on", "ended_day")},
+    "interactions": {
+        "responded_day": ("responded_at", "response_hours", "responded_day"),
+        "resolved_day": ("resolved_at", "resolution_hours", "resolved_day"),
+    },
+}
+"""Facts that come later than their row: at a cutoff before the day (key), the columns are null."""

@@ -1,0 +1,245 @@
+"""The one module that knows the engine: DuckDB on one machine, Spark beyond it.
+
+Everything else works on Ibis tables. ``Records`` holds the canonical tables of
+``features/contracts.py`` with nothing missing: a table that was not given is empty, a column that
+was not given is null, so every declared feature can be built for every company.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib.util
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ibis
+import pyarrow as pa
+import pyarrow.parquet as pq
+from ibis.formats.pyarrow import PyArrowSchema
+
+from configs.errors import ConfigError, RecordsError
+from configs.schema import Engine
+from features.contracts import TABLES
+
+EPOCH = dt.date(1970, 1, 1)
+SIGNAL_COLUMNS = {
+    "satisfaction": {"sentiment": pa.float64()},
+    "interactions": {"sentiment": pa.float64()},
+}
+"""Columns that ``features/sentiment.py`` may add to the records, by table."""
+
+
+@dataclass(frozen=True)
+class Records:
+    """The canonical tables, bound to the engine that reads them."""
+
+    backend: ibis.BaseBackend
+    tables: Mapping[str, ibis.Table]
+
+
+def day_number(date: dt.date) -> int:
+    """Return the days since 1970-01-01.
+
+    >>> day_number(dt.date(1970, 1, 2))
+    1
+    """
+    return (date - EPOCH).days
+
+
+def date_of(day: int) -> dt.date:
+    """Return the date of a day number.
+
+    >>> date_of(19_813)
+    datetime.date(2024, 3, 31)
+    """
+    return EPOCH + dt.timedelta(days=int(day))
+
+
+def open_engine(engine: Engine) -> ibis.BaseBackend:
+    """Return a connected engine.
+
+    Raises:
+        ConfigError: Spark is asked for where PySpark or Java is not installed.
+    """
+    return _open_spark(engine) if engine.name == "spark" else _open_duckdb(engine)
+
+
+def _open_duckdb(engine: Engine) -> ibis.BaseBackend:
+    return ibis.duckdb.connect(
+        threads=engine.threads,
+        memory_limit=f"{engine.memory_limit_gib}GiB",
+        temp_directory=str(Path(tempfile.gettempdir()) / f"echelon-duckdb-{os.getpid()}"),
+        preserve_insertion_order=False,
+    )
+
+
+def _open_spark(engine: Engine) -> ibis.BaseBackend:
+    _require_spark()
+    from pyspark.sql import SparkSession
+
+    builder = SparkSession.builder.appName("echelon").master(engine.spark_master)
+    for key, value in _spark_settings(engine).items():
+        builder = builder.config(key, value)
+    return ibis.pyspark.connect(builder.getOrCreate())
+
+
+def _spark_settings(engine: Engine) -> dict[str, str]:
+    settings = {
+        "spark.driver.memory": f"{max(1, round(engine.memory_limit_gib))}g",
+        "spark.pyspark.python": sys.executable,
+        "spark.pyspark.driver.python": sys.executable,
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.execution.arrow.pyspark.enabled": "true",
+        "spark.sql.autoBroadcastJoinThreshold": "32m",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+    }
+    if engine.spark_master.startswith("local"):
+        settings |= {
+            "spark.driver.host": "127.0.0.1",
+            "spark.driver.bindAddress": "127.0.0.1",
+            "spark.sql.shuffle.partitions": str(engine.threads),
+            "spark.default.parallelism": str(engine.threads),
+        }
+    return settings
+
+
+def _require_spark() -> None:
+    missing = [] if importlib.util.find_spec("pyspark") else ["PySpark"]
+    if not (os.environ.get("JAVA_HOME") or shutil.which("java")):
+        missing.append("Java (17 or later)")
+    if missing:
+        raise ConfigError(
+            f"engine.name is 'spark', but {' and '.join(missing)} cannot be found. Install with "
+            "`pip install .[spark]` (and a Java runtime), or set engine.name to 'duckdb'"
+        )
+
+
+def open_records(backend: ibis.BaseBackend, folder: Path) -> Records:
+    """Return the tables of one records generation.
+
+    Raises:
+        RecordsError: the folder holds no record table.
+    """
+    paths = {name: folder / f"{name}.parquet" for name in TABLES}
+    given = {name: path for name, path in paths.items() if path.exists()}
+    if not given:
+        raise RecordsError(
+            f"{folder} holds none of {', '.join(sorted(TABLES))} (.parquet); "
+            "run `echelon intake` first"
+        )
+    tables = {name: backend.read_parquet(str(path)) for name, path in given.items()}
+    return _complete(backend, tables)
+
+
+def records_from_arrow(backend: ibis.BaseBackend, tables: Mapping[str, pa.Table]) -> Records:
+    """Return ``tables``, keyed by name, as records of ``backend``.
+
+    Raises:
+        RecordsError: a name is not one of the record tables.
+    """
+    if unknown := sorted(set(tables) - set(TABLES)):
+        raise RecordsError(f"no such record table: {unknown}; known: {sorted(TABLES)}")
+    if backend.name == "pyspark":
+        return _complete(backend, _through_files(backend, tables))
+    return _complete(backend, {name: ibis.memtable(table) for name, table in tables.items()})
+
+
+def _through_files(
+    backend: ibis.BaseBackend, tables: Mapping[str, pa.Table]
+) -> dict[str, ibis.Table]:
+    """Spark reads Parquet with the types that were written; its in-memory way goes by pandas."""
+    folder = Path(tempfile.mkdtemp(prefix="echelon-records-"))
+    for name, table in tables.items():
+        pq.write_table(table, folder / f"{name}.parquet")
+    return {name: backend.read_parquet(str(folder / f"{name}.parquet")) for name in tables}
+
+
+def _complete(backend: ibis.BaseBackend, tables: Mapping[str, ibis.Table]) -> Records:
+    absent = {name: contract_schema(name).empty_table() for name in TABLES if name not in tables}
+    if backend.name == "pyspark":
+        empty = _through_files(backend, absent)
+    else:
+        empty = {name: ibis.memtable(table) for name, table in absent.items()}
+    complete = {name: in_contract(name, table) for name, table in {**tables, **empty}.items()}
+    return Records(backend, complete)
+
+
+def contract_schema(name: str, attributes: tuple[str, ...] = ()) -> pa.Schema:
+    """Return the Arrow schema that engine table ``name`` has, signals included."""
+    schema = TABLES[name].arrow_schema(attributes)
+    for column, kind in SIGNAL_COLUMNS.get(name, {}).items():
+        schema = schema.append(pa.field(column, kind))
+    return schema
+
+
+def in_contract(name: str, table: ibis.Table) -> ibis.Table:
+    """Return ``table`` with every column of its contract, typed, and its further text columns.
+
+    A column that is not given holds its default (``kind`` of transactions: purchase) or is null.
+    """
+    given = table.schema()
+    defaults = {column.name: column.default for column in TABLES[name].columns}
+    columns: dict[str, ibis.Value] = {}
+    for column, kind in PyArrowSchema.to_ibis(contract_schema(name)).items():
+        if column not in given:
+            columns[column] = ibis.literal(defaults.get(column)).cast(kind)
+        else:
+            same = given[column].copy(nullable=True) == kind
+            columns[column] = table[column] if same else table[column].cast(kind)
+    further = {column: table[column] for column in given if column not in columns}
+    return _with_later_days(name, table.select(**columns, **further))
+
+
+LATER_DAYS: dict[str, dict[str, Callable[[ibis.Table], Any]]] = {
+    "customers": {"ended_day": lambda t: day_of(t.ended_on)},
+    "interactions": {"responded_day": lambda t: day_of(t.responded_at)},
+}
+"""Days that the engine computes beside ``day`` and ``known_day``: when a fact came later."""
+
+
+def _with_later_days(name: str, table: ibis.Table) -> ibis.Table:
+    return table.mutate(**{key: value(table) for key, value in LATER_DAYS.get(name, {}).items()})
+
+
+def day_of(moment: Any) -> Any:
+    """Return the Ibis day number of a date or local timestamp (no engine but DuckDB subtracts)."""
+    seconds = moment.cast("date").cast("timestamp").epoch_seconds()
+    return seconds.cast("int64").floordiv(86_400).cast("int32")
+
+
+def last_day(records: Records) -> int:
+    """Return the last day with a transaction, or with any record where there is none.
+
+    Raises:
+        RecordsError: there are no records at all.
+    """
+    last = fetch(records.backend, _latest(records, ("transactions",)))["day"][0].as_py()
+    if last is None:
+        last = fetch(records.backend, _latest(records, tuple(TABLES)))["day"][0].as_py()
+    if last is None:
+        raise RecordsError("there are no records; check `sources` and run `echelon intake`")
+    return int(last)
+
+
+def _latest(records: Records, names: tuple[str, ...]) -> ibis.Table:
+    days = (
+        ibis.union(*(records.tables[name].select("day") for name in names))
+        if names[1:]
+        else (records.tables[names[0]].select("day"))
+    )
+    return days.aggregate(day=days.day.max())
+
+
+def fetch(backend: ibis.BaseBackend, table: ibis.Table) -> pa.Table:
+    """Return the rows of ``table`` as Arrow, without a detour through pandas."""
+    if backend.name == "pyspark":
+        backend._register_in_memory_tables(table)
+        return backend._session.sql(backend.compile(table)).toArrow()
+    return backend.to_pyarrow(table)
