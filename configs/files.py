@@ -6,9 +6,11 @@ the pointer is the single atomic step: a reader sees the old generation or the n
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 POINTER = "CURRENT"
+DRAFT_FILE_SECONDS = 60.0
+"""A draft file this old was left by a killed process: files are written in moments."""
 
 
 @contextmanager
@@ -67,14 +71,56 @@ def new_generation(store: Path, name: str) -> Iterator[Path]:
     draft = store / f".{name}.{uuid.uuid4().hex}.draft"
     draft.mkdir()
     try:
-        yield draft
-        for file in draft.rglob("*"):
-            flush_to_disk(file)
-        flush_to_disk(draft)
-        os.rename(draft, target)
-        flush_to_disk(store)
+        with _held(draft):
+            yield draft
+            for file in draft.rglob("*"):
+                flush_to_disk(file)
+            flush_to_disk(draft)
+            os.rename(draft, target)
+            flush_to_disk(store)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def sweep_drafts(store: Path) -> list[str]:
+    """Remove the drafts that killed processes left in ``store`` and return their names.
+
+    A draft folder whose writer lives is held by it, whatever its age, and stays.
+    """
+    left = [draft for draft in sorted(store.glob(".*.draft")) if _is_abandoned(draft)]
+    for draft in left:
+        if draft.is_dir():
+            shutil.rmtree(draft, ignore_errors=True)
+        else:
+            draft.unlink(missing_ok=True)
+    return [draft.name for draft in left]
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Lock ``folder``; the system frees it when the process ends, however it ends."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _is_abandoned(draft: Path) -> bool:
+    try:
+        if not draft.is_dir():
+            return time.time() - draft.stat().st_mtime > DRAFT_FILE_SECONDS
+        handle = os.open(draft, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(handle)
+    return True
 
 
 def make_live(store: Path, name: str) -> None:
