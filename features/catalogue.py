@@ -1,0 +1,104 @@
+"""Every declared feature, the choice of a configuration among them, and their fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+
+from configs.errors import ConfigError, did_you_mean
+from configs.schema import FeatureChoice
+from features.basket import BASKET
+from features.behaviour import ANCHOR, BEHAVIOUR
+from features.complaints import COMPLAINTS
+from features.interaction import INTERACTION
+from features.profile import PROFILE
+from features.satisfaction import SATISFACTION
+from features.spec import Feature
+
+FEATURES: tuple[Feature, ...] = (
+    *BEHAVIOUR,
+    *BASKET,
+    *INTERACTION,
+    *SATISFACTION,
+    *COMPLAINTS,
+    *PROFILE,
+)
+
+ANCHOR_INPUTS = tuple(feature.name for feature in ANCHOR)
+"""Inputs of the purchase models, in their order; every selection has them."""
+
+
+def by_name() -> dict[str, Feature]:
+    """Return every declared feature by its name."""
+    return {feature.name: feature for feature in FEATURES}
+
+
+def select(choice: FeatureChoice) -> tuple[Feature, ...]:
+    """Return the features that ``choice`` asks for, in the order of the catalogue.
+
+    The inputs of the purchase models are always among them, and so is every feature that a chosen
+    one is derived from, though it be of another family.
+
+    Raises:
+        ConfigError: a name in ``leave_out`` is no feature, or something kept is derived from it.
+    """
+    known = by_name()
+    for name in choice.leave_out:
+        if name not in known:
+            raise ConfigError(f"features.leave_out names {name!r}; {did_you_mean(name, known)}")
+    wanted = {f.name for f in FEATURES if f.family in choice.families} - set(choice.leave_out)
+    _refuse_left_out_inputs(wanted | set(ANCHOR_INPUTS), choice, known)
+    needed = _with_inputs([*ANCHOR_INPUTS, *wanted], known)
+    return tuple(feature for feature in FEATURES if feature.name in needed)
+
+
+def _refuse_left_out_inputs(
+    wanted: Iterable[str], choice: FeatureChoice, known: dict[str, Feature]
+) -> None:
+    left_out = set(choice.leave_out)
+    if anchors := sorted(left_out & set(ANCHOR_INPUTS)):
+        raise ConfigError(
+            f"features.leave_out names {', '.join(anchors)}, which the purchase models need; "
+            "take the names out of the list"
+        )
+    for name in sorted(wanted):
+        if missing := sorted(left_out & set(known[name].inputs)):
+            raise ConfigError(
+                f"features.leave_out names {', '.join(missing)}, but {name} is derived from it; "
+                f"leave out {name} as well, or neither"
+            )
+
+
+def _with_inputs(names: Iterable[str], known: dict[str, Feature]) -> set[str]:
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += known[name].inputs
+    return found
+
+
+def fingerprint(features: Sequence[Feature]) -> str:
+    """Return a hexadecimal digest (64 characters) of what ``features`` compute.
+
+    It is of names, sources, windows and the expressions themselves, so it is the same in every
+    process, and a change of label or documentation leaves it alone. Order does not matter.
+    """
+    from features.definition import definition
+
+    stated = sorted(
+        (
+            feature.name,
+            feature.source,
+            feature.window_days,
+            feature.lag_days,
+            feature.inputs,
+            feature.when_empty,
+            definition(feature),
+        )
+        for feature in features
+    )
+    return hashlib.sha256(json.dumps(stated, ensure_ascii=False).encode()).hexdigest()
