@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from features.grains import KEYS, Asked, Times, answers
 from features.plan import Declaration, Reading, Window, bind, combine, derive, in_order, parts, read
-from features.sources import Records, fetch
+from features.sources import Records, fetch, seen_sources
 from features.spec import Feature
 
 
@@ -69,15 +69,16 @@ def assemble(
 ) -> ibis.Table:
     """Return the features over ``tables`` at ``times``; see :func:`build`."""
     tables = with_customer_days(tables)
+    sources = seen_sources(tables)
     layers = in_order(features)
-    schemas = {name: table.schema() for name, table in tables.items()}
+    schemas = {name: table.schema() for name, table in sources.items()}
     readings = [
         read(one, Window(one.window_days, one.lag_days), schemas)
         for one in features
         if not one.is_derived
     ]
     population = known_at(tables, times) if customers is None else _everyone(customers, times)
-    matrix = aggregated(population, tables, readings, times)
+    matrix = aggregated(population, sources, readings, times)
     for layer in layers:
         matrix = matrix.mutate(**{one.name: _derived(matrix, one) for one in layer})
     return matrix.select(*KEYS, *(feature.name for feature in features))
@@ -97,7 +98,7 @@ def with_customer_days(tables: Mapping[str, ibis.Table]) -> dict[str, ibis.Table
 
 
 def _first_known(tables: Mapping[str, ibis.Table]) -> ibis.Table:
-    """Return ``customer_id, first_known``: the first day on which any row of the customer was known."""
+    """Return ``customer_id, first_known``: when any row of theirs was first known."""
     seen = ibis.union(
         *(
             table.select(
@@ -124,7 +125,7 @@ def _everyone(customers: ibis.Table, times: Times) -> ibis.Table:
 
 def aggregated(
     population: ibis.Table,
-    tables: Mapping[str, ibis.Table],
+    sources: Mapping[str, ibis.Table],
     readings: Sequence[Reading],
     times: Times,
 ) -> ibis.Table:
@@ -132,7 +133,7 @@ def aggregated(
     asked = _asked(readings)
     wide = population
     for source, asks in asked.items():
-        for answer in answers(source, tables[source], asks, times):
+        for answer in answers(sources[source], asks, times):
             wide = _beside(wide, answer)
     return wide.select(*KEYS, **{one.declared.name: _value(one, asked, wide) for one in readings})
 

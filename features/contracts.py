@@ -292,11 +292,22 @@ TABLES = {
 }
 
 
-REVEALED: dict[str, dict[str, tuple[str, ...]]] = {
-    "customers": {"ended_day": ("ended_on", "ended_day")},
-    "interactions": {
-        "responded_day": ("responded_at", "response_hours", "responded_day"),
-        "resolved_day": ("resolved_at", "resolution_hours", "resolved_day"),
-    },
+@dataclass(frozen=True)
+class LaterSource:
+    """A fact that comes later than its row: the rows again, dated by the day it came.
+
+    ``table`` itself is seen without ``columns``, for at a cutoff in between nobody knew them.
+    """
+
+    table: str
+    moment: str
+    columns: tuple[str, ...]
+
+
+LATER_SOURCES = {
+    "responses": LaterSource("interactions", "responded_at", ("responded_at", "response_hours")),
+    "resolutions": LaterSource(
+        "interactions", "resolved_at", ("resolved_at", "resolution_hours", "resolved_day")
+    ),
+    "endings": LaterSource("customers", "ended_on", ("ended_on",)),
 }
-"""Facts that come later than their row: at a cutoff before the day (key), the columns are null."""

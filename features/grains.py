@@ -23,10 +23,10 @@ import ibis
 import ibis.expr.datatypes as dtypes
 import ibis.expr.operations as ops
 
-from features.contracts import REVEALED
 from features.plan import Window, bind, parts, unscaled
 
-FOREVER = 2**31 - 1
+ALWAYS = -(2**31)
+"""A day before every cutoff: from when a row counts that always does."""
 KEYS = ("customer_id", "cutoff")
 Asked = dict[tuple[ops.Reduction, Window], str]
 """What is asked of a source: the column that answers each part over each window."""
@@ -42,9 +42,9 @@ class Times:
     """Whether a row counts only from its ``known_day`` on (features) or always (labels)."""
 
 
-def answers(name: str, rows: ibis.Table, asked: Asked, times: Times) -> list[ibis.Table]:
+def answers(rows: ibis.Table, asked: Asked, times: Times) -> list[ibis.Table]:
     """Return tables keyed by customer and cutoff that together answer all that is ``asked``."""
-    rows = _rounded(visible(name, rows, asked, times), asked, times)
+    rows = _rounded(rows, asked, times)
     tables = []
     if tally := {key: to for key, to in asked.items() if _is_tally(key[0])}:
         tables.append(_tally(rows, tally, times))
@@ -64,50 +64,17 @@ def _counts(part: ops.Reduction, key: ops.Value) -> bool:
     return isinstance(part, ops.CountDistinct) and part.arg == key
 
 
-def visible(name: str, rows: ibis.Table, asked: Asked, times: Times) -> ibis.Table:
-    """Return ``rows`` with ``known_until``: a row whose facts come later has several versions."""
-    used = {field.name for part, _ in asked for field in part.find(ops.Field)}
-    later = {day: some for day, some in REVEALED.get(name, {}).items() if used & set(some)}
-    if not times.as_known or not later:
-        return rows.mutate(known_until=_int32(FOREVER))
-    known = [rows.known_day, *(_later(rows.known_day, rows[day]) for day in later)]
-    return ibis.union(*(_version(rows, later, known, number) for number in range(len(known))))
-
-
-def _version(
-    rows: ibis.Table, later: dict[str, tuple[str, ...]], known: Sequence[Any], number: int
-) -> ibis.Table:
-    """Return the rows as they stand from day ``known[number]`` until the next change."""
-    start = known[number]
-    until = ibis.least(*(ibis.ifelse(day > start, day, _int32(FOREVER)) for day in known))
-    seen = {
-        column: ibis.ifelse(rows[day] <= start, rows[column], ibis.null(rows[column].type()))
-        for day, columns in later.items()
-        for column in columns
-    }
-    new = [start.notnull(), *(day.isnull() | (day != start) for day in known[:number])]
-    changed = rows.mutate(is_new=ibis.and_(*new), known_until=until, start=start, **seen)
-    return changed.filter("is_new").drop("is_new", "known_day").rename(known_day="start")
-
-
-def _later(known: Any, day: Any) -> Any:
-    return ibis.ifelse(day.isnull(), ibis.null("int32"), ibis.ifelse(day > known, day, known))
-
-
 def _rounded(rows: ibis.Table, asked: Asked, times: Times) -> ibis.Table:
-    """Return ``rows`` with days rounded up to boundaries: ``bucket``, ``known`` and ``until``."""
+    """Return ``rows`` with their days rounded up to boundaries, as ``bucket`` and ``known``."""
     if times.cutoffs is None:
-        return rows.rename(known="known_day", until="known_until").mutate(bucket=rows.day)
-    windows = {window for _, window in asked}
-    cutoffs = sorted(set(times.cutoffs))
-    bounds = sorted(_bounds(windows, cutoffs))
-    if times.as_known:
-        rows = rows.filter(rows.day <= bounds[-1], rows.known_day <= cutoffs[-1])
-        known, until = _up(rows.known_day, cutoffs), _up(rows.known_until, [*cutoffs, FOREVER])
-    else:
-        rows = rows.filter(rows.day <= bounds[-1])
-        known, until = _int32(-FOREVER), _int32(FOREVER)
-    return rows.mutate(bucket=_up(rows.day, bounds), known=known, until=until)
+        return rows.mutate(bucket=rows.day, known=rows.known_day)
+    bounds = sorted(_bounds({window for _, window in asked}, times.cutoffs))
+    rows = rows.filter(rows.day <= bounds[-1])
+    if not times.as_known:
+        return rows.mutate(bucket=_up(rows.day, bounds), known=_int32(ALWAYS))
+    cutoffs = sorted(times.cutoffs)
+    rows = rows.filter(rows.known_day <= cutoffs[-1])
+    return rows.mutate(bucket=_up(rows.day, bounds), known=_up(rows.known_day, cutoffs))
 
 
 def _bounds(windows: set[Window], cutoffs: Sequence[int]) -> set[int]:
@@ -129,7 +96,7 @@ def _int32(number: int) -> Any:
     return ibis.literal(number, "int32")
 
 
-STATE = ("bucket", "known", "until")
+STATE = ("bucket", "known")
 
 
 def _tally(rows: ibis.Table, asked: Asked, times: Times) -> ibis.Table:
@@ -218,7 +185,7 @@ def _latest(rows: ibis.Table, asked: Asked, times: Times) -> ibis.Table:
     for (arg, where), number in numbers.items():
         total, count = parts(ops.Mean(arg, where=where))
         sums |= {f"total_{number}": total, f"count_{number}": count}
-    collapsed = rows.group_by("customer_id", "day", *STATE[1:]).aggregate(
+    collapsed = rows.group_by("customer_id", "day", "known").aggregate(
         **{to: _collapse(part, rows) for to, part in sums.items()}
     )
     crossed = _at_cutoffs(collapsed.mutate(bucket=collapsed.day), asked, times)
@@ -247,7 +214,6 @@ def _at_cutoffs(collapsed: ibis.Table, asked: Asked, times: Times) -> ibis.Table
     latest_end = -min(window.lag_days for _, window in asked)
     return crossed.filter(
         crossed.known <= crossed.cutoff,
-        crossed.until > crossed.cutoff,
         crossed.bucket <= crossed.cutoff + latest_end,
     )
 

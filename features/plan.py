@@ -35,7 +35,7 @@ SUPPORTED = (
     ops.CountDistinct,
     ops.ArgMax,
 )
-HIDDEN = {"known_day", "known_until", "known", "until", "bucket", "start", "is_new", "key"}
+HIDDEN = {"known_day", "known", "bucket", "key"}
 """Columns of a source that declarations cannot see: the build's own."""
 
 
@@ -247,8 +247,7 @@ def _check_reduction(declared: Declaration, reduction: ops.Reduction) -> None:
     if any(field.name == "cutoff" for field in reduction.find(ops.Field)):
         raise FeatureError(
             f"feature {declared.name} uses t.cutoff inside {kind}. Windows are applied by the "
-            "build; say window_days and lag_days, and compare with t.cutoff outside (what came "
-            "later than the cutoff, such as a resolution, is null until then)"
+            "build: say window_days and lag_days, and use t.cutoff outside"
         )
     if isinstance(reduction, ops.ArgMax) and not _is_day(reduction.key):
         raise FeatureError(f"feature {declared.name}: argmax takes t.day only, for the latest day")

@@ -13,7 +13,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from ibis.formats.pyarrow import PyArrowSchema
 
 from configs.errors import ConfigError, RecordsError
 from configs.schema import Engine
-from features.contracts import TABLES
+from features.contracts import LATER_SOURCES, TABLES, LaterSource
 
 EPOCH = dt.date(1970, 1, 1)
 SIGNAL_COLUMNS = {
@@ -194,18 +194,30 @@ def in_contract(name: str, table: ibis.Table) -> ibis.Table:
             same = given[column].copy(nullable=True) == kind
             columns[column] = table[column] if same else table[column].cast(kind)
     further = {column: table[column] for column in given if column not in columns}
-    return _with_later_days(name, table.select(**columns, **further))
+    return table.select(**columns, **further)
 
 
-LATER_DAYS: dict[str, dict[str, Callable[[ibis.Table], Any]]] = {
-    "customers": {"ended_day": lambda t: day_of(t.ended_on)},
-    "interactions": {"responded_day": lambda t: day_of(t.responded_at)},
-}
-"""Days that the engine computes beside ``day`` and ``known_day``: when a fact came later."""
+def seen_sources(tables: Mapping[str, ibis.Table]) -> dict[str, ibis.Table]:
+    """Return what declarations see: the tables without later facts, and a source for each fact."""
+    seen = {}
+    for name, table in tables.items():
+        facts = [later for later in LATER_SOURCES.values() if later.table == name]
+        seen[name] = table.drop(*(column for later in facts for column in later.columns))
+    return seen | {name: _dated_by(tables, later) for name, later in LATER_SOURCES.items()}
 
 
-def _with_later_days(name: str, table: ibis.Table) -> ibis.Table:
-    return table.mutate(**{key: value(table) for key, value in LATER_DAYS.get(name, {}).items()})
+def _dated_by(tables: Mapping[str, ibis.Table], later: LaterSource) -> ibis.Table:
+    table = tables[later.table]
+    hidden = {
+        column
+        for other in LATER_SOURCES.values()
+        if other.table == later.table
+        for column in other.columns
+    }
+    day = day_of(table[later.moment])
+    known = ibis.ifelse(table.known_day > day, table.known_day, day)
+    rows = table.filter(table[later.moment].notnull()).mutate(day=day, known_day=known)
+    return rows.drop(*(hidden - set(later.columns)))
 
 
 def day_of(moment: Any) -> Any:
