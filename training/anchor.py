@@ -83,10 +83,10 @@ class Anchor:
             return self.level, {}
         at = {s: self._at(columns, s, n) for s in _subsets(inputs)}
         parts = {name: np.zeros(n) for name in inputs}
-        for subset, value in at.items():
+        for subset in _subsets(inputs)[:-1]:
             weight = 1.0 / (len(inputs) * math.comb(len(inputs) - 1, len(subset)))
             for name in set(inputs) - subset:
-                parts[name] += weight * (at[subset | {name}] - value)
+                parts[name] += weight * (at[subset | {name}] - at[subset])
         return float(self._at(columns, frozenset(), 1)[0]), parts
 
     def _at(self, columns: Columns, present: frozenset[str], n: int) -> Vector:

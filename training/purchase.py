@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,7 +116,8 @@ class MbgNbd:
             here = level.reshape(-1) == i
             p, weight = beta_quadrature(self.a, self.b + value + 1.0)
             tau = (weeks / (self.alpha + T[here]))[:, None]
-            purchases[here] = (-np.expm1(-(self.r + value) * np.log1p(tau * p)) / p) @ weight
+            nodes = -np.expm1(-(self.r + value) * np.log1p(tau * p)) / p * weight
+            purchases[here] = nodes.sum(axis=1)  # BLAS would sum one row unlike many
         return purchases
 
 
@@ -162,6 +164,7 @@ class GammaGamma:
         return cls(**parameters)
 
 
+@lru_cache(maxsize=10_000)
 def beta_quadrature(a: float, b: float, nodes: int = NODES) -> tuple[Vector, Vector]:
     """Return nodes in (0, 1) and weights, sum 1, of Gauss quadrature under Beta(a, b).
 
