@@ -16,9 +16,22 @@ import ibis.expr.operations as ops
 import pyarrow as pa
 
 from features.grains import KEYS, Asked, Times, answers
-from features.plan import Declaration, Reading, Window, bind, combine, derive, in_order, parts, read
+from features.plan import (
+    COUNTS,
+    Declaration,
+    Reading,
+    Window,
+    bind,
+    combine,
+    derive,
+    in_order,
+    parts,
+    read,
+)
 from features.sources import Records, fetch, seen_sources
 from features.spec import Feature
+
+LARGEST_RESULT = 1e300
 
 
 def build(
@@ -131,10 +144,8 @@ def aggregated(
 ) -> ibis.Table:
     """Return ``population`` with a column for each aggregated declaration."""
     asked = _asked(readings)
-    wide = population
-    for source, asks in asked.items():
-        for answer in answers(sources[source], asks, times):
-            wide = _beside(wide, answer)
+    found = [table for name, asks in asked.items() for table in answers(sources[name], asks, times)]
+    wide = _beside(population, found)
     return wide.select(*KEYS, **{one.declared.name: _value(one, asked, wide) for one in readings})
 
 
@@ -143,22 +154,39 @@ def _asked(readings: Sequence[Reading]) -> dict[str, Asked]:
     asked: dict[str, Asked] = {}
     for reading in readings:
         asks = asked.setdefault(str(reading.declared.source), {})
-        wanted = [part for one in reading.reductions for part in parts(one)]
-        for part in [rows_of(reading), *wanted]:
+        for part in _parts(reading):
             asks.setdefault((part, reading.window), f"{reading.declared.source}_{len(asks)}")
     return asked
 
 
-def rows_of(reading: Reading) -> ops.Reduction:
-    """Return the part that counts all rows of the reading's source."""
+def _parts(reading: Reading) -> list[ops.Reduction]:
+    wanted = [part for one in reading.reductions for part in parts(one)]
+    return [_all_rows(reading), *wanted] if _speaks_of_nothing(reading) else wanted
+
+
+def _all_rows(reading: Reading) -> ops.Reduction:
     return ops.CountStar(reading.rows)
 
 
-def _beside(wide: ibis.Table, answer: ibis.Table) -> ibis.Table:
-    """Return ``wide`` with the columns of ``answer``; customers without an answer have nulls."""
-    right = answer.rename(answer_customer="customer_id", answer_cutoff="cutoff")
-    same = (wide.customer_id == right.answer_customer, wide.cutoff == right.answer_cutoff)
-    return wide.left_join(right, same).drop("answer_customer", "answer_cutoff")
+def _speaks_of_nothing(reading: Reading) -> bool:
+    """Whether the expression may have a value where there are no rows: counts, unless as said."""
+    counts = any(isinstance(one, COUNTS) for one in reading.reductions)
+    is_zero = reading.expression in reading.reductions and reading.declared.when_empty == 0
+    return counts and not is_zero
+
+
+def _beside(population: ibis.Table, found: Sequence[ibis.Table]) -> ibis.Table:
+    """Return ``population`` with every answer; customers without one have nulls.
+
+    One flat chain of joins, for a nested one repeats every column at every level.
+    """
+    wide = population
+    for number, answer in enumerate(found):
+        customer, cutoff = f"answer_{number}_customer", f"answer_{number}_cutoff"
+        right = answer.rename({customer: "customer_id", cutoff: "cutoff"})
+        on = (population.customer_id == right[customer], population.cutoff == right[cutoff])
+        wide = wide.left_join(right, on)
+    return wide
 
 
 def _value(reading: Reading, asked: Mapping[str, Asked], wide: ibis.Table) -> Any:
@@ -167,19 +195,23 @@ def _value(reading: Reading, asked: Mapping[str, Asked], wide: ibis.Table) -> An
     for one in reading.reductions:
         found = [wide[asks[part, reading.window]] for part in parts(one)]
         values[one] = combine(one, found).cast(one.dtype).op()
-    value = bind(reading.expression, wide, values)
-    some = wide[asks[rows_of(reading), reading.window]] > 0
-    return _finished(ibis.ifelse(some, _finite(value), _missing()), reading.declared)
+    value = _finite(reading.expression, bind(reading.expression, wide, values))
+    if _speaks_of_nothing(reading):
+        value = ibis.ifelse(wide[asks[_all_rows(reading), reading.window]] > 0, value, _missing())
+    return _finished(value, reading.declared)
 
 
 def _derived(matrix: ibis.Table, feature: Declaration) -> Any:
     expression = derive(feature, matrix.columns)
-    return _finished(_finite(bind(expression, matrix, {})), feature)
+    return _finished(_finite(expression, bind(expression, matrix, {})), feature)
 
 
-def _finite(value: Any) -> Any:
+def _finite(expression: ops.Value, value: Any) -> Any:
+    """Return ``value`` as float64, missing where powers have left its range."""
     number = value.cast("float64")
-    return ibis.ifelse(number.abs() < 1e300, number, _missing())
+    if not expression.find((ops.Exp, ops.Power)):
+        return number
+    return ibis.ifelse(number.abs() < LARGEST_RESULT, number, _missing())
 
 
 def _missing() -> Any:

@@ -35,6 +35,8 @@ SUPPORTED = (
     ops.CountDistinct,
     ops.ArgMax,
 )
+COUNTS = (ops.Count, ops.CountStar, ops.CountDistinct)
+"""Reductions that are 0, not missing, where there are no rows."""
 HIDDEN = {"known_day", "known", "bucket", "key"}
 """Columns of a source that declarations cannot see: the build's own."""
 
@@ -155,7 +157,7 @@ def combine(reduction: ops.Reduction, answers: Sequence[Any]) -> Any:
         return unscaled(answers[0], reduction.arg)
     if isinstance(reduction, ops.Mean):
         return unscaled(answers[0], reduction.arg).cast("float64") / answers[1]
-    if isinstance(reduction, ops.Count | ops.CountStar | ops.CountDistinct):
+    if isinstance(reduction, COUNTS):
         return answers[0].fill_null(0)
     return answers[0]
 
