@@ -97,6 +97,11 @@ class Calendar:
         """Return the calendar with ``weights ** power``, mean 1: 0 knows no season."""
         return calendar_of(self.first_day, self.weights**power)
 
+    def until(self, day: int) -> Calendar:
+        """Return the calendar up to the end of the period that holds ``day``."""
+        n_periods = int(self.period_of(day)) + 1
+        return Calendar(self.first_day, self.weights[: n_periods * PERIOD_DAYS])
+
     def draw(self, rng: np.random.Generator, rates: Floats) -> tuple[Ints, Ints]:
         """Return (customer, day) of Poisson events, unsorted.
 

@@ -98,15 +98,21 @@ TICKET_OPENINGS = {
 ENQUIRIES = {
     "zh": (
         ("请问", "想了解一下", "咨询：", "你好，", ""),
-        ("这款有没有现货", "新品什么时候上架", "会员价是多少", "支持七天无理由吗", "大批量采购有折扣吗",
-         "能不能开增值税发票", "尺码怎么选", "今天下单几号能到", "积分可以换什么", "有没有礼盒装"),
+        (
+            *("这款有没有现货", "新品什么时候上架", "会员价是多少", "支持七天无理由吗"),
+            *("大批量采购有折扣吗", "能不能开增值税发票", "尺码怎么选", "今天下单几号能到"),
+            *("积分可以换什么", "有没有礼盒装", "这个能送到外地吗", "有没有其他颜色"),
+        ),
     ),
     "en": (
         ("Hi, ", "Hello, ", "Question: ", "Just asking: ", ""),
-        ("is this in stock", "when is the new model out", "do you ship to my city", "which size fits",
-         "is there a bulk discount", "what can I get for my points", "do you have gift boxes"),
+        (
+            *("is this in stock", "when is the new model out", "do you ship to my city"),
+            *("which size fits", "is there a bulk discount", "what can I get for my points"),
+            *("do you have gift boxes", "does it come in other colours"),
+        ),
     ),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 import pyarrow as pa
 
-from features.simulated_calendar import Calendar, Flags, Floats, Ints
+from features.simulated_calendar import Flags, Floats, Ints
 from features.simulated_comments import Texts, enquiry_texts, ticket_texts
 from features.simulated_export import (
+    DAY_SECONDS,
     as_table,
     coded,
     exported,
@@ -106,10 +107,8 @@ def _own_accord(
     rng: np.random.Generator, lives: Lives, rate: Floats, season: float = 0.5
 ) -> tuple[Ints, Ints]:
     """Return (customer, day) of what customers do themselves, at ``rate`` a day in good times."""
-    recorded_days = lives.calendar.period_of(lives.span.last_day).item() + 1
-    weights = lives.calendar.flattened(season).weights.reshape(lives.calendar.n_periods, -1)
-    calendar = Calendar(lives.calendar.first_day, weights[:recorded_days].ravel())
-    customer, day = calendar.draw(rng, rate[:, None] * lives.engagement[:, :recorded_days])
+    calendar = lives.calendar.flattened(season).until(lives.span.last_day)
+    customer, day = calendar.draw(rng, rate[:, None] * lives.engagement[:, : calendar.n_periods])
     present = rng.random(len(day)) < lives.presence(customer, day)
     kept = present & _in_reach(lives, customer, day)
     return customer[kept], day[kept]
@@ -157,14 +156,16 @@ def _complaints(rng: np.random.Generator, lives: Lives) -> Contacts:
 
 def _campaigns(rng: np.random.Generator, lives: Lives) -> Contacts:
     rate = np.where(rng.random(lives.n_customers) < 0.85, 3.0 / 365, 0.0)
-    calendar = lives.calendar.flattened(0.3)
+    calendar = lives.calendar.flattened(0.3).until(lives.span.last_day)
     customer, day = calendar.draw(rng, np.repeat(rate[:, None], calendar.n_periods, axis=1))
     kept = _in_reach(lives, customer, day) & (day < lives.left[customer] + 365)
     return _of_kind(rng, "campaign", customer[kept], day[kept])
 
 
 def _clicks(rng: np.random.Generator, lives: Lives, campaigns: Contacts) -> Contacts:
-    day = campaigns.occurred // 86_400 + np.minimum(rng.geometric(0.6, len(campaigns.kind)) - 1, 5)
+    day = campaigns.occurred // DAY_SECONDS + np.minimum(
+        rng.geometric(0.6, len(campaigns.kind)) - 1, 5
+    )
     keen = lives.engagement[campaigns.customer, lives.calendar.period_of(day)]
     chance = np.clip(0.2 * keen, 0.0, 0.8) * lives.presence(campaigns.customer, day)
     kept = (rng.random(len(day)) < chance) & _in_reach(lives, campaigns.customer, day)
@@ -188,7 +189,7 @@ def interactions(rng: np.random.Generator, lives: Lives, customer_ids: list[str]
     span = lives.span
     rows = exported(drawn.customer, drawn.occurred, known, span.last_day, span.first_day)
     contacts = Contacts(**{p.name: getattr(drawn, p.name)[rows] for p in fields(Contacts)})
-    midnight = (span.last_day + 1) * 86_400
+    midnight = (span.last_day + 1) * DAY_SECONDS
     unknown = {
         moment: (getattr(contacts, moment) == 0) | (getattr(contacts, moment) >= midnight)
         for moment in ("answered", "resolved")
@@ -232,7 +233,9 @@ def _texts(rng: np.random.Generator, lives: Lives, contacts: Contacts) -> Texts:
     ):
         rows = np.flatnonzero(spoken & (contacts.kind == KINDS.index(kind)))
         customer = contacts.customer[rows]
-        mood = lives.mood(customer, contacts.occurred[rows] // 86_400) - 1.5 * (kind == "complaint")
+        mood = lives.mood(customer, contacts.occurred[rows] // DAY_SECONDS) - 1.5 * (
+            kind == "complaint"
+        )
         index[rows] = len(texts) + np.arange(len(rows))
         texts += write(rng, mood, lives.traits.speaks_english[customer])
     return Texts(index, texts)

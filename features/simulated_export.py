@@ -54,7 +54,7 @@ def dates(days: Ints, missing: Flags | None = None) -> pa.Array:
 
 def numbers(values: Floats, missing: Flags | None = None) -> pa.Array:
     """Return float64 numbers, null where ``missing``."""
-    return pa.array(values.astype(np.float64), mask=missing)
+    return pa.array(values, mask=missing)
 
 
 def coded(indices: Ints, names: Sequence[str], missing: Flags | None = None) -> pa.Array:

@@ -78,6 +78,11 @@ class Complaints:
     day: Ints
     is_resolved: Flags
 
+    def before(self, day: Ints) -> Complaints:
+        """Return the complaints made before each customer's ``day``."""
+        kept = self.day < day[self.customer]
+        return Complaints(self.customer[kept], self.day[kept], self.is_resolved[kept])
+
 
 @dataclass(frozen=True)
 class Lives:
@@ -139,11 +144,9 @@ def live(rng: np.random.Generator, n_customers: int, span: Span, calendar: Calen
     drifted = _drift(rng, traits, span, complaints, resentful)
     left = drifted + traits.drift_days
     stays = day < left[customer]
-    heard = complaints.day < left[complaints.customer]
-    return Lives(
-        span, calendar, traits, engagement, drifted, left, customer[stays], day[stays],
-        Complaints(complaints.customer[heard], complaints.day[heard], complaints.is_resolved[heard]),
-    )  # fmt: skip
+    orders = customer[stays], day[stays]
+    heard = complaints.before(left)
+    return Lives(span, calendar, traits, engagement, drifted, left, *orders, heard)
 
 
 def draw_traits(rng: np.random.Generator, n: int, span: Span) -> Traits:

@@ -155,7 +155,7 @@ def transactions(
             "order_id": coded(order, _order_ids(lives, customer_ids)),
             "margin": numbers(lines.margin[rows]),
             "discount": numbers(lines.discount[rows]),
-            "quantity": numbers(lines.quantity[rows]),
+            "quantity": numbers(lines.quantity[rows].astype(np.float64)),
             "product_id": coded(lines.product[rows], PRODUCTS),
             "category": coded(lines.product[rows] // PRODUCTS_PER_CATEGORY, CATEGORIES),
             "kind": coded(lines.is_refund[rows], ("purchase", "refund")),

@@ -22,6 +22,7 @@ INDUSTRIES = ("制造业", "餐饮", "零售", "教育", "医疗", "物流", "�
 SOURCES = ("搜索", "社交媒体", "门店", "朋友推荐", "电商平台")
 MEMBERSHIP_SPEND = (400.0, 2_000.0, 6_000.0)
 """Spend of the last year from which level 1, 2 and 3 are given."""
+CREDIT_LIMITS = np.array([5e3, 1e4, 2e4, 5e4, 1e5])
 REVIEW_MONTHS = (1, 4, 7, 10)
 
 
@@ -45,7 +46,7 @@ def review_days(span: Span) -> Ints:
     """Return the first days of quarters in the span, as day numbers."""
     first, last = (EPOCH + dt.timedelta(day) for day in (span.first_day, span.last_day))
     starts = [dt.date(y, m, 1) for y in range(first.year, last.year + 1) for m in REVIEW_MONTHS]
-    return np.array([(d - EPOCH).days for d in starts if first <= d <= last], np.int64)
+    return np.array([(d - EPOCH).days for d in starts if first < d <= last], np.int64)
 
 
 def attributes(
@@ -82,7 +83,7 @@ def _observations(
     spend = spend_of_last_year(lives, lines, days)
     is_known = days[None, :] >= lives.traits.signed_up[:, None]
     is_half_year = (np.arange(len(days)) % 2 == 0)[None, :]
-    level = np.searchsorted(MEMBERSHIP_SPEND, spend, side="right").astype(np.float64)
+    level = np.digitize(spend, MEMBERSHIP_SPEND).astype(np.float64)
     changed = np.diff(np.where(is_known, level, -1.0), axis=1, prepend=-1.0) != 0
     noted = {
         "membership_level": np.where(is_known & changed, level, np.nan),
@@ -95,22 +96,25 @@ def _observations(
 
 
 def spend_of_last_year(lives: Lives, lines: Lines, days: Ints) -> Floats:
-    """Return spend in the 365 days before each of ``days``, shape (n_customers, n_days)."""
-    buys = np.flatnonzero((lines.is_refund == 0) & (lines.day <= lives.span.last_day))
-    shape = (lives.n_customers, lives.span.last_day - lives.span.first_day + 2)
-    cell = lines.customer[buys] * shape[1] + lines.day[buys] - lives.span.first_day + 1
-    daily = np.bincount(cell, lines.amount[buys], shape[0] * shape[1]).reshape(shape)
-    total = np.cumsum(daily, axis=1)
-    until = days - lives.span.first_day
-    return total[:, until] - total[:, np.maximum(until - 365, 0)]
+    """Return spend in the four quarters before each quarter day, shape (n_customers, n_days)."""
+    if len(days) == 0:
+        return np.zeros((lives.n_customers, 0))
+    buys = np.flatnonzero((lines.is_refund == 0) & (lines.day < days[-1]))
+    quarter = np.searchsorted(days, lines.day[buys], side="right")
+    cell = lines.customer[buys] * len(days) + quarter
+    per_quarter = np.bincount(cell, lines.amount[buys], lives.n_customers * len(days))
+    shape = (lives.n_customers, len(days))
+    total = np.cumsum(per_quarter.reshape(shape), axis=1, dtype=np.float64)
+    total[:, 4:] -= total[:, :-4].copy()
+    return total
 
 
 def _followers(rng: np.random.Generator, lives: Lives, days: Ints) -> Floats:
     """Return followers on social media for a third of the customers, growing slowly."""
     social = rng.random(lives.n_customers) < 0.3
     start = np.exp(rng.normal(4.5, 1.4, lives.n_customers))
-    growth = np.exp(rng.normal(0.06, 0.05, lives.n_customers))
-    count = start[:, None] * growth[:, None] ** np.arange(len(days))
+    growth = np.exp(rng.normal(0.03, 0.03, lives.n_customers))
+    count = start[:, None] * growth[:, None] ** np.arange(len(days))[None, :]
     return np.where(social[:, None], np.round(np.minimum(count, 5e5)), np.nan)
 
 
@@ -119,10 +123,10 @@ def _credit(rng: np.random.Generator, lives: Lives, days: Ints, spend: Floats) -
     shape = spend.shape
     who = np.repeat(np.arange(shape[0]), shape[1])
     mood = lives.mood(who, np.tile(days, shape[0])).reshape(shape)
-    limit = np.repeat(rng.choice([5e3, 1e4, 2e4, 5e4, 1e5], shape[0])[:, None], shape[1], 1)
-    used = np.clip(spend / 4 / limit * rng.gamma(4.0, 0.25, shape), 0.0, 1.0) * limit
+    limit = CREDIT_LIMITS[rng.integers(0, len(CREDIT_LIMITS), shape[0])][:, None]
+    used = np.minimum(spend / 4 * rng.gamma(4.0, 0.25, shape), limit)
     is_late = rng.random(shape) < 1.0 / (1.0 + np.exp(2.6 + 0.9 * mood))
-    growth = rng.normal(0.04, 0.06, shape[0])[:, None] + rng.normal(0.0, 0.01, shape)
+    growth = rng.normal(0.04, 0.06, lives.n_customers)[:, None] + rng.normal(0.0, 0.01, shape)
     return {
         "credit_limit": np.where(np.arange(shape[1]) % 4 == 0, limit, np.nan),
         "credit_used": np.round(used, 0),

@@ -8,7 +8,7 @@ bounded and the first thousand customers are the same in a company of any size.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Literal, Protocol
@@ -19,12 +19,19 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from configs.errors import RecordsError
-from configs.files import written_whole
+from configs.files import write_text, written_whole
+from features.dirty_files import Dirtied, DirtyFile
 from features.simulated_calendar import EPOCH, Calendar, shopping_calendar
 from features.simulated_contacts import interactions
 from features.simulated_lives import Span, live
 from features.simulated_orders import draw_lines, transactions
 from features.simulated_profiles import attributes, customers_table
+from features.simulated_sources import (
+    FileLayout,
+    clean_layouts,
+    company_config,
+    dirty_layouts,
+)
 from features.simulated_surveys import satisfaction
 from features.simulated_truth import truth
 
@@ -47,13 +54,16 @@ def simulate(
     dirty: bool = False,
     file_format: FileFormat = "parquet",
     progress: Progress | None = None,
+    dirt_share: float = 0.04,
 ) -> None:
-    """Write a company of ``customers`` customers into ``out``: five tables and ``truth.parquet``.
+    """Write a company of ``customers`` customers into ``out``, and a configuration that reads it.
 
-    Columns are those of :mod:`features.contracts`, times are local (Asia/Shanghai), money is CNY.
-    Records cover the ``days`` days up to and including ``end``. With ``dirty`` the tables are CSV
-    exports as real systems make them, with ``dirt.parquet`` (what was dirtied where) and
-    ``echelon.yaml`` (the mapping) beside them. The same arguments give the same bytes.
+    Five tables, ``truth.parquet`` (see :func:`features.simulated_truth.truth`) and
+    ``echelon.yaml``. Columns are those of :mod:`features.contracts`, times are local
+    (Asia/Shanghai), money is CNY; records cover the ``days`` days up to and including ``end``.
+    With ``dirty`` the tables are CSV exports as real systems make them: a share ``dirt_share`` of
+    rows is dirtied, and ``dirt.parquet`` lists which (see :data:`features.dirty_files.LISTING`).
+    The same arguments give the same bytes.
 
     Raises:
         RecordsError: ``customers`` is below 1 or ``days`` below 28.
@@ -64,16 +74,18 @@ def simulate(
             f"give at least 1 customer and {SHORTEST_DAYS} days"
         )
     last_day = (end - EPOCH).days
-    span = Span(last_day - days + 1, last_day)
+    layouts = dirty_layouts() if dirty else clean_layouts(file_format)
+    dirtied = Dirtied(seed, dirt_share) if dirty else None
     with ExitStack() as stack:
-        writers: dict[str, TableWriter] = {}
-        for done, tables in company(customers, seed, span):
+        files = CompanyFiles(stack, out, layouts, dirtied)
+        for done, tables in company(customers, seed, Span(last_day - days + 1, last_day)):
             for name, table in tables.items():
-                if name not in writers:
-                    writers[name] = _opened(stack, out, name, table.schema, file_format)
-                writers[name].write(table)
+                files.write(name, table)
             if progress is not None:
                 progress(done, customers)
+    if dirtied is not None:
+        dirtied.write(out / "dirt.parquet")
+    write_text(out / "echelon.yaml", company_config(out, layouts, files.columns, end))
 
 
 def company(customers: int, seed: int, span: Span) -> Iterator[tuple[int, dict[str, pa.Table]]]:
@@ -146,12 +158,36 @@ class RowGroups:
             self._writer.write_table(rows, row_group_size=max(len(rows), 1))
 
 
-def _opened(
-    stack: ExitStack, out: Path, name: str, schema: pa.Schema, file_format: FileFormat
-) -> TableWriter:
-    """Return a writer of ``name``'s file, which appears whole when ``stack`` closes."""
-    suffix = "parquet" if name == "truth" else file_format
-    draft = stack.enter_context(written_whole(out / f"{name}.{suffix}"))
-    if suffix == "parquet":
-        return stack.enter_context(closing(RowGroups(draft, schema)))
-    return stack.enter_context(pa_csv.CSVWriter(draft, schema))
+class CompanyFiles:
+    """The files of a company being written; they appear whole when ``stack`` closes."""
+
+    def __init__(
+        self,
+        stack: ExitStack,
+        out: Path,
+        layouts: Mapping[str, FileLayout],
+        dirtied: Dirtied | None,
+    ) -> None:
+        self.columns: dict[str, list[str]] = {}
+        self._stack = stack
+        self._out = out
+        self._layouts = layouts
+        self._dirtied = dirtied
+        self._writers: dict[str, TableWriter] = {}
+
+    def write(self, name: str, table: pa.Table) -> None:
+        """Append the rows of ``table`` to the file of table ``name``."""
+        if name not in self._writers:
+            self.columns[name] = table.column_names
+            self._writers[name] = self._opened(name, table.schema)
+        self._writers[name].write(table)
+
+    def _opened(self, name: str, schema: pa.Schema) -> TableWriter:
+        layout = self._layouts.get(name, FileLayout(name, f"{name}.parquet"))
+        draft = self._stack.enter_context(written_whole(self._out / layout.file))
+        if layout.file.endswith(".parquet"):
+            return self._stack.enter_context(closing(RowGroups(draft, schema)))
+        if self._dirtied is None:
+            return self._stack.enter_context(pa_csv.CSVWriter(draft, schema))
+        handle = self._stack.enter_context(draft.open("wb"))
+        return DirtyFile(handle, layout, schema.names, self._dirtied)
