@@ -1,0 +1,296 @@
+"""Takes in every source: reads, maps, cleans, checks, and writes a generation of records.
+
+Each row read is accepted, quarantined with its line and reason, or left out as the configuration
+says; intake fails rather than lose count of one. A generation is named by its content, so taking
+in the same files again changes nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from configs.errors import RecordsError, did_you_mean
+from configs.files import make_live, new_generation, write_text, written_whole
+from configs.progress import Progress, silent
+from configs.schema import Config, Source
+from features.checks import Clock, contract_table
+from features.columns import as_text
+from features.contracts import TABLES
+from features.databases import read_database
+from features.mapping import Mapper, Rows, mapper_of, wanted_columns, whole_record
+from features.reading import RawTable, read_files, require_columns
+from features.report import IntakeReport, TableReport
+from features.sources import date_of, day_number, open_engine
+from features.staging import Staging
+from features.tally import coverage, described
+from features.trainable import trainable
+
+
+@dataclass
+class Tally:
+    """Counts of one table's rows while they are taken in."""
+
+    read: int = 0
+    accepted: int = 0
+    left_out: int = 0
+    quarantined: Counter[str] = field(default_factory=Counter)
+    repaired: Counter[str] = field(default_factory=Counter)
+
+    def check(self, table: str) -> None:
+        """Check that no row was lost.
+
+        Raises:
+            RecordsError: accepted, quarantined and left out do not add up to read.
+        """
+        total = self.accepted + sum(self.quarantined.values()) + self.left_out
+        if total != self.read:
+            raise RecordsError(
+                f"{table}: {self.read} rows were read, but {self.accepted} accepted, "
+                f"{sum(self.quarantined.values())} quarantined and {self.left_out} left out make "
+                f"{total}. This is a fault of Echelon; nothing was published"
+            )
+
+
+def take_in(config: Config, progress: Progress | None = None, retry: bool = False) -> IntakeReport:
+    """Return the report of taking in every source of ``config``; the records become live.
+
+    Writes a generation under ``stores.records`` and ``stores.quarantine/<table>.csv``.
+
+    Args:
+        config: the configuration.
+        progress: told of each step.
+        retry: take in rows mended in the quarantine files.
+
+    Raises:
+        RecordsError: a source is missing or mapped wrongly, or no transaction can be accepted.
+    """
+    progress = progress or silent
+    if config.sources.snapshot is None and not config.sources.tables:
+        raise RecordsError(
+            "the configuration names no sources; `echelon init DIR` proposes them for a folder"
+        )
+    config.stores.root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".intake-", dir=config.stores.root) as draft:
+        return _Intake(config, Path(draft), progress).run()
+
+
+class _Intake:
+    """One run: holds the draft folder, the engine and the clock."""
+
+    def __init__(self, config: Config, draft: Path, progress: Progress) -> None:
+        self.config = config
+        self.draft = draft
+        self.progress = progress
+        self.zone = ZoneInfo(config.timezone)
+        today = dt.datetime.now(self.zone).date()
+        self.clock = Clock(day_number(config.as_of or today))
+        self.backend = open_engine(config.engine.model_copy(update={"name": "duckdb"}))
+        self.records = draft / "records"
+        self.records.mkdir()
+
+    def run(self) -> IntakeReport:
+        tallies: dict[str, Tally] = {}
+        for name, sources in self.config.sources.tables.items():
+            tallies[name] = self._table(name, sources)
+        report = self._report(tallies)
+        return self._published(report, list(tallies))
+
+    def _table(self, name: str, sources: tuple[Source, ...]) -> Tally:
+        attributes = tuple(dict.fromkeys(a for source in sources for a in source.attributes))
+        schema = TABLES[name].arrow_schema(attributes)
+        staging, tally = Staging(self.draft, name, schema), Tally()
+        for number, source in enumerate(sources):
+            mapper = mapper_of(name, source, self.zone, self.config.data)
+            for raw in self._raw_tables(mapper):
+                share = (number + raw.share) / len(sources)
+                self.progress(f"reading {name}", share)
+                self._take(raw, mapper, number, staging, tally)
+        staging.close()
+        self.progress(f"sorting {name}", 0.0)
+        order = ("customer_id", "day")
+        duplicate = "duplicate_customer" if name == "customers" else "duplicate_row"
+        repeated = staging.write(self.backend, self.records / f"{name}.parquet", order, duplicate)
+        if repeated:
+            tally.accepted -= repeated
+            tally.quarantined[duplicate] += repeated
+        tally.check(name)
+        staging.write_quarantine(self.draft / f"{name}.csv", self.config.language)
+        self.progress(f"sorting {name}", 1.0)
+        return tally
+
+    def _raw_tables(self, mapper: Mapper) -> Iterator[RawTable]:
+        source = mapper.source
+        if source.database is not None:
+            yield from read_database(self.config.data, source.database, source.query or "")
+        else:
+            wanted = wanted_columns(source)
+            whole = whole_record(mapper.table, source)
+            yield from read_files(self.config.data, source, wanted, whole)
+
+    def _take(
+        self, raw: RawTable, mapper: Mapper, number: int, staging: Staging, tally: Tally
+    ) -> None:
+        read = len(raw.lines) * (len(mapper.source.unpivot.columns) if mapper.source.unpivot else 1)
+        tally.read += read + len(raw.refused)
+        tally.quarantined += staging.refuse(raw.refused)
+        raw, left_out = mapper.prepared(raw)
+        tally.left_out += left_out
+        rows = Rows.of(raw)
+        table = contract_table(rows, mapper, self.clock)
+        good = ~rows.refused
+        tally.quarantined += staging.refuse(rows.refusals())
+        for what, mask in rows.repaired:
+            tally.repaired[what] += int((mask & good).sum())
+        self._accept(rows, table, good, mapper, number, staging)
+        tally.accepted += int(good.sum())
+
+    def _accept(
+        self,
+        rows: Rows,
+        table: pa.Table,
+        good: np.ndarray,
+        mapper: Mapper,
+        number: int,
+        staging: Staging,
+    ) -> None:
+        kept = table.filter(pa.array(good))
+        where = np.flatnonzero(good)
+        source = mapper.source
+        raw = keys = pa.nulls(len(where), pa.string())
+        if mapper.table.name == "customers":
+            raw = _texts(rows, where)
+            keys = kept["customer_id"].combine_chunks()
+        elif source.unique_by:
+            raw = _texts(rows, where)
+            keys = _keyed(kept, rows.raw.table.filter(pa.array(good)), source.unique_by, number)
+        elif source.duplicates == "quarantine":
+            raw = _texts(rows, where)
+            keys = _row_keys(raw, rows, good, number, source.unpivot is not None)
+        staging.accept(kept, rows.raw.source, rows.raw.lines[where], keys, raw)
+
+    def _report(self, tallies: dict[str, Tally]) -> IntakeReport:
+        tables = {name: self.records / f"{name}.parquet" for name in tallies}
+        about = {name: described(self.backend, path) for name, path in tables.items()}
+        lasts = [d.last_day for name, d in about.items() if d.last_day is not None]
+        bought = about.get("transactions")
+        last = (
+            bought.last_day if bought and bought.last_day is not None else max(lasts, default=None)
+        )
+        as_of = self.config.as_of or (None if last is None else date_of(last))
+        reports = {
+            name: TableReport(
+                read=tally.read,
+                accepted=tally.accepted,
+                quarantined=dict(sorted(tally.quarantined.items())),
+                repaired=dict(sorted((k, v) for k, v in tally.repaired.items() if v)),
+                left_out=tally.left_out,
+                first_day=_date(about[name].first_day),
+                last_day=_date(about[name].last_day),
+                days_behind=_behind(as_of, about[name].last_day) if name != "customers" else None,
+                customers=about[name].customers,
+                completeness=about[name].completeness,
+            )
+            for name, tally in tallies.items()
+        }
+        _require_transactions(reports)
+        bought_report = reports["transactions"]
+        assert bought_report.first_day is not None
+        assert bought_report.last_day is not None
+        return IntakeReport(
+            name=self.config.name,
+            generation=_fingerprint(self.records),
+            as_of=as_of,
+            tables=reports,
+            coverage=coverage(self.backend, tables),
+            trainable=trainable(
+                self.config,
+                bought_report.first_day,
+                bought_report.last_day,
+                bought_report.customers,
+            ),
+        )
+
+    def _published(self, report: IntakeReport, names: list[str]) -> IntakeReport:
+        stores = self.config.stores
+        for name in names:
+            with written_whole(stores.quarantine / f"{name}.csv") as target:
+                os.replace(self.draft / f"{name}.csv", target)
+        for stale in stores.quarantine.glob("*.csv"):
+            if stale.stem not in names:
+                stale.unlink()
+        if not (stores.records / report.generation).exists():
+            with new_generation(stores.records, report.generation) as folder:
+                for file in self.records.iterdir():
+                    os.replace(file, folder / file.name)
+                write_text(folder / "report.json", report.model_dump_json(indent=2) + "\n")
+        make_live(stores.records, report.generation)
+        return report
+
+
+def _texts(rows: Rows, where: np.ndarray) -> pa.Array:
+    return pa.array(rows.raw.raw_texts(where), pa.string())
+
+
+def _row_keys(raw: pa.Array, rows: Rows, good: np.ndarray, number: int, named: bool) -> pa.Array:
+    parts = [pa.repeat(str(number), len(raw)), raw]
+    if named:
+        parts.append(as_text(rows.raw.table["name"].filter(pa.array(good)).combine_chunks()))
+    return pc.binary_join_element_wise(*parts, "\x1f")
+
+
+def _keyed(kept: pa.Table, raw: pa.Table, unique_by: tuple[str, ...], number: int) -> pa.Array:
+    """Return the key that ``unique_by`` makes of contract columns, or else of raw ones."""
+    parts = [pa.repeat(str(number), len(kept))]
+    for name in unique_by:
+        if name not in kept.column_names and name not in raw.column_names:
+            known = [*kept.column_names, *raw.column_names]
+            raise RecordsError(f"unique_by names {name!r}; {did_you_mean(name, known)}")
+        table = kept if name in kept.column_names else raw
+        parts.append(pc.fill_null(as_text(table[name].combine_chunks()), ""))
+    return pc.binary_join_element_wise(*parts, "\x1f")
+
+
+def _require_transactions(reports: dict[str, TableReport]) -> None:
+    bought = reports.get("transactions")
+    if bought is None:
+        raise RecordsError("sources.transactions is missing: Echelon scores what customers bought")
+    if bought.accepted == 0:
+        worst = max(
+            bought.quarantined, key=lambda r: bought.quarantined[r], default="no rows at all"
+        )
+        raise RecordsError(
+            f"none of {bought.read} rows of transactions could be accepted (most often: {worst}, "
+            f"{bought.quarantined.get(worst, 0)} rows). Look at the mapping in the configuration"
+        )
+
+
+def _fingerprint(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(folder.iterdir()):
+        digest.update(file.name.encode())
+        with file.open("rb") as handle:
+            digest.update(hashlib.file_digest(handle, "sha256").digest())
+    return digest.hexdigest()[:16]
+
+
+def _date(day: int | None) -> dt.date | None:
+    return None if day is None else date_of(day)
+
+
+def _behind(as_of: dt.date | None, last_day: int | None) -> int | None:
+    return None if as_of is None or last_day is None else max(0, day_number(as_of) - last_day)
+
+
+__all__ = ["IntakeReport", "require_columns", "take_in"]

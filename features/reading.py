@@ -1,0 +1,249 @@
+"""Files and databases as raw tables: every row with its file, its line and its raw text.
+
+Nothing is understood here: a raw table holds what the source holds, text from delimited files and
+typed columns from Parquet and databases. Rows that are no rows are refused.
+"""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from configs.errors import RecordsError, did_you_mean
+from configs.schema import SnapshotFile, Source
+from features.columns import as_text
+from features.delimited import detect_layout, header_of, open_bytes, records_of
+
+_ROWS = 131_072
+_BAD_BYTES = re.compile("[\udc80-\udcff]")
+
+
+FileChoice = Source | SnapshotFile
+"""What says how a file is to be read."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One row that cannot be taken in: where, in which column, why, and its raw text."""
+
+    source: str
+    line: int
+    column: str
+    reason: str
+    raw: str
+    value: str = ""
+
+
+@dataclass
+class RawTable:
+    """Some rows of one file as they were read.
+
+    Attributes:
+        source: the file's name as people know it.
+        table: the raw columns.
+        lines: the line that each row starts on; the row's number where a source has no lines.
+        text: the raw text of each row of a delimited file.
+        refused: rows that could not be read.
+        share: how much of the source has been read with this, from 0 to 1.
+    """
+
+    source: str
+    table: pa.Table
+    lines: np.ndarray
+    text: list[str] | None = None
+    refused: list[Refusal] = field(default_factory=list)
+    share: float = 0.0
+
+    def raw_texts(self, rows: np.ndarray) -> list[str]:
+        """Return the raw text of ``rows`` (positions): the line, or the values as CSV."""
+        if self.text is not None:
+            return [self.text[row].rstrip("\r\n") for row in rows.tolist()]
+        return joined_text(self.table.take(pa.array(rows))).to_pylist()
+
+
+def read_files(
+    folder: Path,
+    choice: FileChoice,
+    wanted: Sequence[str],
+    looks_whole: Callable[[dict[str, str]], bool],
+) -> Iterator[RawTable]:
+    """Yield every file that ``choice.path`` names, some 100,000 rows at a time, in name order.
+
+    Args:
+        folder: where relative paths start.
+        choice: path (a file, a folder or a glob), format, encoding, delimiter.
+        wanted: raw columns that must be there.
+        looks_whole: whether fields, by column, look like a record of their own.
+
+    Raises:
+        RecordsError: nothing is there, or a wanted column is not.
+    """
+    for path, partition in files_of(folder, choice.path or ""):
+        name = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
+        if is_parquet(path, choice.format):
+            yield from _parquet(path, name, partition)
+        else:
+            yield from _delimited(path, name, partition, choice, wanted, looks_whole)
+
+
+def files_of(folder: Path, path: str) -> list[tuple[Path, dict[str, str]]]:
+    """Return the files that ``path`` names with their Hive partition values, sorted by name.
+
+    Raises:
+        RecordsError: there is no such file.
+    """
+    root = folder / path
+    if root.is_dir():
+        kinds = (".parquet", ".pq", ".csv", ".txt", ".tsv", ".gz")
+        found = [file for file in root.rglob("*") if file.is_file() and file.suffix in kinds]
+    else:
+        found = [Path(name) for name in glob.glob(str(root), recursive=True)]
+        found = [file for file in found if file.is_file()]
+    visible = [file for file in found if not file.name.startswith((".", "_"))]
+    if not visible:
+        raise RecordsError(_nothing_there(root))
+    return [(file, _partition(file)) for file in sorted(visible)]
+
+
+def is_parquet(path: Path, choice: str) -> bool:
+    """Return whether ``path`` is to be read as Parquet; ``auto`` looks at its first bytes."""
+    if choice != "auto":
+        return choice == "parquet"
+    with open_bytes(path) as handle:
+        return handle.read(4) == b"PAR1"
+
+
+def joined_text(table: pa.Table) -> pa.Array:
+    """Return each row as one line of comma-separated text, quoted where it must be."""
+    quoted = [_quoted(as_text(column.combine_chunks())) for column in table.columns]
+    return pc.binary_join_element_wise(*quoted, ",", null_handling="replace", null_replacement="")
+
+
+def require_columns(source: str, present: Sequence[str], wanted: Sequence[str]) -> None:
+    """Check that every wanted column is there.
+
+    Raises:
+        RecordsError: one is not; the message lists those that are.
+    """
+    for name in wanted:
+        if name not in present:
+            raise RecordsError(
+                f"{source} has no column {name!r}; {did_you_mean(name, present)}. "
+                f"Correct the column name in the configuration"
+            )
+
+
+def _delimited(
+    path: Path,
+    name: str,
+    partition: dict[str, str],
+    choice: FileChoice,
+    wanted: Sequence[str],
+    looks_whole: Callable[[dict[str, str]], bool],
+) -> Iterator[RawTable]:
+    layout = detect_layout(path, wanted, choice.encoding, choice.delimiter)
+    names, skip = header_of(path, layout)
+
+    def whole(fields: list[str]) -> bool:
+        return looks_whole(dict(zip(names, fields, strict=True)))
+
+    for records in records_of(path, layout, names, skip, whole):
+        refused = [_refusal(name, *problem) for problem in records.refused]
+        rows, lines, raw = records.rows, records.lines, records.raw
+        spoilt = [row for row, text in enumerate(raw) if _is_spoilt(text)]
+        if spoilt:
+            refused += [_spoilt(name, names, lines[row], rows[row], raw[row]) for row in spoilt]
+            gone = set(spoilt)
+            whole_rows = [row for row in range(len(rows)) if row not in gone]
+            rows = [rows[row] for row in whole_rows]
+            lines = [lines[row] for row in whole_rows]
+            raw = [raw[row] for row in whole_rows]
+        columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
+        table = pa.table({n: pa.array(c, pa.string()) for n, c in zip(names, columns, strict=True)})
+        table = _with_partition(table, partition)
+        refused.sort(key=lambda refusal: refusal.line)
+        yield RawTable(name, table, np.array(lines, dtype=np.int64), raw, refused)
+
+
+def _parquet(path: Path, name: str, partition: dict[str, str]) -> Iterator[RawTable]:
+    try:
+        file = pq.ParquetFile(path)
+        position = 0
+        for batch in file.iter_batches(batch_size=_ROWS):
+            table = _with_partition(pa.Table.from_batches([batch]), partition)
+            lines = np.arange(position + 1, position + 1 + len(table), dtype=np.int64)
+            position += len(table)
+            yield RawTable(name, table, lines)
+        if position == 0:
+            empty = _with_partition(file.schema_arrow.empty_table(), partition)
+            yield RawTable(name, empty, np.zeros(0, dtype=np.int64))
+    except (pa.ArrowInvalid, OSError) as error:
+        raise RecordsError(f"{path} cannot be read as Parquet: {error}") from error
+
+
+def _with_partition(table: pa.Table, partition: dict[str, str]) -> pa.Table:
+    for key, value in partition.items():
+        if key not in table.column_names:
+            table = table.append_column(key, pa.array([value] * len(table), pa.string()))
+    return table
+
+
+def _partition(file: Path) -> dict[str, str]:
+    """Return the values that Hive-style folders (``day=2024-01-01``) give every row."""
+    pairs = [part.split("=", 1) for part in file.parts[:-1] if "=" in part]
+    return {key: value for key, value in pairs if value != "__HIVE_DEFAULT_PARTITION__"}
+
+
+def _is_spoilt(text: str) -> bool:
+    return "\0" in text or (not text.isascii() and _BAD_BYTES.search(text) is not None)
+
+
+def _refusal(name: str, line: int, column: str, reason: str, raw: str) -> Refusal:
+    if _BAD_BYTES.search(raw):
+        reason = "bad_encoding"
+    elif "\0" in raw:
+        reason = "nul_byte"
+    return Refusal(name, line, column, reason, visible(raw.rstrip("\r\n")))
+
+
+def _spoilt(name: str, names: list[str], line: int, row: list[str], raw: str) -> Refusal:
+    reason = "nul_byte" if not _BAD_BYTES.search(raw) else "bad_encoding"
+    column = next((n for n, value in zip(names, row, strict=True) if _is_spoilt(value)), "")
+    return Refusal(name, line, column, reason, visible(raw.rstrip("\r\n")))
+
+
+def visible(text: str) -> str:
+    r"""Return ``text`` with NUL and undecodable bytes written out as ``\x00`` and ``\xff``.
+
+    >>> print(visible("a\0b\udcff"))
+    a\x00b\xff
+    """
+    return _BAD_BYTES.sub(lambda m: f"\\x{ord(m[0]) - 0xDC00:02x}", text).replace("\0", "\\x00")
+
+
+def _quoted(text: pa.Array) -> pa.Array:
+    needs = pc.match_substring_regex(text, '[",\r\n]')
+    if not pc.any(needs).as_py():
+        return text
+    doubled = pc.replace_substring(text, '"', '""')
+    return pc.if_else(needs, pc.binary_join_element_wise('"', doubled, '"', ""), text)
+
+
+def _nothing_there(root: Path) -> str:
+    parent = root.parent
+    while not parent.is_dir():
+        parent = parent.parent
+    names = sorted(entry.name for entry in parent.iterdir() if not entry.name.startswith("."))
+    shown = ", ".join(names[:12]) + (" …" if len(names) > 12 else "")
+    return (
+        f"{root} does not exist or holds no CSV or Parquet file; {parent} holds: "
+        f"{shown or 'nothing'}. Set `data` (or ECHELON_DATA) to the folder that paths start from"
+    )
