@@ -76,7 +76,7 @@ class AdditiveModel:
     def link_score(self, columns: Columns) -> Vector:
         """Return intercept + slope · (anchor + trees), one value per customer."""
         n = _rows(columns)
-        total = self.anchor.link(columns, n) + self._of_trees(columns, n)
+        total = self.anchor.link(columns, n) + self.tree_scores(columns)
         return self.intercept + self.slope * total
 
     def predict(self, columns: Columns) -> Vector:
@@ -143,7 +143,9 @@ class AdditiveModel:
         """The trees, loaded once."""
         return lgb.Booster(model_str=self.trees)
 
-    def _of_trees(self, columns: Columns, n: int) -> Vector:
+    def tree_scores(self, columns: Columns) -> Vector:
+        """Return the trees' part before the affine step; 0 for who never bought."""
+        n = _rows(columns)
         if self.trees is None or n == 0:
             return np.zeros(n)
         scores = self.booster.predict(

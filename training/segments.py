@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from configs.schema import Text
-from training.anchor import Columns
+from training.anchor import FREQUENCY, Columns
 
 Vector = NDArray[np.float64]
 
@@ -47,7 +47,8 @@ class Segments(BaseModel):
 
     Attributes:
         axes: what customers are compared along; empty where everybody is one segment.
-        segments: the groups.
+        segments: the groups of customers who have bought.
+        prospects: the group of those who have not, where there were any.
         stability: mean adjusted Rand index over bootstraps; 1 is perfectly repeatable.
         agreement: share of customers whom the rules in words place in their segment.
     """
@@ -56,27 +57,36 @@ class Segments(BaseModel):
 
     axes: tuple[Axis, ...] = ()
     segments: tuple[Segment, ...]
+    prospects: Segment | None = None
     stability: float | None = None
     agreement: float | None = None
 
     @property
     def inputs(self) -> tuple[str, ...]:
         """Features that the assignment reads."""
-        return tuple(axis.feature for axis in self.axes)
+        known = () if self.prospects is None else (FREQUENCY,)
+        return (*(axis.feature for axis in self.axes), *known)
+
+    @property
+    def all(self) -> tuple[Segment, ...]:
+        """Every group, the one of prospects last."""
+        return self.segments if self.prospects is None else (*self.segments, self.prospects)
 
     @property
     def codes(self) -> tuple[str, ...]:
         """Segment codes, in order."""
-        return tuple(segment.code for segment in self.segments)
+        return tuple(segment.code for segment in self.all)
 
     def assign(self, columns: Columns, n: int) -> NDArray[np.str_]:
         """Return the code of the nearest centre for each of ``n`` customers; ties go first."""
         codes = np.array(self.codes)
-        if not self.axes:
-            return np.full(n, codes[0])
-        points = standardised(self.axes, columns)
-        centres = np.array([segment.centre for segment in self.segments])
-        return codes[nearest(points, centres)]
+        place = np.zeros(n, dtype=np.int64)
+        if self.axes:
+            centres = np.array([segment.centre for segment in self.segments])
+            place = nearest(standardised(self.axes, columns), centres)
+        if self.prospects is not None:
+            place = np.where(np.isnan(columns[FREQUENCY]), len(codes) - 1, place)
+        return codes[place]
 
 
 def standardised(axes: tuple[Axis, ...], columns: Columns) -> Vector:

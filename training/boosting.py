@@ -1,0 +1,234 @@
+"""Fits one additive model: the anchor on every cutoff, then shallow trees on what it misses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import lightgbm as lgb
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logit
+
+from configs.schema import Training
+from training.additive import AdditiveModel
+from training.anchor import (
+    PURCHASE_INPUTS,
+    VALUE_INPUTS,
+    Anchor,
+    TargetName,
+    fitted_purchase,
+    logistic_line,
+    reference_customer,
+    signal,
+    unlabelled_line,
+)
+from training.dataset import Dataset, calibration_split, split_steady
+
+Vector = NDArray[np.float64]
+ROWS_SHARE_OF_A_LEAF = 50
+"""A leaf holds at least the smaller of the configured rows and a fiftieth of all rows."""
+FEWEST_EARLIER_CUTOFFS = 3
+"""Cutoffs that the model to be calibrated must have learnt from, strictly before."""
+LARGEST_LEVEL = math.log(3.0)
+
+
+@dataclass(frozen=True)
+class FittedTarget:
+    """A fitted model and what a reader must know about how it was fitted."""
+
+    model: AdditiveModel
+    notes: tuple[str, ...]
+
+
+def fit_target(
+    target: TargetName,
+    horizon_days: int,
+    train: Dataset,
+    present: Dataset,
+    tree_inputs: Sequence[str],
+    settings: Training,
+) -> FittedTarget:
+    """Return the model of ``target``, its purchase model fitted on the customers ``present``.
+
+    Args:
+        target: ``churn`` or ``clv``.
+        horizon_days: what labels look ahead.
+        train: labelled rows at the training cutoffs, customers without purchases included;
+            may be empty, then the purchase model's own forecast is served.
+        present: the customers at the cutoff that predictions will be made for.
+        tree_inputs: stationary features.
+        settings: seed, threads, trees.
+    """
+    model, notes = _uncalibrated(target, horizon_days, train, present, tree_inputs, settings)
+    if target != "churn" or model.is_rules_only:
+        return FittedTarget(model, notes)
+    split = calibration_split(train.cutoffs, horizon_days, FEWEST_EARLIER_CUTOFFS)
+    if split is None:
+        return FittedTarget(
+            model, (*notes, "not calibrated afterwards: no closed horizon outside training")
+        )
+    earlier, latest = (train.at(cutoffs) for cutoffs in split)
+    trial, _ = _uncalibrated(target, horizon_days, earlier, latest, tree_inputs, settings)
+    intercept, slope = platt(trial, latest.buyers())
+    return FittedTarget(
+        replace(model, intercept=intercept, slope=slope),
+        (*notes, "calibrated (Platt) on a later cutoff that shares no horizon with training"),
+    )
+
+
+def _uncalibrated(
+    target: TargetName,
+    horizon_days: int,
+    train: Dataset,
+    present: Dataset,
+    tree_inputs: Sequence[str],
+    settings: Training,
+) -> tuple[AdditiveModel, tuple[str, ...]]:
+    buyers = train.buyers()
+    anchor, links, notes = fit_anchor(target, horizon_days, train, present)
+    model = AdditiveModel(target, horizon_days, anchor, threads=settings.threads)
+    steady, moved = split_steady(buyers, present.buyers(), tree_inputs)
+    if moved and len(buyers):
+        notes = (*notes, f"left out of the trees, as their values have moved: {', '.join(moved)}")
+    reason = _why_no_trees(target, buyers, steady, settings)
+    if reason is not None:
+        return model, (*notes, f"rules only: {reason}")
+    trees = fit_trees(target, buyers, links, steady, settings)
+    model = replace(model, tree_inputs=steady, trees=trees)
+    if target == "clv":
+        model = replace(model, intercept=_balance(model, buyers, links))
+    return model, notes
+
+
+def _balance(model: AdditiveModel, buyers: Dataset, links: Vector) -> float:
+    """Return the intercept at which the training total is what came, within thrice.
+
+    Tweedie deviance on a log link does not keep the total, unlike the canonical link.
+    """
+    corrected = links + model.tree_scores(buyers.columns(model.inputs))
+    return _level(buyers.label, corrected)
+
+
+def fit_anchor(
+    target: TargetName, horizon_days: int, train: Dataset, present: Dataset
+) -> tuple[Anchor, Vector, tuple[str, ...]]:
+    """Return the anchor to serve, its link on the training buyers, and notes.
+
+    Purchase parameters are fitted anew at every training cutoff, so that the anchor means there
+    what it will mean at the cutoff it is served for; level and slope are shared.
+    """
+    if PURCHASE_INPUTS[0] not in present.matrix.column_names:
+        rate = logit((train.y.sum() + 0.5) / (len(train) + 1.0))
+        return Anchor(horizon_days, level=float(rate)), np.full(len(train), float(rate)), ()
+    now = present.buyers().columns(VALUE_INPUTS)
+    purchase, spend = fitted_purchase(now, with_spend=target == "clv")
+    buyers = train.buyers()
+    signals = _signals_by_cutoff(buyers, horizon_days, spend is not None)
+    if target == "clv":
+        level, slope = _level(buyers.label, signals), 1.0
+    else:
+        ready = signal(purchase, None, horizon_days, now)
+        prior = unlabelled_line(purchase, horizon_days, now, ready)
+        level, slope = prior
+        if len(buyers):
+            level, slope = logistic_line(signals, buyers.y, prior)
+    base_rate, notes = _without_purchases(target, train)
+    inputs = VALUE_INPUTS if spend is not None else PURCHASE_INPUTS
+    anchor = Anchor(
+        horizon_days=horizon_days,
+        level=level,
+        slope=slope,
+        without_purchases=base_rate,
+        reference=reference_customer(now, inputs),
+        purchase=purchase,
+        spend=spend,
+    )
+    return anchor, level + slope * signals, notes
+
+
+def fit_trees(
+    target: TargetName,
+    buyers: Dataset,
+    links: Vector,
+    tree_inputs: Sequence[str],
+    settings: Training,
+) -> str:
+    """Return LightGBM text of trees that correct ``links``: binary, or Tweedie for money."""
+    y, start, trees = buyers.y, links, settings.trees
+    own: dict[str, object] = {"objective": "binary"}
+    if target == "clv":
+        unit = float(np.maximum(y, 0.0).mean())
+        y, start = np.maximum(y, 0.0) / unit, start - math.log(unit)
+        own = {"objective": "tweedie", "tweedie_variance_power": trees.tweedie_power}
+    fewest = max(min(trees.minimum_rows_per_leaf, len(buyers) // ROWS_SHARE_OF_A_LEAF), 1)
+    parameters = own | {
+        "num_leaves": trees.leaves,
+        "learning_rate": trees.learning_rate,
+        "min_data_in_leaf": fewest,
+        "seed": settings.seed,
+        "num_threads": settings.threads,
+        "deterministic": True,
+        "force_row_wise": True,
+        "feature_pre_filter": False,
+        "verbosity": -1,
+    }
+    data = lgb.Dataset(buyers.X(tree_inputs), y, init_score=start)
+    return str(lgb.train(parameters, data, trees.count).model_to_string())
+
+
+def platt(model: AdditiveModel, later: Dataset) -> tuple[float, float]:
+    """Return intercept and slope that calibrate the link on customers of a later cutoff.
+
+    Platt (1999), on the logit. A slope beyond a factor of three either way says that the later
+    period is another world: then nothing is changed.
+    """
+    scores = model.link_score(later.columns(model.inputs))
+    intercept, slope = logistic_line(scores, later.y, prior=(0.0, 1.0))
+    return (intercept, slope) if 1.0 / 3.0 < slope < 3.0 else (0.0, 1.0)
+
+
+def _signals_by_cutoff(buyers: Dataset, horizon_days: int, with_spend: bool) -> Vector:
+    signals = np.empty(len(buyers))
+    cutoff = buyers.cutoff
+    for day in buyers.cutoffs:
+        columns = buyers.at([day]).columns(VALUE_INPUTS)
+        purchase, spend = fitted_purchase(columns, with_spend)
+        signals[cutoff == day] = signal(purchase, spend, horizon_days, columns)
+    return signals
+
+
+def _level(label: Vector | None, signals: Vector) -> float:
+    """Return the log factor that makes the anchor's total equal to what came, within thrice."""
+    if label is None or label.sum() <= 0:
+        return 0.0
+    ratio = math.log(float(label.sum()) / float(np.exp(signals).sum()))
+    return max(-LARGEST_LEVEL, min(LARGEST_LEVEL, ratio))
+
+
+def _without_purchases(target: TargetName, train: Dataset) -> tuple[float, tuple[str, ...]]:
+    """Return the base rate, on the link, of customers who had not bought by a cutoff."""
+    others = train.where(~train.has_bought)
+    group, notes = (others, ()) if len(others) else (train, ("nobody without purchases",))
+    if len(group) == 0:
+        return 0.0, notes
+    total, n = float(np.maximum(group.y, 0.0).sum()), len(group)
+    if target == "churn":
+        return float(logit((total + 0.5) / (n + 1.0))), notes
+    typical = float(np.maximum(train.y, 0.0).mean())
+    return math.log(max((total + 0.5 * typical) / (n + 1.0), 1e-6)), notes
+
+
+def _why_no_trees(
+    target: TargetName, buyers: Dataset, tree_inputs: Sequence[str], settings: Training
+) -> str | None:
+    if len(buyers) == 0:
+        return "no horizon has closed yet, so there is nothing to learn from"
+    if buyers.n_customers < settings.minimum_customers:
+        return f"{buyers.n_customers} customers, fewer than {settings.minimum_customers}"
+    happened = int((buyers.y > 0).sum())
+    rarer = happened if target == "clv" else min(happened, len(buyers) - happened)
+    if rarer < 10:
+        return f"only {rarer} of {len(buyers)} outcomes differ from the rest"
+    return None if tree_inputs else "no stationary features are chosen"

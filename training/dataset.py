@@ -1,0 +1,249 @@
+"""Customers as they stood at several cutoffs, with what happened after."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from configs.errors import TrainingError
+from configs.schema import Snapshots
+from training.anchor import FREQUENCY
+from training.metrics import auc
+
+Vector = NDArray[np.float64]
+KEYS = ["cutoff", "customer_id"]
+YEAR_DAYS = 365
+MOVED = 0.4
+"""Largest Kolmogorov–Smirnov distance at which a feature still means the same at two cutoffs."""
+COMPARED_ROWS = 20_000
+TELLS_ALL = 0.995
+"""A single feature that orders churners this well (AUC) is taken for a leak."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Feature rows of customers at cutoffs, and the label of each where it is known.
+
+    Attributes:
+        matrix: ``customer_id``, ``cutoff`` (int32 day) and features, null for missing.
+        label: what happened in the horizon after each row's cutoff, or ``None``.
+    """
+
+    matrix: pa.Table
+    label: Vector | None = None
+
+    def __len__(self) -> int:
+        return int(self.matrix.num_rows)
+
+    @property
+    def cutoff(self) -> NDArray[np.int64]:
+        """Each row's cutoff, in days since 1970-01-01."""
+        return np.asarray(self.matrix.column("cutoff").to_numpy(), dtype=np.int64)
+
+    @property
+    def cutoffs(self) -> tuple[int, ...]:
+        """The distinct cutoffs, rising."""
+        return tuple(int(c) for c in np.unique(self.cutoff))
+
+    @property
+    def n_customers(self) -> int:
+        """Distinct customers over all cutoffs."""
+        return int(pc.count_distinct(self.matrix.column("customer_id")).as_py())
+
+    @property
+    def y(self) -> Vector:
+        """The labels.
+
+        Raises:
+            TrainingError: the data set has none.
+        """
+        if self.label is None:
+            raise TrainingError("these customers have no label: their horizon has not closed")
+        return self.label
+
+    def columns(self, names: Iterable[str]) -> dict[str, Vector]:
+        """Return columns by name as float64 with NaN for missing."""
+        return {name: column_values(self.matrix, name) for name in names}
+
+    def X(self, names: Sequence[str]) -> Vector:  # noqa: N802
+        """Return rows × names as float64 with NaN for missing."""
+        if not names:
+            return np.empty((len(self), 0))
+        return np.column_stack([column_values(self.matrix, name) for name in names])
+
+    def where(self, keep: NDArray[np.bool_]) -> Dataset:
+        """Return the rows that ``keep`` marks."""
+        label = None if self.label is None else self.label[keep]
+        return Dataset(self.matrix.filter(pa.array(keep)), label)
+
+    def at(self, cutoffs: Iterable[int]) -> Dataset:
+        """Return the rows of these cutoffs."""
+        return self.where(np.isin(self.cutoff, list(cutoffs)))
+
+    def buyers(self) -> Dataset:
+        """Return the rows of customers with at least one purchase by their cutoff."""
+        return self.where(self.has_bought)
+
+    @property
+    def has_bought(self) -> NDArray[np.bool_]:
+        """Which rows have a purchase; all do where purchases are not recorded at all."""
+        if FREQUENCY not in self.matrix.column_names:
+            return np.ones(len(self), dtype=bool)
+        return ~np.isnan(column_values(self.matrix, FREQUENCY))
+
+    def labelled(self, labels: pa.Table, name: str) -> Dataset:
+        """Return the rows with their label of the table ``labels``, in the same order.
+
+        Raises:
+            TrainingError: a row has no label.
+        """
+        keys = self.matrix.select(KEYS).append_column("row", pa.array(np.arange(len(self))))
+        joined = keys.join(labels.select([*KEYS, name]), KEYS).sort_by("row")
+        label = column_values(joined, name)
+        if np.isnan(label).any():
+            raise TrainingError(
+                f"{int(np.isnan(label).sum())} of {len(self)} customers have no label {name!r} "
+                "at their cutoff; this is a defect in the label table, not in your records"
+            )
+        return replace(self, label=label)
+
+
+def column_values(table: pa.Table, name: str) -> Vector:
+    """Return a numeric column as float64 with NaN for null."""
+    column = table.column(name).cast(pa.float64())
+    return np.asarray(column.to_numpy(), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The cutoffs of one target, in days since 1970-01-01.
+
+    Attributes:
+        evaluation: the day the measured predictions are made for; ``None`` if no cutoff
+            before it had closed, so nothing could be measured.
+        measured: what the measured model learns from; every horizon closes by ``evaluation``.
+        served: what the served model learns from; every horizon closes by the as-of day.
+    """
+
+    evaluation: int | None
+    measured: tuple[int, ...]
+    served: tuple[int, ...]
+
+    @property
+    def all(self) -> tuple[int, ...]:
+        """Every cutoff that needs features and labels."""
+        own = () if self.evaluation is None else (self.evaluation,)
+        return tuple(sorted({*self.measured, *own, *self.served}))
+
+
+def grid(
+    snapshots: Snapshots, horizon_days: int, first_day: int, as_of: int, evaluation: int | None
+) -> Grid:
+    """Return the cutoffs for one target.
+
+    Args:
+        snapshots: spacing, count and minimum history.
+        horizon_days: how far labels look ahead.
+        first_day: the first day with a purchase.
+        as_of: the last day of the records.
+        evaluation: the configured evaluation cutoff, if any.
+    """
+    served = closed_by(as_of, snapshots, horizon_days, first_day)
+    test = as_of - horizon_days if evaluation is None else evaluation
+    measured = closed_by(test, snapshots, horizon_days, first_day)
+    if not measured or test + horizon_days > as_of:
+        return Grid(None, (), served)
+    return Grid(test, measured, served)
+
+
+def closed_by(day: int, snapshots: Snapshots, horizon_days: int, first_day: int) -> tuple[int, ...]:
+    """Return the cutoffs whose horizon has closed by ``day``, rising.
+
+    A grid back from ``day − horizon_days`` and the cutoff a year before ``day``, as far as
+    there is the minimum history before them. Where no cutoff has that much, the latest alone,
+    if it has half a horizon.
+    """
+    latest = day - horizon_days
+    steps = {latest - i * snapshots.spacing_days for i in range(snapshots.count)}
+    if snapshots.year_back and horizon_days <= YEAR_DAYS:
+        steps.add(day - YEAR_DAYS)
+    enough = sorted(c for c in steps if c - first_day >= snapshots.minimum_history_days)
+    if not enough and latest - first_day >= horizon_days / 2:
+        return (latest,)
+    return tuple(enough)
+
+
+def calibration_split(
+    cutoffs: Sequence[int], horizon_days: int, fewest: int
+) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+    """Return earlier cutoffs and the latest one, no label window shared; ``None`` if too few."""
+    latest = max(cutoffs)
+    earlier = tuple(c for c in cutoffs if c + horizon_days <= latest)
+    return (earlier, (latest,)) if len(earlier) >= fewest else None
+
+
+def split_steady(
+    train: Dataset, present: Dataset, names: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the features whose values lie alike in training and now, and those that moved.
+
+    A declaration can claim that a feature means the same at every cutoff; records can prove it
+    wrong: while records go back one year only, nobody has a tenure of two, and where surveys
+    began last month, nobody had a score before. Trees would take such a shift for a change of
+    customers. No label is looked at.
+    """
+    kept: list[str] = []
+    moved: list[str] = []
+    for name in names:
+        distance = _distance(train.columns([name])[name], present.columns([name])[name])
+        (kept if distance <= MOVED else moved).append(name)
+    return tuple(kept), tuple(moved)
+
+
+def _distance(before: Vector, now: Vector) -> float:
+    """Return the Kolmogorov–Smirnov distance, missing counted as the lowest value."""
+    if len(before) == 0 or len(now) == 0:
+        return 0.0
+    a, b = (np.sort(np.nan_to_num(_thinned(v), nan=-np.inf)) for v in (before, now))
+    at = np.concatenate([a, b])
+    below = [np.searchsorted(v, at, side="right") / len(v) for v in (a, b)]
+    return float(np.abs(below[0] - below[1]).max())
+
+
+def _thinned(values: Vector) -> Vector:
+    return values[:: max(len(values) // COMPARED_ROWS, 1)]
+
+
+def check_no_feature_tells_all(data: Dataset, names: Sequence[str]) -> None:
+    """Check that no feature alone separates churners from stayers.
+
+    Raises:
+        TrainingError: one does, so it knows the future; the message names it.
+    """
+    y = data.y
+    for name in names:
+        values = data.columns([name])[name]
+        if max(_separation(y, np.nan_to_num(values, nan=extreme)) for extreme in (-1e18, 1e18)) > (
+            TELLS_ALL
+        ):
+            raise TrainingError(
+                f"feature {name!r} alone separates churned customers from others almost "
+                f"perfectly (AUC above {TELLS_ALL} on {len(y)} rows), so it must contain what "
+                f"it should predict; add it to features.leave_out"
+            )
+
+
+def _separation(y: Vector, values: Vector) -> float:
+    area = auc(y, values)
+    return 0.0 if np.isnan(area) else max(area, 1.0 - area)
+
+
+def date_of(day: int) -> dt.date:
+    """Return the date of a day number."""
+    return dt.date(1970, 1, 1) + dt.timedelta(days=int(day))
