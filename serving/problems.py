@@ -106,7 +106,8 @@ def of_status(status: int) -> ProblemError:
     ('unknown-route', 'malformed-request', 'internal-error')
     """
     code = "malformed-request" if status < 500 else "internal-error"
-    return ProblemError(BY_STATUS.get(status, code))
+    wait = {"Retry-After": "1"} if status in (429, 503) else {}
+    return ProblemError(BY_STATUS.get(status, code), headers=wait)
 
 
 def document(problem: ProblemError, trace_id: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -63,6 +64,13 @@ def _in_range(day: dt.date) -> dt.date:
     return day
 
 
+def _not_empty(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Return ``values``; a length limit of pydantic's would count bad ones as absent."""
+    if not values:
+        raise PydanticCustomError("too_short", "is empty")
+    return values
+
+
 def _as_text(value: Any) -> Any:
     """Return a number as the text of it; the values of attributes may come either way."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -94,6 +102,11 @@ Moment = Annotated[
             "examples": [f"{EXAMPLE_DAY}T09:30:00", f"{EXAMPLE_DAY}T01:30:00Z", EXAMPLE_DAY],
         }
     ),
+]
+CustomerIds = Annotated[
+    tuple[CustomerId, ...],
+    AfterValidator(_not_empty),
+    Field(json_schema_extra={"minItems": 1}),
 ]
 TYPES: dict[str, Any] = {"text": Text, "number": Number, "timestamp": Moment, "date": Date}
 
@@ -164,7 +177,7 @@ Records = records_model()
 class PredictionRequest(Closed):
     """Either ids to look up in the live publication, or raw records to score now."""
 
-    customer_ids: Annotated[tuple[CustomerId, ...], Field(min_length=1)] | None = None
+    customer_ids: CustomerIds | None = None
     records: Records | None = None  # type: ignore[valid-type]
 
     @model_validator(mode="after")

@@ -1,0 +1,154 @@
+"""The endpoint as a BentoML service; the one module that knows BentoML.
+
+``echelon serve`` runs it, and so does ``bentoml serve serving.api:service --arg config=my.yaml``.
+BentoML gives liveness, readiness, metrics and the server; the routes of the contract are a
+Starlette app mounted in it, since a BentoML route is POST only, answers 400 in a shape of its own
+and documents neither problem documents nor examples. The gate of ``serving/gate.py`` stands in
+front of everything, BentoML's own middleware included.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import bentoml
+from anyio import CapacityLimiter, to_thread
+from pydantic import BaseModel
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from configs.load import load
+from configs.schema import Config
+from serving.current import Current
+from serving.gate import DOCUMENT, TRACE_ID, App, Gate, Rules
+from serving.meters import Meters
+from serving.openapi import PAGE, PAGE_POLICY, openapi
+from serving.predictions import by_ids, by_records
+from serving.problems import ProblemError, encoded, of_status
+from serving.requests import read
+from serving.served import Served, open_served
+
+ROUTES = {
+    "/v1/predictions": ("POST",),
+    "/v1/models/current": ("GET", "HEAD"),
+    "/livez": ("GET", "HEAD"),
+    "/healthz": ("GET", "HEAD"),
+    "/readyz": ("GET", "HEAD"),
+    "/metrics": ("GET", "HEAD"),
+    "/docs.json": ("GET", "HEAD"),
+    "/": ("GET", "HEAD"),
+    "/static_content/*": ("GET", "HEAD"),
+}
+"""Every address and its methods; the gate answers for all others."""
+
+ANSWERS_AT_ONCE = 64
+ANSWER_SECONDS = 30
+
+
+class Arguments(BaseModel):
+    """What ``bentoml serve --arg`` may say: the configuration file."""
+
+    config: Path | None = None
+
+
+class EndpointService(bentoml.Service[Any]):
+    """A BentoML service whose ASGI app is made for one configuration and stands behind the gate."""
+
+    def to_asgi(self, is_main: bool = True) -> App:
+        """Return the ASGI app for the configuration named by ``--arg config=…``."""
+        return self.for_config(load(bentoml.use_arguments(Arguments).config), is_main)
+
+    def for_config(self, config: Config, is_main: bool = True) -> App:
+        """Return the ASGI app that serves ``config``, with its publication loaded."""
+        meters = Meters(bentoml.metrics)
+        current = Current(
+            config.stores.publications, lambda folder: open_served(config, folder), meters.loaded
+        )
+        current.refresh()
+        self.inner.current = current
+        self.mount_asgi_app(routes(config, current, meters), name="v1")
+        rules = Rules(ROUTES, config.serving.allowed_hosts, config.serving.request_bytes)
+        return Gate(super().to_asgi(is_main), rules, meters.refused)
+
+
+@bentoml.service(
+    name="echelon",
+    workers=1,
+    traffic={"timeout": ANSWER_SECONDS, "max_concurrency": ANSWERS_AT_ONCE},
+    logging={"access": {"enabled": False}},
+    service_class=EndpointService,
+)
+class Endpoint:
+    """Scores, tiers and reasons of customers."""
+
+    current: Current[Served]
+
+    def __is_ready__(self) -> bool:
+        """Whether a publication is served; BentoML answers ``/readyz`` by it."""
+        return self.current.served is not None
+
+
+service = Endpoint
+
+
+def routes(config: Config, current: Current[Served], meters: Meters) -> Starlette:
+    """Return the app with the routes of the contract, answering from ``current``."""
+    one_at_a_time = CapacityLimiter(1)
+    described = openapi(config)
+
+    async def predictions(request: Request) -> Response:
+        asked = read(request.scope[DOCUMENT], config.serving.rows_per_request)
+        served = _served(current)
+        if asked.customer_ids is not None:
+            body = by_ids(served, asked.customer_ids)
+        else:
+            today = dt.datetime.now(served.zone).date()
+            work = partial(by_records, served, asked.records, today)
+            body = await to_thread.run_sync(work, limiter=one_at_a_time)
+        meters.answered("ids" if asked.records is None else "records")
+        return Response(body, media_type="application/json")
+
+    async def model(request: Request) -> Response:
+        return Response(_served(current).description, media_type="application/json")
+
+    async def document(request: Request) -> Response:
+        return JSONResponse(described)
+
+    async def page(request: Request) -> Response:
+        return HTMLResponse(PAGE, headers={"content-security-policy": PAGE_POLICY})
+
+    async def refused(request: Request, problem: Exception) -> Response:
+        assert isinstance(problem, ProblemError)
+        meters.refused(problem.code)
+        body, headers = encoded(problem, request.scope[TRACE_ID])
+        return Response(body, problem.kind.status, headers)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        current.watch()
+        yield
+        current.stop()
+
+    return Starlette(
+        routes=[
+            Route("/v1/predictions", predictions, methods=["POST"]),
+            Route("/v1/models/current", model),
+            Route("/docs.json", document),
+            Route("/", page),
+        ],
+        exception_handlers={ProblemError: refused},
+        lifespan=lifespan,
+    )
+
+
+def _served(current: Current[Served]) -> Served:
+    if current.served is None:
+        raise of_status(503)
+    return current.served

@@ -1,0 +1,107 @@
+"""Raw records of a request as the record tables that features are built from.
+
+What intake does to a file happens here to a request: local days, the day a row was known, the
+hours until an answer, the number in an attribute. From there on the way is the same.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.cleaning import parse_number
+from features.contracts import LARGEST_NUMBER, TABLES, Table
+from features.sources import day_number
+from features.vocabulary import SCALES
+from serving.requests import Closed, local_day
+
+Row = dict[str, Any]
+
+
+def record_tables(records: Closed, zone: ZoneInfo) -> dict[str, pa.Table]:
+    """Return the tables that ``records`` hold, in the layout of ``features/contracts.py``.
+
+    Args:
+        records: rows as they were sent; moments with an offset become local ones of ``zone``.
+        zone: the company's time zone.
+    """
+    return {
+        name: pa.Table.from_pylist(
+            [_row(table, sent, zone) for sent in getattr(records, name)], table.arrow_schema()
+        )
+        for name, table in TABLES.items()
+    }
+
+
+def customers_of(tables: Mapping[str, pa.Table]) -> pa.Table:
+    """Return ``customer_id`` of everyone named in ``tables``, in the order first named."""
+    named = pa.chunked_array([table["customer_id"] for table in tables.values()], pa.string())
+    return pa.table({"customer_id": pc.unique(named)})
+
+
+def _row(table: Table, sent: Closed, zone: ZoneInfo) -> Row:
+    row = {column.name: _local(getattr(sent, column.name, None), zone) for column in table.columns}
+    for column in table.columns:
+        if row[column.name] is None:
+            row[column.name] = column.default
+    days = [local_day(row[table.time], zone), local_day(row.get("recorded_at"), zone)]
+    known = [day_number(day) for day in days if day is not None]
+    row["day"] = None if days[0] is None else day_number(days[0])
+    row["known_day"] = max(known) if known else None
+    return row | FURTHER.get(table.name, _nothing)(row)
+
+
+def _local(value: Any, zone: ZoneInfo) -> Any:
+    if isinstance(value, dt.datetime) and value.tzinfo is not None:
+        return value.astimezone(zone).replace(tzinfo=None)
+    return value
+
+
+def _nothing(row: Row) -> Row:
+    return {}
+
+
+def _of_interaction(row: Row) -> Row:
+    resolved = row["resolved_at"]
+    return {
+        "response_hours": _hours(row["occurred_at"], row["responded_at"]),
+        "resolution_hours": _hours(row["occurred_at"], resolved),
+        "resolved_day": None if resolved is None else day_number(resolved.date()),
+    }
+
+
+def _hours(start: dt.datetime, end: dt.datetime | None) -> float | None:
+    return None if end is None else (end - start) / dt.timedelta(hours=1)
+
+
+def _of_satisfaction(row: Row) -> Row:
+    low, high = SCALES[row["instrument"]]
+    return {
+        "scale_min": low if row["scale_min"] is None else row["scale_min"],
+        "scale_max": high if row["scale_max"] is None else row["scale_max"],
+    }
+
+
+def _of_attribute(row: Row) -> Row:
+    number = parse_number(row["value"])
+    fits = number is not None and abs(number.value) <= LARGEST_NUMBER
+    return {"number": number.value if number is not None and fits else None}
+
+
+FURTHER = {
+    "interactions": _of_interaction,
+    "satisfaction": _of_satisfaction,
+    "attributes": _of_attribute,
+}
+"""What intake works out of each row beside its days, by table."""
+
+
+def in_order(matrix: pa.Table, customer_ids: Sequence[str]) -> pa.Table:
+    """Return the rows of ``matrix`` in the order of ``customer_ids``."""
+    rows = pc.index_in(pa.array(customer_ids, pa.string()), matrix["customer_id"].combine_chunks())
+    return matrix.take(rows)

@@ -1,0 +1,203 @@
+"""The OpenAPI 3.1 document of the endpoint, made from the types it checks with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.metadata import version
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from configs.schema import Config
+from serving import problems
+from serving.replies import ModelReply, Predictions, Problem
+from serving.requests import PredictionRequest
+
+REFERENCE = "#/components/schemas/{model}"
+
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "by_id": {
+        "summary": "Two customers from the live publication",
+        "value": {"customer_ids": ["C0001", "C0002"]},
+    },
+    "by_records": {
+        "summary": "A customer's own records, scored now",
+        "value": {
+            "records": {
+                "customers": [{"customer_id": "N1", "signed_up_on": "2011-01-05"}],
+                "transactions": [
+                    {
+                        "customer_id": "N1",
+                        "occurred_at": "2011-02-03T10:15:00",
+                        "amount": 128.5,
+                        "order_id": "O-1",
+                        "category": "tea",
+                    },
+                    {
+                        "customer_id": "N1",
+                        "occurred_at": "2011-03-11",
+                        "amount": 64.0,
+                        "order_id": "O-2",
+                        "category": "tea",
+                    },
+                ],
+                "interactions": [
+                    {
+                        "customer_id": "N1",
+                        "occurred_at": "2011-03-12T09:00:00+08:00",
+                        "kind": "complaint",
+                        "channel": "phone",
+                    }
+                ],
+                "satisfaction": [
+                    {
+                        "customer_id": "N1",
+                        "occurred_at": "2011-03-13",
+                        "instrument": "csat",
+                        "score": 2,
+                    }
+                ],
+            }
+        },
+    },
+    "without_history": {
+        "summary": "A customer of whom nothing is known yet",
+        "value": {"records": {"customers": [{"customer_id": "N2"}]}},
+    },
+}
+"""Requests that any publication answers with 200; tests send every one of them."""
+
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Echelon</title>
+<link rel="stylesheet" href="./static_content/swagger-ui.css"></head>
+<body><div id="swagger-ui"></div>
+<script src="./static_content/swagger-ui-bundle.js"></script>
+<script src="./static_content/swagger-ui-standalone-preset.js"></script>
+<script src="./static_content/swagger-initializer.js"></script></body></html>
+"""
+"""The page that shows the document; BentoML's own loads a tracker from elsewhere."""
+
+PAGE_POLICY = (
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "frame-ancestors 'none'"
+)
+
+
+def openapi(config: Config) -> dict[str, Any]:
+    """Return the OpenAPI document, with the limits that ``config`` sets."""
+    models = (PredictionRequest, Predictions, ModelReply, Problem)
+    _, schemas = models_json_schema(
+        [(model, "validation") for model in models], ref_template=REFERENCE
+    )
+    return {
+        "openapi": "3.1.0",
+        "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
+        "info": {
+            "title": "Echelon",
+            "version": version("echelon"),
+            "summary": "Tiers, lifetime value and churn of customers, with reasons",
+            "description": _about(config),
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "security": [],
+        "tags": [
+            {"name": "predictions", "description": "Scores of customers"},
+            {"name": "operation", "description": "What is served, and how it is"},
+        ],
+        "paths": _paths(),
+        "components": {"schemas": schemas["$defs"]},
+    }
+
+
+def _about(config: Config) -> str:
+    return (
+        f"Up to {config.serving.rows_per_request:,} ids or rows and "
+        f"{config.serving.request_bytes:,} bytes a request, as strict JSON. Days are local days "
+        f"of {config.timezone}; money is {config.currency}. Everything that is not 2xx is a "
+        "problem document (RFC 9457)."
+    )
+
+
+def _paths() -> dict[str, Any]:
+    return {
+        "/v1/predictions": {
+            "post": {
+                "operationId": "predict",
+                "tags": ["predictions"],
+                "summary": "Tier, lifetime value, churn and reasons of customers",
+                "description": (
+                    "By `customer_ids` from the live publication, or from raw `records` by the "
+                    "same features and models. One unknown id is a 404; of several, those unknown "
+                    "are listed under `not_found`."
+                ),
+                "requestBody": {
+                    "required": True,
+                    "content": {
+                        "application/json": {
+                            "schema": _reference("PredictionRequest"),
+                            "examples": EXAMPLES,
+                        }
+                    },
+                },
+                "responses": _answers("Predictions", "The customers' answers, in order")
+                | _refusals((400, 404, 405, 408, 413, 415, 421, 422, 429, 500, 503, 504)),
+            }
+        },
+        "/v1/models/current": {
+            "get": _get(
+                "describeModel",
+                "Versions, features with units and ranges, tiers and evaluation",
+                _answers("ModelReply", "What is served now"),
+            )
+        },
+        "/livez": {"get": _get("isAlive", "Whether the process runs", _plain("It runs"))},
+        "/readyz": {
+            "get": _get("isReady", "Whether a publication is served", _plain("It is served"))
+        },
+        "/metrics": {"get": _get("metrics", "Prometheus metrics", _plain("The metrics"))},
+        "/docs.json": {
+            "get": _get(
+                "document",
+                "This document",
+                {"200": {"description": "OpenAPI 3.1", "content": {"application/json": {}}}},
+            )
+        },
+    }
+
+
+def _get(operation: str, summary: str, answers: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "operationId": operation,
+        "tags": ["operation"],
+        "summary": summary,
+        "responses": answers | _refusals((405, 421, 429, 500, 503, 504)),
+    }
+
+
+def _answers(model: str, description: str) -> dict[str, Any]:
+    content = {"application/json": {"schema": _reference(model)}}
+    return {"200": {"description": description, "content": content}}
+
+
+def _plain(description: str) -> dict[str, Any]:
+    return {"200": {"description": description, "content": {"text/plain": {}}}}
+
+
+def _refusals(statuses: Iterable[int]) -> dict[str, Any]:
+    content = {problems.MEDIA_TYPE: {"schema": _reference("Problem")}}
+    return {
+        str(status): {
+            "description": "; ".join(
+                f"`{kind.code}`: {kind.title}"
+                for kind in problems.KINDS.values()
+                if kind.status == status
+            ),
+            "content": content,
+        }
+        for status in statuses
+    }
+
+
+def _reference(model: str) -> dict[str, str]:
+    return {"$ref": REFERENCE.format(model=model)}

@@ -1,0 +1,63 @@
+"""From a request to the body of its answer: by id from the publication, by records from models."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+from serving.problems import FieldError, ProblemError, pointer
+from serving.requests import Closed, check_days, invalid
+from serving.served import Served, as_text
+
+UNKNOWN = "is not in the live publication"
+HOW_TO_KNOW = "Check the number, or send the customer's records under 'records'."
+
+
+def by_ids(served: Served, customer_ids: Sequence[str]) -> str:
+    """Return the answer about ``customer_ids`` in the order asked.
+
+    Raises:
+        ProblemError: unknown-customer, when one is asked for and not published. Of several, those
+            not published are listed under ``not_found``.
+    """
+    texts = served.texts_by_id(customer_ids)
+    if len(customer_ids) == 1 and not texts:
+        where = FieldError("/customer_ids/0", UNKNOWN, HOW_TO_KNOW)
+        raise ProblemError("unknown-customer", f"The customer {UNKNOWN}. {HOW_TO_KNOW}", (where,))
+    missing = [
+        {
+            "customer_id": customer_id,
+            "code": "unknown-customer",
+            "pointer": pointer(("customer_ids", place)),
+            "detail": HOW_TO_KNOW,
+        }
+        for place, customer_id in enumerate(customer_ids)
+        if customer_id not in texts
+    ]
+    found = [texts[customer_id] for customer_id in customer_ids if customer_id in texts]
+    return _body(found, as_text(missing))
+
+
+def by_records(served: Served, records: Closed, today: dt.date) -> str:
+    """Return the answer about the customers in ``records``, scored now.
+
+    Raises:
+        ProblemError: invalid-request for rows after ``as_of`` or an ``as_of`` still to come;
+            raw-records-not-served by a model of contract customers.
+    """
+    if served.matrix_of is None:
+        raise ProblemError(
+            "raw-records-not-served",
+            "This model was learnt from ready columns of contract customers. Ask by customer_ids.",
+        )
+    as_of = getattr(records, "as_of", None) or served.as_of
+    latest = max(today, served.as_of)
+    if as_of > latest:
+        remedy = f"Send a day on or before {latest}."
+        raise invalid([FieldError("/records/as_of", "is still to come", remedy)])
+    check_days(records, as_of, served.zone)
+    return _body(served.texts_by_records(records, as_of), "[]")
+
+
+def _body(answers: Sequence[str], missing: str) -> str:
+    return f'{{"predictions":[{",".join(answers)}],"not_found":{missing}}}'

@@ -1,0 +1,210 @@
+"""What the endpoint answers, as types: for the OpenAPI document and for the tests of the answers.
+
+The answers themselves are passed on as the publication holds them (``serving/answers.py``); these
+types are the promise about them, and a test holds every answer to it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Reply(BaseModel):
+    """A part of an answer: every field is always there, null where there is nothing to say."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Words(Reply):
+    """A text in Chinese and English."""
+
+    zh: str
+    en: str
+
+
+class Versions(Reply):
+    """What an answer was made with."""
+
+    model: str
+    features: str
+    policy: str
+
+
+class ChurnReply(Reply):
+    """How likely the customer is to leave within the horizon."""
+
+    probability: Annotated[float, Field(ge=0, le=1)]
+    base: Annotated[float, Field(description="Where the reasons' points start from.")]
+    horizon_days: int
+    percentile: Annotated[int | None, Field(description="Of 100 customers, how many are safer.")]
+    band: Literal["low", "medium", "high"]
+    trend: Literal["rising", "steady", "falling"] | None
+
+
+class Interval(Reply):
+    """Bounds that hold for ``level`` of customers."""
+
+    level: float
+    low: float
+    high: float
+
+
+class ClvReply(Reply):
+    """What the customer is expected to bring within the horizon, in ``currency``."""
+
+    currency: str
+    horizon_days: int
+    expected: float
+    base: Annotated[float, Field(description="Where the reasons' points start from.")]
+    median: float | None
+    interval: Interval | None
+
+
+class TierReply(Reply):
+    """The value tier, why it is held, and the money at its edges."""
+
+    code: str
+    name: Words
+    held_by_hysteresis: bool
+    since: dt.date
+    previous: str | None
+    guard: Words | None
+    falls_below: float | None
+    rises_at: float | None
+    text: Words
+
+
+class ReasonReply(Reply):
+    """One concept and what it adds: percentage points of churn, or money of clv."""
+
+    concept: str
+    target: Literal["churn", "clv"]
+    points: float
+    text: Words
+    actionable: bool
+
+
+class Confidence(Reply):
+    """How much the numbers rest on."""
+
+    completeness: Annotated[float, Field(ge=0, le=1, description="Share of model inputs known.")]
+    fallback: Annotated[
+        str | None,
+        Field(description="Why the numbers are not the model's own, such as 'no_purchases'."),
+    ]
+
+
+class Prediction(Reply):
+    """The answer about one customer, the same by id and by raw records."""
+
+    customer_id: str
+    as_of: dt.date
+    versions: Versions
+    churn: ChurnReply | None
+    clv: ClvReply | None
+    tier: TierReply | None
+    lifecycle: str | None
+    segment: str | None
+    reasons: tuple[ReasonReply, ...]
+    confidence: Confidence
+    warnings: Annotated[
+        tuple[str, ...], Field(description="'missing:<family>' or 'out_of_range:<feature>'.")
+    ]
+
+
+class NotFound(Reply):
+    """A customer who was asked for among several and is not published."""
+
+    customer_id: str
+    code: Literal["unknown-customer"]
+    pointer: str
+    detail: str
+
+
+class Predictions(Reply):
+    """The answer to a request, in the order asked; wholly from one publication."""
+
+    predictions: tuple[Prediction, ...]
+    not_found: tuple[NotFound, ...]
+
+
+class Range(Reply):
+    """Between which values 98 of 100 customers lie; values outside draw a warning."""
+
+    low: float
+    high: float
+
+
+class FeatureReply(Reply):
+    """One input of the models."""
+
+    name: str
+    label: Words
+    unit: Words
+    unit_code: str
+    family: str
+    concept: str
+    actionable: bool
+    used_by: tuple[Literal["churn", "clv"], ...]
+    range: Range | None
+
+
+class TierDescription(Reply):
+    """One tier and the money it starts at."""
+
+    code: str
+    name: Words
+    starts_at: float | None
+
+
+class SegmentDescription(Reply):
+    """One segment of customers who behave alike."""
+
+    code: str
+    name: Words
+    description: Words
+
+
+class ModelReply(Reply):
+    """What is served now."""
+
+    as_of: dt.date
+    versions: Versions
+    publication: str
+    published_at: dt.datetime
+    currency: str
+    horizon_days: dict[Literal["churn", "clv"], int]
+    tiers: tuple[TierDescription, ...]
+    segments: tuple[SegmentDescription, ...]
+    features: tuple[FeatureReply, ...]
+    evaluation: dict[str, Any]
+    records: Annotated[
+        dict[str, dict[str, Any]] | None,
+        Field(description="JSON Schema of a row of each record table; null if not taken."),
+    ]
+
+
+class FieldErrorReply(Reply):
+    """One place in the request that is wrong."""
+
+    pointer: Annotated[str, Field(description="JSON pointer (RFC 6901) into the request.")]
+    detail: str
+    remedy: str
+
+
+class Problem(BaseModel):
+    """Why a request was refused (RFC 9457)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    trace_id: str
+    errors: tuple[FieldErrorReply, ...] = ()
+    error_count: int = 0

@@ -1,0 +1,128 @@
+"""How ``echelon serve`` starts the endpoint: everything is checked first, then one process serves.
+
+The BentoML service runs under BentoML's own server, uvicorn, in this process. BentoML's supervisor
+(``bentoml serve``) is left aside: it starts a failing worker for ever without a word, and its
+control socket takes orders from any local user.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import logging
+import os
+import shlex
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+from configs.errors import ServiceError
+from configs.schema import Config
+
+EXAMPLE_PATH = "/v1/predictions"
+BACKLOG = 2048
+
+
+def serve(
+    config: Config, config_path: Path | None, host: str | None = None, port: int | None = None
+) -> None:
+    """Answer predictions until Ctrl-C or SIGTERM; requests being answered are finished first.
+
+    Args:
+        config: the configuration; it is handed over as it is, not read again.
+        config_path: where it came from, for the commands that are printed.
+        host: address to listen on, in place of the configuration's.
+        port: port to listen on, in place of the configuration's.
+
+    Raises:
+        ServiceError: the address is not this machine's alone, the port is taken, or there is
+            nothing to serve yet.
+    """
+    address = (host or config.serving.host, port or config.serving.port)
+    listener = listen(*address)
+    with tempfile.TemporaryDirectory(prefix="echelon-serve-") as folder:
+        settle(Path(folder))
+        run(config, config_path, listener)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on a loopback address.
+
+    Raises:
+        ServiceError: the address is no loopback address, or the port cannot be had.
+    """
+    address = "127.0.0.1" if host == "localhost" else host
+    if not _is_loopback(address):
+        raise ServiceError(
+            f"serving.host is {host}: this version listens on this machine alone, since it asks "
+            "for no key. Set serving.host to 127.0.0.1 and put a proxy with TLS in front"
+        )
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((address, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise ServiceError(
+            f"port {port} on {address} cannot be had ({error.strerror}); stop what listens there, "
+            "or choose another with --port or serving.port"
+        ) from error
+    return listener
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def settle(folder: Path) -> None:
+    """Set what BentoML and Prometheus read from the environment when they are first imported.
+
+    No usage data is sent, nothing is kept in the home folder, and metrics live in ``folder``.
+    """
+    os.environ["BENTOML_DO_NOT_TRACK"] = "True"
+    os.environ["BENTOML_HOME"] = str(folder / "bentoml")
+    metrics = folder / "metrics"
+    metrics.mkdir()
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
+
+
+def run(config: Config, config_path: Path | None, listener: socket.socket) -> None:
+    """Serve on ``listener`` until told to stop."""
+    import uvicorn
+
+    from serving.api import ANSWER_SECONDS, service
+
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    app = service.for_config(config)
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    print(greeting(f"http://{shown}:{port}", service.example_id()), flush=True)
+    settings = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="on",
+        timeout_graceful_shutdown=ANSWER_SECONDS,
+    )
+    uvicorn.Server(settings).run(sockets=[listener])
+
+
+def greeting(url: str, customer_id: str) -> str:
+    """Return what the terminal shows once the endpoint answers."""
+    body = shlex.quote(json.dumps({"customer_ids": [customer_id]}, ensure_ascii=False))
+    return (
+        f"Echelon answers on {url} (Ctrl-C stops it). Try:\n"
+        f"  curl -s {url}{EXAMPLE_PATH} -H 'Content-Type: application/json' -d {body}\n"
+        f"Its document: {url}/docs.json, to read: {url}/"
+    )
