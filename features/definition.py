@@ -34,7 +34,6 @@ NAMES = {
     "NullIf": "missing if equal",
     "IfElse": "if",
 }
-DERIVED_SOURCES = {"responses": "interactions", "resolutions": "interactions"}
 
 
 def definition(feature: Feature) -> str:
@@ -54,10 +53,11 @@ def _columns(feature: Feature) -> Mapping[str, str]:
         return {**dict.fromkeys(feature.inputs, "float64"), "cutoff": "int32"}
     from ibis.formats.pyarrow import PyArrowSchema
 
-    from features.contracts import TABLES
+    from features.contracts import LATER_SOURCES, TABLES
 
     source = str(feature.source)
-    schema = TABLES[DERIVED_SOURCES.get(source, source)].arrow_schema()
+    later = LATER_SOURCES.get(source)
+    schema = TABLES[later.table if later else source].arrow_schema()
     columns = {name: str(kind) for name, kind in PyArrowSchema.to_ibis(schema).items()}
     return {**columns, "sentiment": "float64", "cutoff": "int32"}
 
