@@ -1,0 +1,297 @@
+"""Sentences about a customer's figures, in Chinese and English.
+
+They state what was counted and set it beside the customer's own past or the median of the tier.
+They never say that one thing made another: a contribution describes the model, not the world.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from configs.schema import Language, Text
+from serving.numbers import money, number, percent
+from training.policy import Policy
+
+REST = Text(zh="其余各项合计", en="everything else together")
+NO_RECORD = Text(zh="无记录", en="none on record")
+FLAGS = frozenset({"flag", "yes_no"})
+"""Units of features that are 1 or 0."""
+YES = Text(zh="是", en="yes")
+NO = Text(zh="否", en="no")
+
+
+class Described(Protocol):
+    """What a sentence needs to know of a feature; ``features.spec.Feature`` has it."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def family(self) -> str: ...  # noqa: D102
+    @property
+    def concept(self) -> str: ...  # noqa: D102
+    @property
+    def unit(self) -> str: ...  # noqa: D102
+    @property
+    def label(self) -> Mapping[str, str]: ...  # noqa: D102
+    @property
+    def source(self) -> str | None: ...  # noqa: D102
+    @property
+    def window_days(self) -> int | None: ...  # noqa: D102
+    @property
+    def lag_days(self) -> int: ...  # noqa: D102
+    @property
+    def inputs(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def when_empty(self) -> float | None: ...  # noqa: D102
+    @property
+    def actionable(self) -> bool: ...  # noqa: D102
+
+
+def quantity(
+    value: float, unit: str, units: Mapping[str, Text], currency: str, language: Language
+) -> str:
+    """Return a value with its unit.
+
+    >>> units = {"orders": Text(zh="单", en="orders")}
+    >>> quantity(2, "orders", units, "CNY", "zh"), quantity(1, "orders", units, "CNY", "en")
+    ('2单', '1 order')
+    >>> quantity(0.25, "share", units, "CNY", "en"), quantity(1200, "currency", units, "CNY", "zh")
+    ('25%', '¥1,200')
+    """
+    if unit == "currency":
+        return money(value, currency, language)
+    if unit == "share":
+        return percent(round(value, 2) + 0.0, language)
+    if unit in FLAGS:
+        return (YES if value >= 0.5 else NO)[language]
+    shown = number(value, language)
+    word = units[unit][language] if unit in units else ""
+    if not word:
+        return shown
+    if language == "zh" or word == "%":
+        return f"{shown}{word}"
+    return f"{shown} {_counted(word, shown)}"
+
+
+def _counted(plural: str, shown: str) -> str:
+    """Return the English unit word for the number shown: ``1 order``, ``2 orders``."""
+    if shown != "1":
+        return plural
+    if plural.endswith("ies"):
+        return plural[:-3] + "y"
+    return plural[:-1] if plural.endswith("s") else plural
+
+
+def span(days: int, language: Language) -> str:
+    """Return a window's length in words.
+
+    >>> span(84, "en"), span(84, "zh"), span(365, "en"), span(30, "zh"), span(7, "en")
+    ('12 weeks', '12周', '12 months', '30天', '7 days')
+    """
+    if days in (364, 365, 366):
+        return "12个月" if language == "zh" else "12 months"
+    if days % 7 == 0 and days > 7:
+        return f"{days // 7}周" if language == "zh" else f"{days // 7} weeks"
+    return f"{days}天" if language == "zh" else f"{days} days"
+
+
+def sibling_of(feature: Described, features: Sequence[Described]) -> Described | None:
+    """Return the feature that says the same of the window just before, if one is declared."""
+    if feature.window_days is None or feature.source is None:
+        return None
+    stem = _stem(feature)
+    for other in features:
+        same = (other.source, other.unit, other.window_days) == (
+            feature.source,
+            feature.unit,
+            feature.window_days,
+        )
+        before = other.lag_days == feature.lag_days + feature.window_days
+        if same and before and _stem(other) == stem:
+            return other
+    return None
+
+
+def _stem(feature: Described) -> str:
+    """Return the name without its window: ``order_count`` of ``order_count_84d_before``."""
+    return feature.name.split(f"_{feature.window_days}d")[0]
+
+
+class Sentences:
+    """Writes the sentence of one feature's value; remembers those already written.
+
+    Args:
+        features: every declared feature, for labels and siblings.
+        units: words of units, by key.
+        currency: ISO 4217 code.
+        medians: tier → feature → median of the customers of that tier.
+    """
+
+    def __init__(
+        self,
+        features: Sequence[Described],
+        units: Mapping[str, Text],
+        currency: str,
+        medians: Mapping[str, Mapping[str, float]],
+    ) -> None:
+        self._features = {feature.name: feature for feature in features}
+        self._siblings = {feature.name: sibling_of(feature, features) for feature in features}
+        self._units = units
+        self._currency = currency
+        self._medians = medians
+        self._written: dict[tuple[str, float | None, float | None, str], tuple[str, str]] = {}
+
+    def subject(self, name: str) -> str:
+        """Return the feature that a sentence about ``name`` speaks of.
+
+        A window before is told beside the window after it, and a trend, derived from the two,
+        likewise.
+        """
+        feature = self._features[name]
+        later = [one for one, other in self._siblings.items() if other is feature]
+        if later:
+            return later[0]
+        if feature.source is None and len(feature.inputs) == 2:
+            for one, other in (feature.inputs, feature.inputs[::-1]):
+                sibling = self._siblings.get(one)
+                if sibling is not None and sibling.name == other:
+                    return one
+        return name
+
+    def sibling(self, name: str) -> str | None:
+        """Return the name of the prior-window sibling of ``name``."""
+        sibling = self._siblings[name]
+        return None if sibling is None else sibling.name
+
+    def write(self, name: str, value: float, before: float, tier: str) -> tuple[str, str]:
+        """Return the sentence in Chinese and in English.
+
+        Args:
+            name: the feature.
+            value: its value, NaN where missing.
+            before: its prior-window sibling's value, NaN where there is none.
+            tier: the customer's tier, whose median is the comparison without a sibling.
+        """
+        key = (name, _key(value), _key(before), tier)
+        if key not in self._written:
+            self._written[key] = (
+                self._sentence(name, value, before, tier, "zh"),
+                self._sentence(name, value, before, tier, "en"),
+            )
+        return self._written[key]
+
+    def _sentence(
+        self, name: str, value: float, before: float, tier: str, language: Language
+    ) -> str:
+        feature = self._features[name]
+        label = feature.label[language]
+        colon = "：" if language == "zh" else ": "
+        if math.isnan(value):
+            return f"{label}{colon}{NO_RECORD[language]}"
+        if feature.family == "snapshot" and feature.unit in FLAGS:
+            return _category(label, value, language)
+        shown = self._quantity(feature, value, language)
+        if not math.isnan(before) and feature.window_days is not None:
+            was = self._quantity(feature, before, language)
+            return label + colon + _then(shown, was, value, before, feature.window_days, language)
+        median = self._medians.get(tier, {}).get(name, math.nan)
+        if math.isnan(median):
+            return f"{label}{colon}{shown}"
+        return label + colon + _beside(shown, self._quantity(feature, median, language), language)
+
+    def _quantity(self, feature: Described, value: float, language: Language) -> str:
+        """Return the value with its unit, which English leaves out where the label says it."""
+        units = self._units
+        if language == "en" and feature.unit in units:
+            word = units[feature.unit].en
+            if word and word in feature.label["en"].lower().split():
+                units = {}
+        return quantity(value, feature.unit, units, self._currency, language)
+
+
+def _key(value: float) -> float | None:
+    """Return what tells shown values apart; NaN is not even equal to itself."""
+    return None if math.isnan(value) else round(value, 2)
+
+
+def _category(label: str, value: float, language: Language) -> str:
+    """Return a sentence for one level of a category, ``contract=Two year``."""
+    column, _, level = label.partition("=")
+    if not level:
+        colon = "：" if language == "zh" else ": "
+        return f"{label}{colon}{(YES if value >= 0.5 else NO)[language]}"
+    if language == "zh":
+        return f"{column}：{'' if value >= 0.5 else '非'}{level}"
+    return f"{column}: {'' if value >= 0.5 else 'not '}{level}"
+
+
+def _then(
+    shown: str, was: str, value: float, before: float, window_days: int, language: Language
+) -> str:
+    window = span(window_days, language)
+    if language == "zh":
+        if shown == was:
+            return f"{shown}，与此前{window}相同"
+        return f"{shown}，此前{window}为{was}"
+    if shown == was:
+        return f"{shown}, the same as in the {window} before"
+    direction = "up" if value > before else "down"
+    return f"{shown}, {direction} from {was} in the {window} before"
+
+
+def _beside(shown: str, usual: str, language: Language) -> str:
+    if language == "zh":
+        same = "，与同级客户的中位数相同"
+        return shown + (same if shown == usual else f"，同级客户的中位数为{usual}")
+    same = ", as is the tier's median"
+    return shown + (same if shown == usual else f"; the tier's median is {usual}")
+
+
+def tier_sentence(score: Mapping[str, Any], policy: Policy, currency: str) -> tuple[str, str]:
+    """Return where a customer stands between the tiers' thresholds, in Chinese and English.
+
+    Args:
+        score: a row of the scores table, with a tier.
+        policy: the tiers and their guard rules.
+        currency: ISO 4217 code.
+    """
+    return _tier_sentence(score, policy, currency, "zh"), _tier_sentence(
+        score, policy, currency, "en"
+    )
+
+
+def _tier_sentence(
+    score: Mapping[str, Any], policy: Policy, currency: str, language: Language
+) -> str:
+    value = score["clv_expected"]
+    parts = []
+    if score["tier_guard"] is not None:
+        rule = policy.guards[score["tier_guard"]].name[language]
+        parts.append(f"由规则「{rule}」确定" if language == "zh" else f"set by the rule “{rule}”")
+    if score["tier_rises_at"] is not None:
+        parts.append(_missing_to_rise(score["tier_rises_at"] - value, currency, language))
+    if score["tier_falls_below"] is not None:
+        parts.append(_above_the_floor(value - score["tier_falls_below"], currency, language))
+    if score["tier_held"]:
+        held = "缓冲区间内，保留原等级" if language == "zh" else "kept within the buffer zone"
+        parts.append(held)
+    text = ("；" if language == "zh" else "; ").join(parts)
+    return text[:1].upper() + text[1:]
+
+
+def _missing_to_rise(distance: float, currency: str, language: Language) -> str:
+    if distance <= 0:
+        return "已达到上一等级的金额" if language == "zh" else "at the next tier's amount already"
+    amount = money(distance, currency, language)
+    return f"距上一等级还差{amount}" if language == "zh" else f"{amount} short of the next tier"
+
+
+def _above_the_floor(distance: float, currency: str, language: Language) -> str:
+    amount = money(abs(distance), currency, language)
+    if distance < 0:
+        return (
+            f"低于本等级下限{amount}" if language == "zh" else f"{amount} below this tier's floor"
+        )
+    return f"高于本等级下限{amount}" if language == "zh" else f"{amount} above this tier's floor"

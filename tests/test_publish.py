@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from configs.errors import PublicationError
+from configs.files import live_generation
+from serving.answers import answers
+from serving.publication import open_live, open_publication
+from serving.publish import Job, publish_matrix
+from serving.reasons import Reasoner
+from serving.scorer import Scorer
+from tests.small_bundle import job_in, matrix_of
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    return job_in(tmp_path)
+
+
+def names(store: Path) -> set[str]:
+    return {path.name for path in store.iterdir() if path.name != ".lock"}
+
+
+def test_a_publication_holds_every_customer_sorted_with_reasons_and_features(job: Job) -> None:
+    folder = publish_matrix(job, matrix_of(200))
+    live = open_live(job.store)
+    assert live.folder == folder
+    ids = live.scores()["customer_id"].to_pylist()
+    assert ids == sorted(ids) == live.features()["customer_id"].to_pylist()
+    assert len(ids) == 200
+    reasons = live.reasons()["customer_id"].to_pylist()
+    assert reasons == sorted(reasons)
+    assert set(reasons) == set(ids)
+    assert live.manifest.counts["customers"] == 200
+    assert live.manifest.as_of.isoformat() == "2024-10-04"
+    live.check()
+
+
+def test_a_customer_is_looked_up_whole(job: Job) -> None:
+    publish_matrix(job, matrix_of(200))
+    live = open_live(job.store)
+    answer = live.customer("C000007")
+    assert answer["customer_id"] == "C000007"
+    assert answer["tier"]["code"] == live.scores()["tier"][7].as_py()
+    assert live.find("nobody") is None
+    assert set(live.find_many(["C000001", "nobody", "C000002"])) == {"C000001", "C000002"}
+    assert len(live.find_many([f"C{i:06d}" for i in range(1_500)])) == 200
+    assert live.reasons("C000007")["customer_id"].unique().to_pylist() == ["C000007"]
+
+
+def test_an_unknown_customer_is_refused_with_the_nearest_ids(job: Job) -> None:
+    publish_matrix(job, matrix_of(20))
+    with pytest.raises(PublicationError, match=r"'C00001' among the 20 .*near it: C00001"):
+        open_live(job.store).customer("C00001")
+
+
+def test_before_the_first_publication_the_way_to_one_is_told(tmp_path: Path) -> None:
+    with pytest.raises(PublicationError, match="echelon run"):
+        open_live(tmp_path)
+
+
+@pytest.mark.parametrize("size", [1_000, 1_001, 2_500])
+def test_the_size_of_batches_changes_nothing(job: Job, tmp_path: Path, size: int) -> None:
+    matrix = matrix_of(2_500)
+    publish_matrix(job, matrix)
+    other = job_in(tmp_path / "other", score_rows_at_once=size)
+    publish_matrix(other, matrix)
+    one, two = open_live(job.store), open_live(other.store)
+    assert one.scores().equals(two.scores())
+    assert one.reasons().equals(two.reasons())
+    ids = one.scores()["customer_id"].to_pylist()
+    assert one.find_texts(ids) == two.find_texts(ids)
+
+
+def test_one_customer_scored_again_from_its_features_gives_what_is_published(job: Job) -> None:
+    publish_matrix(job, matrix_of(300, day=19_950, seed=5))
+    publish_matrix(job, matrix_of(300))
+    live = open_live(job.store)
+    scorer = Scorer(job.bundle, job.config.lifecycle, live.population)
+    reasoner = Reasoner(scorer, "CNY", job.units, 3)
+    for customer_id in ("C000000", "C000123", "C000299"):
+        row = live.features(customer_id)
+        scores = scorer.score(row, live.before([customer_id]))
+        (again,) = answers(scores, reasoner.reasons(row, scores), job.terms)
+        assert again == live.customer(customer_id)
+
+
+def test_the_same_inputs_are_not_published_twice(job: Job) -> None:
+    first = publish_matrix(job, matrix_of(50))
+    written = (first / "manifest.json").stat().st_mtime_ns
+    assert publish_matrix(job, matrix_of(50)) == first
+    assert (first / "manifest.json").stat().st_mtime_ns == written
+    assert names(job.store) == {"CURRENT", first.name}
+
+
+def test_a_model_rolled_back_brings_its_publication_back(job: Job) -> None:
+    first = publish_matrix(job, matrix_of(50))
+    newer = replace(job, terms=job.terms.model_copy(update={"model": "13"}))
+    second = publish_matrix(newer, matrix_of(50))
+    assert second != first
+    assert publish_matrix(job, matrix_of(50)) == first
+    assert live_generation(job.store) == first
+
+
+def test_ids_sort_by_the_day_scored_and_then_by_the_time_made(job: Job) -> None:
+    days = (20_010, 20_000, 20_020)
+    made = {day: publish_matrix(job, matrix_of(20, day=day)).name for day in days}
+    assert sorted(made.values()) == [made[day] for day in sorted(days)]
+
+
+def test_tiers_are_held_against_the_last_publication_of_an_earlier_day(job: Job) -> None:
+    publish_matrix(job, matrix_of(300, day=19_950, seed=5))
+    earlier = open_live(job.store)
+    publish_matrix(job, matrix_of(300))
+    publish_matrix(replace(job, terms=job.terms.model_copy(update={"model": "13"})), matrix_of(300))
+    live = open_live(job.store)
+    assert live.earlier() == earlier
+    assert live.scores()["previous_tier"].equals(earlier.scores()["tier"])
+    assert True in live.scores()["tier_held"].to_pylist()
+
+
+def test_a_failure_leaves_the_old_publication_live_and_no_draft(job: Job) -> None:
+    first = publish_matrix(job, matrix_of(50))
+
+    class BrokenError(Exception):
+        pass
+
+    def fail(step: str, share: float) -> None:
+        if share > 0.5:
+            raise BrokenError
+
+    with pytest.raises(BrokenError):
+        publish_matrix(job, matrix_of(60), fail)
+    assert live_generation(job.store) == first
+    assert names(job.store) == {"CURRENT", first.name}
+
+
+def test_what_a_killed_process_left_is_removed(job: Job) -> None:
+    draft = job.store / ".20200101-x.draft"
+    draft.mkdir(parents=True)
+    (draft / "scores.parquet").write_bytes(b"half")
+    folder = publish_matrix(job, matrix_of(20))
+    assert names(job.store) == {"CURRENT", folder.name}
+
+
+def test_two_processes_do_not_publish_at_once(job: Job) -> None:
+    def publish_within(step: str, share: float) -> None:
+        with pytest.raises(PublicationError, match="another process is publishing"):
+            publish_matrix(job, matrix_of(30))
+
+    publish_matrix(job, matrix_of(20), publish_within)
+
+
+@pytest.mark.parametrize("days", [[], [20_000, 20_001]])
+def test_a_publication_is_of_one_day_with_somebody(job: Job, days: list[int]) -> None:
+    tables = [matrix_of(2, day=day) for day in days] or [matrix_of(1).slice(0, 0)]
+    with pytest.raises(PublicationError, match="one day with at least one customer"):
+        publish_matrix(job, pa.concat_tables(tables))
+
+
+def test_an_altered_or_missing_file_is_found(job: Job) -> None:
+    folder = publish_matrix(job, matrix_of(20))
+    scores = pq.read_table(folder / "scores.parquet")
+    pq.write_table(scores.slice(0, 19), folder / "scores.parquet")
+    with pytest.raises(PublicationError, match=r"scores\.parquet was altered"):
+        open_live(job.store).check()
+    (folder / "scores.parquet").unlink()
+    with pytest.raises(PublicationError, match="missing"):
+        open_live(job.store).check()
+    (folder / "manifest.json").write_text("{}")
+    with pytest.raises(PublicationError, match="echelon score"):
+        open_publication(folder)
+
+
+def test_the_look_up_cannot_be_written_through_a_reader(job: Job) -> None:
+    folder = publish_matrix(job, matrix_of(20))
+    live = open_live(job.store)
+    for name in ("lookup.sqlite", "scores.parquet"):
+        os.chmod(folder / name, 0o444)
+    before = (folder / "lookup.sqlite").read_bytes()
+    assert live.find("C000001") is not None
+    assert (folder / "lookup.sqlite").read_bytes() == before
+    assert {path.name for path in folder.iterdir()} == {*live.manifest.files, "manifest.json"}
+
+
+def test_examples_are_telling_and_different(job: Job) -> None:
+    publish_matrix(job, matrix_of(200))
+    live = open_live(job.store)
+    chosen = live.examples(3)
+    assert len(set(chosen)) == 3
+    best = max(live.scores().to_pylist(), key=lambda row: row["clv_expected"])
+    assert best["customer_id"] in chosen
+    assert live.examples(500)
+
+
+PUBLISHER = """
+import sys
+from pathlib import Path
+from serving.publish import publish_matrix
+from tests.small_bundle import job_in, matrix_of
+job = job_in(Path(sys.argv[1]))
+print("ready", flush=True)
+for day in range(int(sys.argv[2]), 30_000):
+    publish_matrix(job, matrix_of(400, day=day))
+"""
+
+
+@pytest.mark.slow
+def test_a_reader_sees_whole_publications_wherever_the_publisher_is_killed(job: Job) -> None:
+    publish_matrix(job, matrix_of(400, day=19_999))
+    seen = set()
+    for attempt in range(8):
+        start = str(20_000 + 1_000 * attempt)
+        root = str(job.config.stores.root)
+        with subprocess.Popen(
+            [sys.executable, "-c", PUBLISHER, root, start], stdout=subprocess.PIPE
+        ) as child:
+            assert child.stdout is not None
+            child.stdout.readline()
+            until = time.monotonic() + random.Random(attempt).uniform(0.05, 1.0)
+            while time.monotonic() < until:
+                live = open_live(job.store)
+                live.check()
+                seen.add(live.manifest.id)
+                assert json.loads(live.find_texts(["C000007"])["C000007"])["as_of"] == str(
+                    live.manifest.as_of
+                )
+            child.send_signal(signal.SIGKILL)
+        live = open_live(job.store)
+        live.check()
+        assert len(live.scores()) == 400
+    assert len(seen) > 3
+    publish_matrix(job, matrix_of(400, day=29_999))
+    assert not list(job.store.glob(".*.draft"))

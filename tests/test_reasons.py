@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from configs.schema import Lifecycle
+from features.spec import Feature
+from serving.points import break_down, rank
+from serving.population import Population
+from serving.reasons import REASONS, Reasoner
+from serving.scorer import Scorer
+from serving.wording import Sentences, tier_sentence
+from tests.small_bundle import FEATURES, UNITS, matrix_of, small_bundle
+
+LIFECYCLE = Lifecycle(new_within_days=90, lost_after_days=365)
+MEDIANS = {"vip": {"csat_latest": 4.0, "tenure_days": 300.0}}
+CAUSAL = re.compile(r"because|due to|cause|lead|drive|thanks|导致|因为|由于|使得|造成|所以")
+
+
+@pytest.fixture
+def reasoner() -> Reasoner:
+    scorer = Scorer(small_bundle(), LIFECYCLE, Population(medians=MEDIANS))
+    return Reasoner(scorer, "CNY", UNITS, 3)
+
+
+@pytest.fixture
+def sentences() -> Sentences:
+    return Sentences(FEATURES, UNITS, "CNY", MEDIANS)
+
+
+@pytest.mark.parametrize(
+    ("target", "shown", "scale"), [("churn", "churn_probability", 100), ("clv", "clv_expected", 1)]
+)
+def test_points_add_up_to_the_number_shown_for_every_customer(
+    reasoner: Reasoner, target: str, shown: str, scale: float
+) -> None:
+    matrix = matrix_of(3_000)
+    scores = reasoner.scorer.score(matrix)
+    reasons = reasoner.reasons(matrix, scores)
+    sums: dict[str, float] = defaultdict(float)
+    for row in reasons.to_pylist():
+        sums[row["customer_id"]] += row["points"] * (row["target"] == target)
+    for score in scores.to_pylist():
+        base = score[f"{target}_base"]
+        assert scale * base + sums[score["customer_id"]] == pytest.approx(
+            scale * score[shown], abs=1e-6
+        )
+
+
+def test_the_tier_rebuilt_from_contributions_is_the_tier_served(reasoner: Reasoner) -> None:
+    matrix = matrix_of(2_000)
+    scores = reasoner.scorer.score(matrix)
+    columns = reasoner.scorer.columns(matrix)
+    breakdown = reasoner.breakdown("clv", columns, scores)
+    value = breakdown.base + breakdown.points.sum(axis=0)
+    rebuilt = reasoner.scorer.bundle.policy.assign(value, guard_columns=columns)
+    assert rebuilt.codes.tolist() == scores["tier"].to_pylist()
+
+
+@given(
+    base=st.floats(-8, 8),
+    parts=st.lists(st.floats(-6, 6) | st.floats(-1e-7, 1e-7), min_size=1, max_size=6),
+)
+def test_points_add_up_and_keep_the_sign_of_their_contribution(
+    base: float, parts: list[float]
+) -> None:
+    def sigmoid(score: np.ndarray) -> np.ndarray:
+        return 1 / (1 + np.exp(-score))
+
+    given_parts = {f"x{i}": np.array([part]) for i, part in enumerate(parts)}
+    shown = sigmoid(np.array([base + sum(parts)]))
+    split = break_down("churn", base, given_parts, shown, sigmoid)
+    assert split.base + split.points.sum() == pytest.approx(100 * shown[0], abs=1e-9)
+    signs = np.sign(np.round(split.points[:, 0], 9))
+    assert np.all((signs == 0) | (signs == np.sign(parts)))
+
+
+def test_points_are_proportional_to_contributions() -> None:
+    parts = {"a": np.array([3.0]), "b": np.array([-1.0])}
+    split = break_down("clv", 1.0, parts, np.exp(np.array([3.0])), np.exp)
+    assert split.points[:, 0] == pytest.approx((np.exp(3) - np.exp(1)) * np.array([1.5, -0.5]))
+
+
+def test_the_strongest_concepts_come_first_and_the_rest_is_their_complement() -> None:
+    parts = {
+        "a": np.array([1.0]),
+        "b": np.array([-4.0]),
+        "c": np.array([1.5]),
+        "d": np.array([2.0]),
+    }
+    split = break_down("clv", 0.0, parts, np.array([0.5]), lambda s: s)
+    ranked = rank(split, {"a": "one", "b": "two", "c": "one", "d": "three"}, "clv", 2)
+    assert [ranked.concepts[i] for i in ranked.concept[:, 0]] == ["two", "one"]
+    assert ranked.points[:, 0] == pytest.approx([-4.0, 2.5])
+    assert split.inputs[ranked.strongest[1, 0]] == "c"
+    assert ranked.rest == pytest.approx([2.0])
+
+
+def test_reasons_do_not_depend_on_who_is_explained_along(reasoner: Reasoner) -> None:
+    matrix = matrix_of(40)
+    whole = reasoner.reasons(matrix, reasoner.scorer.score(matrix))
+    rows = [matrix.slice(i, 1) for i in range(40)]
+    alone = [reasoner.reasons(row, reasoner.scorer.score(row)) for row in rows]
+    assert pa.concat_tables(alone).combine_chunks().equals(whole.combine_chunks())
+
+
+def test_each_number_has_its_strongest_reasons_and_the_rest_last(reasoner: Reasoner) -> None:
+    matrix = matrix_of(1)
+    reasons = reasoner.reasons(matrix, reasoner.scorer.score(matrix))
+    assert reasons.schema == REASONS
+    assert reasons["target"].to_pylist() == ["churn"] * 4 + ["clv"] * 4
+    assert reasons["rank"].to_pylist() == [1, 2, 3, 4] * 2
+    assert reasons["concept"].to_pylist()[3::4] == ["rest", "rest"]
+    points = np.abs(reasons["points"].to_numpy())
+    assert points[0] >= points[1] >= points[2]
+
+
+def test_a_reason_of_no_weight_is_left_to_the_rest(reasoner: Reasoner) -> None:
+    matrix = matrix_of(500)
+    reasons = reasoner.reasons(matrix, reasoner.scorer.score(matrix)).to_pylist()
+    given_reasons = [row for row in reasons if row["concept"] != "rest"]
+    assert all(abs(row["points"]) >= 0.05 for row in given_reasons)
+    never = set(matrix.filter(matrix["frequency"].is_null())["customer_id"].to_pylist())
+    assert {row["concept"] for row in given_reasons if row["customer_id"] in never} == {"frequency"}
+
+
+def test_no_sentence_claims_a_cause(reasoner: Reasoner) -> None:
+    matrix = matrix_of(1_000)
+    reasons = reasoner.reasons(matrix, reasoner.scorer.score(matrix))
+    texts = set(reasons["text_zh"].to_pylist()) | set(reasons["text_en"].to_pylist())
+    assert not [text for text in texts if CAUSAL.search(text)]
+    assert len(texts) > 50
+
+
+NOTHING = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "before", "zh", "en"),
+    [
+        ("order_count_84d", 2, 6, "近12周订单数:2单,此前12周为6单",
+         "Orders in 12 weeks: 2, down from 6 in the 12 weeks before"),
+        ("order_count_84d", 3, 3, "近12周订单数:3单,与此前12周相同",
+         "Orders in 12 weeks: 3, the same as in the 12 weeks before"),
+        ("csat_latest", 2, NOTHING, "最近满意度评分:2,同级客户的中位数为4",
+         "Latest satisfaction score: 2; the tier's median is 4"),
+        ("csat_latest", 4, NOTHING, "最近满意度评分:4,与同级客户的中位数相同",
+         "Latest satisfaction score: 4, as is the tier's median"),
+        ("csat_latest", NOTHING, NOTHING, "最近满意度评分:无记录",
+         "Latest satisfaction score: none on record"),
+        ("spend_364d", 12345.6, NOTHING, "近12个月消费:¥12,346", "Spend in 12 months: CN¥12,346"),
+        ("tenure_days", 1, NOTHING, "首次购买至今:1天,同级客户的中位数为300天",
+         "Since the first purchase: 1 day; the tier's median is 300 days"),
+    ],
+)  # fmt: skip
+def test_a_sentence_states_the_figure_beside_its_past_or_its_peers(
+    sentences: Sentences, name: str, value: float, before: float, zh: str, en: str
+) -> None:
+    zh = zh.replace(":", "\uff1a").replace(",此", "\uff0c此").replace(",同", "\uff0c同")
+    zh = zh.replace(",与", "\uff0c与")
+    assert sentences.write(name, value, before, "vip") == (zh, en)
+
+
+def test_a_trend_and_a_window_before_are_told_by_the_two_windows() -> None:
+    trend = Feature(
+        name="order_count_trend_84d",
+        inputs=("order_count_84d", "order_count_84d_before"),
+        value=lambda f: f,
+        family="behaviour",
+        concept="trend",
+        unit="balance",
+        label={"zh": "趋势", "en": "trend"},
+    )
+    sentences = Sentences((*FEATURES, trend), UNITS, "CNY", {})
+    assert sentences.subject("order_count_trend_84d") == "order_count_84d"
+    assert sentences.subject("order_count_84d_before") == "order_count_84d"
+    assert sentences.subject("spend_364d") == "spend_364d"
+
+
+def test_of_a_category_the_level_that_the_customer_has_is_told() -> None:
+    levels = [
+        Feature(
+            name=f"contract={level}",
+            source="snapshot",
+            value=lambda t: t,
+            family="snapshot",
+            concept="contract",
+            unit="flag",
+            label={"zh": f"合同={level}", "en": f"Contract={level}"},
+        )
+        for level in ("month", "year")
+    ]
+    sentences = Sentences(levels, UNITS, "CNY", {})
+    assert sentences.write("contract=month", 1.0, NOTHING, "")[1] == "Contract: month"
+    assert sentences.write("contract=year", 0.0, NOTHING, "")[0] == "合同\uff1a非year"
+
+
+def test_the_tier_sentence_tells_the_distance_to_the_tiers_above_and_below() -> None:
+    policy = small_bundle().policy
+    score = {
+        "clv_expected": 5_000.0,
+        "tier_guard": None,
+        "tier_held": False,
+        "tier_rises_at": 6_200.0,
+        "tier_falls_below": 4_000.0,
+    }
+    zh, en = tier_sentence(score, policy, "CNY")
+    assert en == "CN¥1,200 short of the next tier; CN¥1,000 above this tier's floor"
+    assert zh == "距上一等级还差¥1,200\uff1b高于本等级下限¥1,000"
+    capped = score | {"tier_guard": 0, "tier_rises_at": None, "tier_held": True}
+    assert tier_sentence(capped, policy, "CNY")[1].startswith("Set by the rule “Very dissatisfied”")
+
+
+def test_without_models_there_are_no_reasons(reasoner: Reasoner) -> None:
+    bundle = replace(small_bundle(), models={})
+    scorer = Scorer(bundle, LIFECYCLE)
+    empty = replace(reasoner, scorer=scorer)
+    matrix = matrix_of(3)
+    assert empty.reasons(matrix, scorer.score(matrix)).num_rows == 0
