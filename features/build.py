@@ -81,7 +81,7 @@ def assemble(
     customers: ibis.Table | None = None,
 ) -> ibis.Table:
     """Return the features over ``tables`` at ``times``; see :func:`build`."""
-    tables = with_customer_days(tables)
+    tables = dated(tables)
     sources = seen_sources(tables)
     layers = in_order(features)
     schemas = {name: table.schema() for name, table in sources.items()}
@@ -97,7 +97,7 @@ def assemble(
     return matrix.select(*KEYS, *(feature.name for feature in features))
 
 
-def with_customer_days(tables: Mapping[str, ibis.Table]) -> dict[str, ibis.Table]:
+def dated(tables: Mapping[str, ibis.Table]) -> dict[str, ibis.Table]:
     """Return ``tables`` with undated customers dated by their first known event."""
     events = _first_known({name: table for name, table in tables.items() if name != "customers"})
     customers = tables["customers"]
@@ -184,8 +184,7 @@ def _beside(population: ibis.Table, found: Sequence[ibis.Table]) -> ibis.Table:
     for number, answer in enumerate(found):
         customer, cutoff = f"answer_{number}_customer", f"answer_{number}_cutoff"
         right = answer.rename({customer: "customer_id", cutoff: "cutoff"})
-        on = (population.customer_id == right[customer], population.cutoff == right[cutoff])
-        wide = wide.left_join(right, on)
+        wide = wide.left_join(right, [("customer_id", customer), ("cutoff", cutoff)])
     return wide
 
 

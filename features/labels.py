@@ -1,0 +1,115 @@
+"""What happened after the cutoff: labels have the shape of features, on the horizon.
+
+A label counts the days ``(cutoff, cutoff + horizon]``. It is missing where the horizon had not
+closed by the last day of the records, and for customers who can no longer have it (a contract that
+had ended by the cutoff). When a row was recorded plays no part: what happened, happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ibis
+import pyarrow as pa
+
+from features.build import aggregated, dated, in_layout, known_at
+from features.grains import KEYS, Times
+from features.plan import Window, read
+from features.sources import Records, fetch, last_day, seen_sources
+
+
+@dataclass(frozen=True, eq=False)
+class Label:
+    """One number per customer and cutoff, about the time after it.
+
+    Attributes:
+        name: snake case.
+        source: what is reduced: a record table, or ``endings`` of contracts.
+        value: the reduction, as in :class:`features.spec.Feature`.
+        when_empty: the value for a customer with no rows in the horizon.
+        once: claims that it can happen to a customer once: missing where it had by the cutoff.
+    """
+
+    name: str
+    source: str
+    value: Callable[[Any], Any]
+    when_empty: float | None = None
+    once: bool = False
+    inputs: tuple[str, ...] = ()
+
+
+def _bought(t: Any) -> Any:
+    return t.kind == "purchase"
+
+
+NO_PURCHASE = Label(
+    "no_purchase",
+    "transactions",
+    lambda t: (t.count(where=_bought(t)) == 0).cast("float64"),
+    when_empty=1.0,
+)
+SPEND = Label("spend", "transactions", lambda t: t.amount.sum(where=_bought(t)), when_empty=0.0)
+MARGIN = Label("margin", "transactions", lambda t: t.margin.sum(where=_bought(t)), when_empty=0.0)
+CONTRACT_END = Label(
+    "contract_end", "endings", lambda t: (t.count() > 0).cast("float64"), when_empty=0.0, once=True
+)
+
+
+def label_table(
+    records: Records,
+    labels: Sequence[Label],
+    cutoffs: Sequence[int],
+    horizon_days: int,
+    last: int | None = None,
+) -> pa.Table:
+    """Return ``customer_id, cutoff, <label>…`` of every customer known at each cutoff, sorted.
+
+    Args:
+        records: the canonical tables.
+        labels: what to count in the horizon.
+        cutoffs: day numbers.
+        horizon_days: length of the horizon.
+        last: the day up to which records are complete; default: the last one in them.
+
+    Returns:
+        The same rows, in the same order, as ``feature_matrix`` gives for the same cutoffs; null
+        where the horizon had not closed or the customer could not have the label.
+    """
+    days = tuple(sorted(set(cutoffs)))
+    cutoff_table = ibis.memtable(pa.table({"cutoff": pa.array(days, pa.int32())}))
+    population = known_at(records.tables, Times(cutoff_table, days))
+    times = Times(cutoff_table, days, as_known=False)
+    table = _label_values(population, records, labels, horizon_days, times)
+    end = last_day(records) if last is None else last
+    closed = table.cutoff + horizon_days <= end
+    seen = {one.name: ibis.ifelse(closed, table[one.name], ibis.null("float64")) for one in labels}
+    return in_layout(fetch(records.backend, table.select(*KEYS, **seen)))
+
+
+def _label_values(
+    population: ibis.Table,
+    records: Records,
+    labels: Sequence[Label],
+    horizon_days: int,
+    times: Times,
+) -> ibis.Table:
+    sources = seen_sources(dated(records.tables))
+    schemas = {name: table.schema() for name, table in sources.items()}
+    horizon, before = Window(horizon_days, lag_days=-horizon_days), Window(None)
+    readings = [read(label, horizon, schemas) for label in labels]
+    already = [read(_already(label), before, schemas) for label in labels if label.once]
+    table = aggregated(population, sources, [*readings, *already], times)
+    gone = {
+        label.name: ibis.ifelse(
+            table[_already(label).name] > 0, ibis.null("float64"), table[label.name]
+        )
+        for label in labels
+        if label.once
+    }
+    return table.mutate(**gone)
+
+
+def _already(label: Label) -> Label:
+    return Label(f"{label.name}_before", label.source, lambda t: t.count(), when_empty=0.0)
