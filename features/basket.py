@@ -160,7 +160,7 @@ REFUNDS = (
         name="refund_share_364d",
         source="transactions",
         window_days=YEAR,
-        value=lambda t: ratio(t.amount.sum(where=refunded(t)), t.amount.sum()),
+        value=lambda t: ratio(t.amount.sum(where=refunded(t)).fill_null(0), t.amount.sum()),
         family="behaviour",
         concept="refunds",
         unit="share",

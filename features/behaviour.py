@@ -77,7 +77,7 @@ def of_season(name: str, value: Any, unit: str, zh: str, en: str) -> Feature:
         concept="season",
         unit=unit,
         label={
-            "zh": f"去年同期(未来13周){zh}",
+            "zh": f"去年同期（未来13周）{zh}",
             "en": f"{en} in the season ahead (13 weeks), a year ago",
         },
         stationary=False,
@@ -149,7 +149,7 @@ RECENCY_AND_TENURE = (
         family="behaviour",
         concept="relationship",
         unit="days",
-        label={"zh": "合作天数(两年封顶)", "en": "Days as a buyer, up to two years"},
+        label={"zh": "合作天数（两年封顶）", "en": "Days as a buyer, up to two years"},
     ),
 )
 
@@ -237,7 +237,9 @@ RHYTHM = (
         name="weekend_share_364d",
         source="transactions",
         window_days=YEAR,
-        value=lambda t: ratio(t.amount.sum(where=bought(t) & (t.day % 7).isin(WEEKEND)), spend(t)),
+        value=lambda t: ratio(
+            t.amount.sum(where=bought(t) & (t.day % 7).isin(WEEKEND)).fill_null(0), spend(t)
+        ),
         family="behaviour",
         concept="habits",
         unit="share",
@@ -311,7 +313,7 @@ SEASON = (
         concept="season",
         unit="share",
         label={
-            "zh": "去年同期(未来13周)消费占全年之比",
+            "zh": "去年同期（未来13周）消费占全年之比",
             "en": "Share of the year's spend in the season ahead, a year ago",
         },
     ),

@@ -87,9 +87,9 @@ def fingerprint(features: Sequence[Feature]) -> str:
     It is of names, sources, windows and the expressions themselves, so it is the same in every
     process, and a change of label or documentation leaves it alone. Order does not matter.
     """
-    from features.definition import definition
+    from features.definition import structure
 
-    stated = sorted(
+    stated = [
         (
             feature.name,
             feature.source,
@@ -97,8 +97,8 @@ def fingerprint(features: Sequence[Feature]) -> str:
             feature.lag_days,
             feature.inputs,
             feature.when_empty,
-            definition(feature),
+            structure(feature),
         )
-        for feature in features
-    )
+        for feature in sorted(features, key=lambda feature: feature.name)
+    ]
     return hashlib.sha256(json.dumps(stated, ensure_ascii=False).encode()).hexdigest()

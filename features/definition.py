@@ -1,7 +1,7 @@
-"""What a declaration says, as text: the same on every machine, in every process.
+"""What a declaration says, as text and as nested lists: the same in every process.
 
-The text is read off the Ibis expression itself, so that neither the fingerprint nor the
-documentation can say one thing and the engine do another.
+Both are read off the Ibis expression itself, so that neither the documentation nor the
+fingerprint can say one thing and the engine do another.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ NAMES = {
     "CountStar": "rows",
     "ArgMax": "latest",
     "Coalesce": "first known of",
-    "NullIf": "missing if equal",
     "IfElse": "if",
 }
 
@@ -43,9 +42,38 @@ def definition(feature: Feature) -> str:
     >>> definition(SPENDS[0])
     "sum(amount where kind = 'purchase')"
     """
+    return _text(_expression(feature))
+
+
+def structure(feature: Feature) -> list[Any]:
+    """Return the whole expression of ``feature`` as nested lists: nothing shortened, for digests.
+
+    >>> from features.behaviour import SPENDS
+    >>> structure(SPENDS[0])
+    ['Sum', ['Field', 'amount'], ['Equals', ['Field', 'kind'], ['Literal', 'purchase']]]
+    """
+    return _nested(_expression(feature))
+
+
+def _expression(feature: Feature) -> Any:
     import ibis
 
-    return _text(feature.value(ibis.table(_columns(feature), name="rows")).op())
+    return feature.value(ibis.table(_columns(feature), name="rows")).op()
+
+
+def _nested(node: Any) -> list[Any]:
+    kind = type(node).__name__
+    if kind == "Field":
+        return [kind, node.name]
+    if kind == "Literal":
+        return [kind, node.value]
+    return [kind, *(_nested_argument(value) for value in node.args if _told(value))]
+
+
+def _nested_argument(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_nested_argument(part) for part in value]
+    return _nested(value) if _is_value(value) else str(value)
 
 
 def _columns(feature: Feature) -> Mapping[str, str]:
@@ -90,8 +118,19 @@ def _choice(node: Any) -> str:
     """Return ``a ÷ b`` for :func:`features.spec.ratio`, whose other branch is "missing"."""
     if _is_ratio(node):
         quotient = _uncast(node.true_expr)
-        return f"{_operand(quotient.left)} ÷ {_operand(_uncast(quotient.right).arg)}"
+        return f"{_operand(quotient.left)} ÷ {_operand(_divisor(quotient.right))}"
     return _call(node)
+
+
+def _divisor(node: Any) -> Any:
+    """Return the divisor itself: that it may not be zero goes without saying."""
+    node = _uncast(node)
+    return _divisor(node.arg) if type(node).__name__ == "NullIf" else node
+
+
+def _nonzero(node: Any) -> str:
+    is_zero = getattr(node.null_if_expr, "value", None) == 0
+    return f"nonzero({_text(node.arg)})" if is_zero else _call(node)
 
 
 def _is_ratio(node: Any) -> bool:
@@ -104,9 +143,18 @@ def _is_ratio(node: Any) -> bool:
     )
 
 
+def _known(node: Any) -> str:
+    """Return ``0 if there is none`` shorter than the general ``first known of``."""
+    values = [_text(value) for value in node.arg]
+    is_sum = type(node.arg[0]).__name__ == "Sum"
+    return values[0] if is_sum and values[1:] in (["0"], ["0.0"]) else _call(node)
+
+
 SPECIAL = {
+    "Coalesce": _known,
     "Cast": lambda node: _text(node.arg),
     "IfElse": _choice,
+    "NullIf": _nonzero,
     "NotNull": lambda node: f"{_operand(node.arg)} is known",
     "InValues": lambda node: (
         f"{_operand(node.value)} in {{{', '.join(_text(option) for option in node.options)}}}"
@@ -130,8 +178,14 @@ def _told(value: Any) -> bool:
     return value is not None and not isinstance(value, Relation)
 
 
+def _is_value(node: Any) -> bool:
+    from ibis.expr.operations import Value
+
+    return isinstance(node, Value)
+
+
 def _argument(name: str, value: Any) -> str:
     if isinstance(value, tuple):
         return ", ".join(_text(part) for part in value)
-    text = _text(value) if hasattr(value, "argnames") else str(value)
+    text = _text(value) if _is_value(value) else str(value)
     return f"{name} {text}" if name in ("lower", "upper") else text

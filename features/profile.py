@@ -66,7 +66,7 @@ STANDING = (
         family="profile",
         concept="relationship",
         unit="days",
-        label={"zh": "注册天数(三年封顶)", "en": "Days since sign-up, up to three years"},
+        label={"zh": "注册天数（三年封顶）", "en": "Days since sign-up, up to three years"},
     ),
     attribute(
         "membership_level",

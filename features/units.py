@@ -34,12 +34,12 @@ UNITS: dict[str, Text] = {
 }
 
 MEANINGS: dict[str, Text] = {
-    "currency": Text(zh="金额,以配置的币种计", en="money, in the configured currency"),
-    "share": Text(zh="占比,0 到 1", en="a share, 0 to 1"),
+    "currency": Text(zh="金额，以配置的币种计", en="money, in the configured currency"),
+    "share": Text(zh="占比，0 到 1", en="a share, 0 to 1"),
     "balance": Text(
-        zh="变化:-1 停止,0 不变,1 新出现", en="a change: -1 stopped, 0 unchanged, 1 began"
+        zh="变化：-1 停止，0 不变，1 新出现", en="a change: -1 stopped, 0 unchanged, 1 began"
     ),
     "ratio": Text(zh="倍数", en="a multiple"),
-    "sentiment": Text(zh="0 负面,0.5 中性,1 正面", en="0 negative, 0.5 neutral, 1 positive"),
+    "sentiment": Text(zh="0 负面，0.5 中性，1 正面", en="0 negative, 0.5 neutral, 1 positive"),
 }
 """Units that a word alone does not explain, for the documentation."""
