@@ -1,8 +1,7 @@
 """A bundle: one folder with everything that one model version needs, signed, without pickles.
 
-``manifest.json`` lists every other file with its SHA-256 digest; ``manifest.sig`` is the Ed25519
-signature of the manifest's bytes. Both are checked before anything else is parsed, because a
-damaged LightGBM text crashes its process. What is parsed are the very bytes that were checked.
+Signature and digests (``training/manifest.py``) are checked before anything else is parsed, because
+a damaged LightGBM text crashes its process. What is parsed are the very bytes that were checked.
 
 Run as ``python -m training.bundle FOLDER`` with a public key on standard input, this module checks
 a bundle in a process of its own.
@@ -10,12 +9,10 @@ a bundle in a process of its own.
 
 from __future__ import annotations
 
-import datetime as dt
-import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -27,77 +24,47 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PrivateKey,
     Ed25519PublicKey,
 )
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict
 
 from configs.errors import EchelonError, ModelError
 from configs.schema import Config
 from features.spec import Feature
+from training.anchor import TargetName, Vector
 from training.described import DescribedFeature, described
 from training.evaluate import Evaluation
 from training.fitted import Fitted, Reference, column_values
 from training.intervals import Intervals
+from training.manifest import (
+    AGAIN,
+    MANIFEST_FILE,
+    SIGNATURE_FILE,
+    Manifest,
+    Verified,
+    changed_libraries,
+    manifest_of,
+    verified,
+)
 from training.models import Model, read_model
 from training.policy import Policy
 from training.redaction import redacted
 from training.segments import Segments
-from training.signing import is_signed_by, key_id, pem_of, public_key_of
+from training.signing import pem_of, public_key_of
 
 if TYPE_CHECKING:
     from features.sentiment import SentimentModel
 
-FORMAT = 1
-"""Raised when the files of a bundle change their form."""
-MANIFEST_FILE = "manifest.json"
-SIGNATURE_FILE = "manifest.sig"
-LARGEST_MANIFEST_BYTES = 1_000_000
-LIBRARIES = ("echelon", "lightgbm", "numpy", "pyarrow", "scikit-learn", "scipy")
 GOLDEN_TOLERANCE = 1e-12
 """Largest difference of a golden link score, relative to the larger of 1 and the score."""
 CHECK_SECONDS = 300
-AGAIN = "Train again, or promote another version"
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class FileDigest(_Frozen):
-    """What a file must be: its SHA-256 in hexadecimal and its length."""
-
-    sha256: str
-    n_bytes: int
-
-
-class Manifest(_Frozen):
-    """What a bundle is and where it came from.
-
-    Attributes:
-        format: form of the files, see ``FORMAT``.
-        as_of: the last day of the records that the models know.
-        cutoffs: target → cutoffs learnt from.
-        versions: ``features`` (their fingerprint), ``policy`` (its name).
-        provenance: where the data came from: the records generation, digests of its files.
-        libraries: package → version that made the bundle.
-        signed_by: id of the key.
-        files: name → digest of every file but the manifest and its signature.
-    """
-
-    format: int
-    created_at: AwareDatetime
-    as_of: dt.date
-    cutoffs: dict[str, tuple[dt.date, ...]]
-    versions: dict[str, str]
-    provenance: dict[str, str]
-    libraries: dict[str, str]
-    signed_by: str
-    files: dict[str, FileDigest]
-
-
-class Golden(_Frozen):
+class Golden(BaseModel):
     """Feature rows of real customers, without their ids, and the link scores they must give."""
 
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
     columns: dict[str, tuple[float | None, ...]]
-    links: dict[str, tuple[float, ...]]
+    links: dict[TargetName, tuple[float, ...]]
 
 
 @dataclass(frozen=True)
@@ -106,7 +73,7 @@ class Bundle:
 
     digest: str
     manifest: Manifest
-    models: Mapping[str, Model]
+    models: Mapping[TargetName, Model]
     policy: Policy
     segments: Segments
     intervals: Intervals
@@ -158,11 +125,20 @@ def write_bundle(
     Raises:
         ModelError: the folder is not empty, or what was written does not read back the same.
     """
+    from features.catalogue import fingerprint
+
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise ModelError(f"{folder} is not empty; a bundle needs a folder of its own")
     files = _files_of(fitted, config)
-    manifest = _manifest_of(fitted, files, key, provenance)
+    manifest = manifest_of(
+        files,
+        key.public_key(),
+        as_of=fitted.as_of,
+        cutoffs=fitted.cutoffs,
+        versions={"features": fingerprint(fitted.features), "policy": fitted.policy.name},
+        provenance=provenance,
+    )
     text = _json(manifest.model_dump(mode="json"))
     signature = key.sign(text).hex().encode() + b"\n"
     for name, content in {**files, MANIFEST_FILE: text, SIGNATURE_FILE: signature}.items():
@@ -171,50 +147,20 @@ def write_bundle(
     return manifest
 
 
-def provenance_of(records: Path) -> dict[str, str]:
-    """Return the name of a records generation and the SHA-256 of each of its Parquet files."""
-    digests = {f"data.{file.stem}": digest_of(file) for file in sorted(records.glob("*.parquet"))}
-    return {"records": records.name, **digests}
-
-
-def digest_of(file: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal."""
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
-
-
-def verified_files(folder: Path, key: Ed25519PublicKey) -> tuple[Manifest, dict[str, bytes]]:
-    """Return the manifest and the bytes of every other file, all of them checked.
-
-    Raises:
-        ModelError: the signature is not by ``key``, a file is missing, altered or unknown, or the
-            bundle is of another format.
-    """
-    manifest = _verified_manifest(folder, key)
-    present = {file.name for file in folder.iterdir()} - {MANIFEST_FILE, SIGNATURE_FILE}
-    if unknown := sorted(present - manifest.files.keys()):
-        raise ModelError(
-            f"{folder} has {len(unknown)} file(s) that no one signed: {unknown[0]!r}. {AGAIN}"
-        )
-    if missing := sorted(manifest.files.keys() - present):
-        raise ModelError(f"{folder} lacks {len(missing)} file(s), first {missing[0]!r}. {AGAIN}")
-    return manifest, {name: _checked(folder / name, is_) for name, is_ in manifest.files.items()}
-
-
 def read_bundle(folder: Path, public_key: Ed25519PublicKey) -> Bundle:
     """Return the bundle in ``folder``; LightGBM sees no byte before all are checked.
 
     Raises:
-        ModelError: see :func:`verified_files`; or a file is of a form that this version of
-            Echelon does not know.
+        ModelError: see :func:`training.manifest.verified`; or a file is of a form that this
+            version of Echelon does not know.
     """
-    manifest, files = verified_files(folder, public_key)
+    whole = verified(folder, public_key)
     try:
-        return _parsed(manifest, files, digest_of(folder / MANIFEST_FILE))
+        return _parsed(whole)
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(
-            f"{folder} is signed and whole, but made by Echelon {manifest.libraries['echelon']} in "
-            f"a form that this version ({version('echelon')}) does not know: {error}. {AGAIN}"
+            f"{folder} is signed and whole, but Echelon {whole.manifest.libraries['echelon']} made "
+            f"it in a form that {version('echelon')} does not know: {error}. {AGAIN}"
         ) from error
 
 
@@ -226,7 +172,7 @@ def check_golden(bundle: Bundle) -> None:
     """
     columns = {name: _floats(values) for name, values in bundle.golden.columns.items()}
     for target, model in bundle.models.items():
-        then = np.array(bundle.golden.links[target])
+        then = _floats(bundle.golden.links[target])
         now = model.link_score(columns)
         off = np.abs(now - then) > GOLDEN_TOLERANCE * np.maximum(1.0, np.abs(then))
         if off.any() or not np.isfinite(now).all():
@@ -234,7 +180,7 @@ def check_golden(bundle: Bundle) -> None:
             raise ModelError(
                 f"the {target} model does not give what it gave when it was made: {off.sum()} of "
                 f"{len(then)} golden rows differ (row {row}: {now[row]!r}, then {then[row]!r}). "
-                f"{_changed_libraries(bundle.manifest)}. {AGAIN}"
+                f"{changed_libraries(bundle.manifest)}. {AGAIN}"
             )
 
 
@@ -284,8 +230,7 @@ def _files_of(fitted: Fitted, config: Config) -> dict[str, bytes]:
 
 
 def _golden_of(fitted: Fitted) -> Golden:
-    names = dict.fromkeys(name for model in fitted.models.values() for name in model.inputs)
-    columns = {name: column_values(fitted.golden, name) for name in names}
+    columns = {f.name: column_values(fitted.golden, f.name) for f in fitted.features}
     links = {target: column_values(fitted.golden, f"{target}_link") for target in fitted.models}
     return Golden(
         columns={
@@ -296,83 +241,13 @@ def _golden_of(fitted: Fitted) -> Golden:
     )
 
 
-def _manifest_of(
-    fitted: Fitted,
-    files: Mapping[str, bytes],
-    key: Ed25519PrivateKey,
-    provenance: Mapping[str, str],
-) -> Manifest:
-    from features.catalogue import fingerprint
-
-    return Manifest(
-        format=FORMAT,
-        created_at=dt.datetime.now(dt.UTC),
-        as_of=fitted.as_of,
-        cutoffs=dict(fitted.cutoffs),
-        versions={"features": fingerprint(fitted.features), "policy": fitted.policy.name},
-        provenance=dict(provenance),
-        libraries=_libraries(),
-        signed_by=key_id(key.public_key()),
-        files={
-            name: FileDigest(sha256=hashlib.sha256(content).hexdigest(), n_bytes=len(content))
-            for name, content in sorted(files.items())
-        },
-    )
-
-
-def _verified_manifest(folder: Path, key: Ed25519PublicKey) -> Manifest:
-    text = _small_file(folder / MANIFEST_FILE)
-    signature = _small_file(folder / SIGNATURE_FILE)
-    if not is_signed_by(key, _unhexed(signature), text):
-        raise ModelError(
-            f"{folder / SIGNATURE_FILE} is not the signature of {MANIFEST_FILE} by the key "
-            f"{key_id(key)}: the bundle was altered, or signed on another machine. {AGAIN}; to "
-            "trust another machine's models, copy its signing.pub into the folder of keys"
-        )
-    content = json.loads(text)
-    if content.get("format") != FORMAT:
-        raise ModelError(
-            f"{folder} is a bundle of format {content.get('format')!r}; this version of Echelon "
-            f"({version('echelon')}) reads format {FORMAT}. Train again with this version"
-        )
-    return Manifest.model_validate_json(text)
-
-
-def _small_file(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_MANIFEST_BYTES + 1)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise ModelError(
-            f"{path} does not exist, so {path.parent} is no bundle. {AGAIN}"
-        ) from error
-    if len(content) > LARGEST_MANIFEST_BYTES:
-        raise ModelError(f"{path} is larger than a manifest can be. {AGAIN}")
-    return content
-
-
-def _unhexed(text: bytes) -> bytes:
-    try:
-        return bytes.fromhex(text.decode("ascii"))
-    except ValueError:
-        return b""
-
-
-def _checked(path: Path, expected: FileDigest) -> bytes:
-    if path.is_symlink() or not path.is_file() or path.stat().st_size != expected.n_bytes:
-        raise ModelError(f"{path} was altered: it has not the length that was signed. {AGAIN}")
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != expected.sha256:
-        raise ModelError(f"{path} was altered: its SHA-256 is not the one signed. {AGAIN}")
-    return content
-
-
-def _parsed(manifest: Manifest, files: Mapping[str, bytes], digest: str) -> Bundle:
+def _parsed(whole: Verified) -> Bundle:
+    files = whole.files
     features = json.loads(files["features.json"])
     golden = Golden.model_validate_json(files["golden.json"])
     return Bundle(
-        digest=digest,
-        manifest=manifest,
+        digest=whole.digest,
+        manifest=whole.manifest,
         models={target: read_model(target, files) for target in golden.links},
         policy=Policy.model_validate_json(files["policy.json"]),
         segments=Segments.model_validate_json(files["segments.json"]),
@@ -394,22 +269,7 @@ def _sentiment(text: bytes | None) -> SentimentModel | None:
     return SentimentModel.from_json(text.decode())
 
 
-def _libraries() -> dict[str, str]:
-    python = ".".join(str(part) for part in sys.version_info[:3])
-    return {"python": python, **{name: version(name) for name in LIBRARIES}}
-
-
-def _changed_libraries(manifest: Manifest) -> str:
-    now = _libraries()
-    changed = [
-        f"{name} {then} then, {now.get(name)} now"
-        for name, then in manifest.libraries.items()
-        if now.get(name) != then
-    ]
-    return "; ".join(changed) if changed else "No library changed since"
-
-
-def _floats(values: tuple[float | None, ...]) -> Any:
+def _floats(values: Sequence[float | None]) -> Vector:
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 

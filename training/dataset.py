@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from configs.errors import TrainingError
 from configs.schema import Snapshots
 from training.anchor import FREQUENCY
+from training.columns import column_values
 from training.metrics import auc
 
 Vector = NDArray[np.float64]
@@ -98,26 +98,21 @@ class Dataset:
         return ~np.isnan(column_values(self.matrix, FREQUENCY))
 
     def labelled(self, labels: pa.Table, name: str) -> Dataset:
-        """Return the rows with their label of the table ``labels``, in the same order.
+        """Return the rows that have a label in the table ``labels``, with it.
+
+        Customers who can no longer have the label (their contract had ended) are left out.
 
         Raises:
-            TrainingError: a row has no label.
+            TrainingError: the table is not of the same customers and cutoffs.
         """
-        keys = self.matrix.select(KEYS).append_column("row", pa.array(np.arange(len(self))))
-        joined = keys.join(labels.select([*KEYS, name]), KEYS).sort_by("row")
-        label = column_values(joined, name)
-        if np.isnan(label).any():
+        mine, theirs = (table.select(KEYS).combine_chunks() for table in (self.matrix, labels))
+        if not mine.equals(theirs):
             raise TrainingError(
-                f"{int(np.isnan(label).sum())} of {len(self)} customers have no label {name!r} "
-                "at their cutoff; this is a defect in the label table, not in your records"
+                f"features are of {mine.num_rows} customers at their cutoffs and labels "
+                f"{name!r} of {theirs.num_rows}; this is a defect of Echelon, not of your records"
             )
-        return replace(self, label=label)
-
-
-def column_values(table: pa.Table, name: str) -> Vector:
-    """Return a numeric column as float64 with NaN for null."""
-    column = table.column(name).cast(pa.float64())
-    return np.asarray(column.to_numpy(), dtype=np.float64)
+        labelled = Dataset(self.matrix, column_values(labels, name))
+        return labelled.where(~np.isnan(labelled.y))
 
 
 @dataclass(frozen=True)
@@ -242,8 +237,3 @@ def check_no_feature_tells_all(data: Dataset, names: Sequence[str]) -> None:
 def _separation(y: Vector, values: Vector) -> float:
     area = auc(y, values)
     return 0.0 if np.isnan(area) else max(area, 1.0 - area)
-
-
-def date_of(day: int) -> dt.date:
-    """Return the date of a day number."""
-    return dt.date(1970, 1, 1) + dt.timedelta(days=int(day))

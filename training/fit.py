@@ -1,19 +1,221 @@
-"""Training in one call: records in, :class:`Fitted` out."""
+"""Training in one call: records in, :class:`Fitted` out.
+
+Every target is fitted twice. The *measured* model learns only from horizons that had closed by
+the evaluation cutoff and is graded on what came after, beside simple rules. The *served* model
+learns from every horizon that has closed by the as-of day.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from configs.errors import TrainingError
 from configs.progress import Progress, silent
 from configs.schema import Config
-from training.fitted import Fitted, Reference
-
-if TYPE_CHECKING:
-    from features.sources import Records
+from features.build import feature_matrix
+from features.catalogue import select
+from features.labels import CONTRACT_END, MARGIN, NO_PURCHASE, SPEND, Label, label_table
+from features.sources import Records, date_of, day_number, fetch, last_day
+from features.spec import Feature
+from training.anchor import VALUE_INPUTS, TargetName
+from training.baselines import LAST_PERIOD, last_period_feature
+from training.boosting import FittedTarget, fit_target
+from training.clusters import find_segments
+from training.contract_fit import fit_contracts
+from training.dataset import Dataset, Grid, check_no_feature_tells_all, grid
+from training.evaluate import Evaluation, TargetEvaluation
+from training.fitted import Fitted, Reference, golden_rows, summarise
+from training.intervals import Intervals
+from training.measure import measured
+from training.models import Model
+from training.policy import Policy, check_guards
+from training.signals import learn_sentiment, with_signals
 
 __all__ = ["Fitted", "Reference", "fit"]
 
+Vector = NDArray[np.float64]
 
-def fit(config: Config, records: Records, progress: Progress = silent) -> Fitted:
-    """Return models, policy, segments and figures learnt from ``records``."""
-    raise NotImplementedError
+
+def fit(config: Config, records: Records | pa.Table, progress: Progress = silent) -> Fitted:
+    """Return models, policy, segments and figures learnt from ``records``.
+
+    Args:
+        config: horizons, snapshots, features, training, policy.
+        records: the event tables; or the table of a snapshot source (contract customers).
+        progress: told of each step.
+
+    Raises:
+        TrainingError: nobody has bought anything, or a feature knows the future.
+        ConfigError: a guard reads a feature that is not chosen.
+    """
+    if isinstance(records, pa.Table):
+        return fit_contracts(config, records, progress)
+    return _fit_buyers(config, records, progress)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One target of event customers: its horizon, label and cutoffs."""
+
+    target: TargetName
+    horizon_days: int
+    label: Label
+    grid: Grid
+
+
+@dataclass(frozen=True)
+class _Learnt:
+    """What fitting one target gave."""
+
+    served: FittedTarget
+    evaluation: TargetEvaluation
+    expected: Vector
+    actual: Vector
+    """Predictions and outcomes at the evaluation cutoff; empty where there is none."""
+
+
+def _fit_buyers(config: Config, records: Records, progress: Progress) -> Fitted:
+    features = select(config.features)
+    check_guards(config.policy, [feature.name for feature in features])
+    progress("comments", 0.0)
+    sentiment = learn_sentiment(records)
+    records = with_signals(records, sentiment)
+    as_of = last_day(records) if config.as_of is None else day_number(config.as_of)
+    tasks = _tasks(config, _first_purchase_day(records, as_of), as_of)
+    progress("features", 0.0)
+    data = Dataset(_matrix(records, features, tasks, as_of, config.clv.horizon_days))
+    progress("features", 1.0)
+    now = data.at([as_of])
+    learnt = {
+        task.target: _learn(task, records, data, now, features, config, progress) for task in tasks
+    }
+    return _assembled(config, features, sentiment, as_of, now, tasks, learnt, progress)
+
+
+def _tasks(config: Config, first_day: int, as_of: int) -> tuple[_Task, _Task]:
+    fixed = config.snapshots.evaluation_cutoff
+    evaluation = None if fixed is None else day_number(fixed)
+
+    def task(target: TargetName, horizon_days: int, label: Label) -> _Task:
+        cutoffs = grid(config.snapshots, horizon_days, first_day, as_of, evaluation)
+        return _Task(target, horizon_days, label, cutoffs)
+
+    churn, clv = config.churn, config.clv
+    return (
+        task(
+            "churn",
+            churn.horizon_days,
+            NO_PURCHASE if churn.rule == "no_purchase" else CONTRACT_END,
+        ),
+        task("clv", clv.horizon_days, SPEND if clv.measure == "spend" else MARGIN),
+    )
+
+
+def _first_purchase_day(records: Records, as_of: int) -> int:
+    t = records.tables["transactions"]
+    bought = t.filter((t.kind == "purchase") & (t.day <= as_of))
+    day = fetch(records.backend, bought.aggregate(day=bought.day.min()))["day"][0].as_py()
+    if day is None:
+        raise TrainingError(
+            f"no purchase by {date_of(as_of)} is among the records, so there is nothing to learn "
+            "from; see `echelon intake` for what was read, and map `kind` so that purchases are "
+            "called 'purchase'"
+        )
+    return int(day)
+
+
+def _matrix(
+    records: Records, features: Sequence[Feature], tasks: Sequence[_Task], as_of: int, period: int
+) -> pa.Table:
+    cutoffs = sorted({as_of, *(cutoff for task in tasks for cutoff in task.grid.all)})
+    return feature_matrix(records, [*features, last_period_feature(period)], cutoffs)
+
+
+def _learn(
+    task: _Task,
+    records: Records,
+    data: Dataset,
+    now: Dataset,
+    features: Sequence[Feature],
+    config: Config,
+    progress: Progress,
+) -> _Learnt:
+    """Return the served model of one target and how its measured twin did."""
+    progress(f"training {task.target}", 0.0)
+    inputs = [f.name for f in features if f.stationary and f.name not in VALUE_INPUTS]
+    labelled = _labelled(task, records, data, int(now.cutoff[0]) if len(now) else 0)
+    if task.target == "churn" and len(labelled.buyers()):
+        check_no_feature_tells_all(labelled.buyers(), inputs)
+    settings = config.training
+    evaluation, expected, actual = (
+        TargetEvaluation(
+            target=task.target,
+            horizon_days=task.horizon_days,
+            protocol="none",
+            notes=("not measured: no closed horizon is left after training",),
+        ),
+        np.empty(0),
+        np.empty(0),
+    )
+    if task.grid.evaluation is not None:
+        train, test = labelled.at(task.grid.measured), labelled.at([task.grid.evaluation])
+        trial = fit_target(task.target, task.horizon_days, train, test, inputs, settings)
+        evaluation, expected = measured(trial, train.buyers(), test.buyers())
+        actual = test.buyers().y
+    progress(f"training {task.target}", 0.5)
+    train = labelled.at(task.grid.served)
+    served = fit_target(task.target, task.horizon_days, train, now, inputs, settings)
+    notes = tuple(dict.fromkeys((*evaluation.notes, *(f"served: {n}" for n in served.notes))))
+    progress(f"training {task.target}", 1.0)
+    return _Learnt(served, evaluation.model_copy(update={"notes": notes}), expected, actual)
+
+
+def _labelled(task: _Task, records: Records, data: Dataset, as_of: int) -> Dataset:
+    rows = data.at(task.grid.all)
+    if not task.grid.all:
+        return Dataset(rows.matrix, np.empty(0))
+    labels = label_table(records, [task.label], task.grid.all, task.horizon_days, last=as_of)
+    return rows.labelled(labels, task.label.name)
+
+
+def _assembled(
+    config: Config,
+    features: tuple[Feature, ...],
+    sentiment: object,
+    as_of: int,
+    now: Dataset,
+    tasks: Sequence[_Task],
+    learnt: dict[TargetName, _Learnt],
+    progress: Progress,
+) -> Fitted:
+    """Return everything, with tiers, segments and reference of the customers at the as-of day."""
+    progress("tiers and segments", 0.0)
+    seed = config.training.seed
+    models: dict[str, Model] = {target: one.served.model for target, one in learnt.items()}
+    columns = now.columns(feature.name for feature in features)
+    value = models["clv"].predict(columns)
+    policy = Policy.freeze(config.policy, value[now.has_bought], seed)
+    segments = find_segments(columns, features, value, config.training.segments_at_most, seed)
+    tiers = policy.assign(value, guard_columns=columns).codes
+    clv = learnt["clv"]
+    intervals = Intervals.fit(clv.expected, clv.actual, config.training.interval_level)
+    matrix = now.matrix.drop_columns([LAST_PERIOD])
+    progress("tiers and segments", 1.0)
+    return Fitted(
+        models=models,
+        policy=policy,
+        segments=segments,
+        intervals=intervals,
+        sentiment=sentiment,
+        features=features,
+        evaluation=Evaluation(targets={t: one.evaluation for t, one in learnt.items()}),
+        reference=summarise(columns, tiers),
+        golden=golden_rows(matrix, models, seed),
+        as_of=date_of(as_of),
+        cutoffs={task.target: tuple(map(date_of, task.grid.served)) for task in tasks},
+    )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from features.spec import Feature
+from training.columns import column_values
 from training.evaluate import Evaluation
 from training.intervals import Intervals
 from training.models import Model
@@ -20,6 +21,8 @@ from training.policy import Policy
 from training.segments import Segments
 
 Vector = NDArray[np.float64]
+__all__ = ["Fitted", "Reference", "column_values", "golden_rows", "summarise"]
+
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 GOLDEN_ROWS = 50
 
@@ -96,16 +99,10 @@ def golden_rows(matrix: pa.Table, models: Mapping[str, Model], seed: int) -> pa.
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.permutation(matrix.num_rows)[:GOLDEN_ROWS])
     golden = matrix.take(pa.array(rows))
+    columns = {name: column_values(golden, name) for name in matrix.column_names[2:]}
     for target, model in models.items():
-        columns = {name: column_values(golden, name) for name in model.inputs}
         golden = golden.append_column(f"{target}_link", pa.array(model.link_score(columns)))
     return golden
-
-
-def column_values(table: pa.Table, name: str) -> Vector:
-    """Return a numeric column as float64 with NaN for null."""
-    column = table.column(name).cast(pa.float64())
-    return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
 def _quantiles(values: Vector) -> tuple[float, ...]:

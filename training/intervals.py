@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 from training.metrics import equal_bins
 
 Vector = NDArray[np.float64]
-Source = Literal["out_of_time", "in_sample", "none"]
+Source = Literal["out_of_time", "cross_validated", "none"]
 
 BINS_AT_MOST = 10
 ROWS_PER_BIN = 100

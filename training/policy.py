@@ -6,7 +6,7 @@ Inside, a tier is its *rank*: 0 is the lowest. ``thresholds[r]`` is the money th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict
 
-from configs.errors import ConfigError, TrainingError
+from configs.errors import ConfigError, TrainingError, did_you_mean
 from configs.schema import ChurnBands, Guard, Tier, TierPolicy
 
 Vector = NDArray[np.float64]
@@ -208,6 +208,20 @@ def _natural_breaks(values: Vector, tiers: int, seed: int) -> Vector:
     fit = KMeans(tiers, n_init=10, random_state=seed).fit(logs[:, None])
     centres = np.sort(fit.cluster_centers_[:, 0])
     return np.exp((centres[1:] + centres[:-1]) / 2.0)
+
+
+def check_guards(policy: TierPolicy, features: Sequence[str]) -> None:
+    """Check that every guard reads one of ``features``.
+
+    Raises:
+        ConfigError: one does not.
+    """
+    for guard in policy.guards:
+        if guard.feature not in features:
+            raise ConfigError(
+                f"policy.guards: {guard.name.en!r} reads feature {guard.feature!r}, which is not "
+                f"among the chosen ones; {did_you_mean(guard.feature, features)}"
+            )
 
 
 def _triggered(guard: Guard, columns: Mapping[str, Vector]) -> NDArray[np.bool_]:

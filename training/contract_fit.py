@@ -1,0 +1,277 @@
+"""Training on contract customers: one row each, cross-validated instead of measured in time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from configs.errors import TrainingError
+from configs.progress import Progress
+from configs.schema import Config, SnapshotSource, Training
+from features.snapshot import snapshot_features, snapshot_matrix
+from features.sources import date_of, day_number
+from features.spec import Feature
+from training.additive import AdditiveModel
+from training.anchor import TargetName
+from training.baselines import Rule, figures_of, rules_in_words
+from training.boosting import fit_target
+from training.clusters import find_segments
+from training.contract import DAYS_PER_MONTH, ContractValue, typical_monthly_value
+from training.dataset import Dataset, check_no_feature_tells_all
+from training.evaluate import (
+    Evaluation,
+    TargetEvaluation,
+    calibration_curve,
+    figures,
+    lift_curve,
+)
+from training.fitted import Fitted, golden_rows, summarise
+from training.intervals import Intervals
+from training.policy import Policy, check_guards
+
+Vector = NDArray[np.float64]
+FOLDS = 5
+MOST_ITERATIONS = 2_000
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Churn probabilities of each customer by models that did not see them.
+
+    Attributes:
+        model: the additive model's.
+        logistic: logistic regression's.
+        base_rate: the mean label of the other folds.
+    """
+
+    model: Vector
+    logistic: Vector
+    base_rate: Vector
+
+
+def fit_contracts(config: Config, table: pa.Table, progress: Progress) -> Fitted:
+    """Return models of contract customers learnt from the snapshot ``table``.
+
+    Raises:
+        TrainingError: the configuration names no snapshot source, no customer has the label, or
+            a feature knows the label.
+    """
+    snapshot = config.sources.snapshot
+    if snapshot is None:
+        raise TrainingError("a snapshot table was given, but the configuration has no snapshot")
+    table = table.sort_by("customer_id")
+    features = snapshot_features(snapshot, table)
+    names = [feature.name for feature in features]
+    check_guards(config.policy, names)
+    matrix = snapshot_matrix(features, table, day_number(snapshot.observed_on))
+    everybody = _labelled(snapshot, table, matrix)
+    distinct = without_duplicates(everybody, names)
+    check_no_feature_tells_all(distinct, names)
+    progress("cross-validation", 0.0)
+    held_out = cross_validated(distinct, names, config, progress)
+    progress("training churn", 0.0)
+    churn = fit_target(
+        "churn", config.churn.horizon_days, distinct, distinct, names, config.training
+    )
+    clv = contract_value(config, snapshot, churn.model, everybody)
+    notes = (*churn.notes, f"{len(everybody) - len(distinct)} exact duplicates were left out")
+    progress("training churn", 1.0)
+    evaluation = Evaluation(
+        targets={
+            "churn": _churn_evaluation(config, distinct, held_out, notes),
+            "clv": _value_evaluation(config, clv, distinct, held_out),
+        }
+    )
+    return _assembled(config, features, everybody, distinct, clv, held_out, evaluation)
+
+
+def contract_value(
+    config: Config, snapshot: SnapshotSource, churn: AdditiveModel, data: Dataset
+) -> ContractValue:
+    """Return the value model: the monthly value, if its column is a feature, while they stay."""
+    column = snapshot.value_per_month
+    if column is None or column not in data.matrix.column_names:
+        return ContractValue(config.clv.horizon_days, churn, value_input=None)
+    typical = typical_monthly_value(data.columns([column])[column])
+    return ContractValue(config.clv.horizon_days, churn, column, typical)
+
+
+def without_duplicates(data: Dataset, names: Sequence[str]) -> Dataset:
+    """Return the first of all rows that are equal in every feature and in the label.
+
+    Otherwise copies of one customer would lie on both sides of a split.
+    """
+    rows = np.nan_to_num(np.column_stack([data.X(names), data.y]), nan=np.inf)
+    _, first = np.unique(rows, axis=0, return_index=True)
+    keep = np.zeros(len(data), dtype=bool)
+    keep[first] = True
+    return data.where(keep)
+
+
+def cross_validated(
+    data: Dataset, names: Sequence[str], config: Config, progress: Progress
+) -> HeldOut | None:
+    """Return held-out probabilities from stratified folds; ``None`` where there are too few."""
+    y, settings = data.y, config.training
+    folds = min(FOLDS, int(min(y.sum(), len(y) - y.sum())))
+    if folds < 2:
+        return None
+    model, logistic, base_rate = (np.empty(len(y)) for _ in range(3))
+    split = StratifiedKFold(folds, shuffle=True, random_state=settings.seed)
+    for i, (inside, outside) in enumerate(split.split(y, y)):
+        train, test = (data.where(np.isin(np.arange(len(y)), rows)) for rows in (inside, outside))
+        model[outside] = _fold(train, test, names, config.churn.horizon_days, settings)
+        logistic[outside] = _logistic(train.X(names), train.y, test.X(names), settings.seed)
+        base_rate[outside] = train.y.mean()
+        progress("cross-validation", (i + 1) / folds)
+    return HeldOut(model, logistic, base_rate)
+
+
+def _fold(
+    train: Dataset, test: Dataset, names: Sequence[str], horizon_days: int, settings: Training
+) -> Vector:
+    model = fit_target("churn", horizon_days, train, train, names, settings).model
+    return model.predict(test.columns(names))
+
+
+def _logistic(X: Vector, y: Vector, unseen: Vector, seed: int) -> Vector:
+    """Return probabilities of a logistic regression on standardised, median-filled features."""
+    model = make_pipeline(
+        SimpleImputer(strategy="median", keep_empty_features=True),
+        StandardScaler(),
+        LogisticRegression(max_iter=MOST_ITERATIONS, random_state=seed),
+    )
+    probabilities: Vector = model.fit(X, y).predict_proba(unseen)[:, 1]
+    return probabilities
+
+
+def _churn_evaluation(
+    config: Config, data: Dataset, held_out: HeldOut | None, notes: tuple[str, ...]
+) -> TargetEvaluation:
+    target: TargetName = "churn"
+    if held_out is None:
+        return _unmeasured(target, config.churn.horizon_days, notes)
+    rules = {
+        "logistic_regression": Rule(held_out.logistic),
+        "base_rate": Rule(held_out.base_rate),
+    }
+    return _evaluation(
+        target, config.churn.horizon_days, data, data.y, held_out.model, rules, notes
+    )
+
+
+def _value_evaluation(
+    config: Config, model: ContractValue, data: Dataset, held_out: HeldOut | None
+) -> TargetEvaluation:
+    target: TargetName = "clv"
+    if held_out is None:
+        return _unmeasured(target, config.clv.horizon_days, ())
+    full = _full_value(model, data)
+    rules = {"full_value": Rule(full), "base_rate": Rule(full * (1.0 - held_out.base_rate))}
+    return _evaluation(
+        target,
+        config.clv.horizon_days,
+        data,
+        full * (1.0 - data.y),
+        full * (1.0 - held_out.model),
+        rules,
+        ("actual value: monthly value times months for who stayed, nothing for who left",),
+    )
+
+
+def _evaluation(
+    target: TargetName,
+    horizon_days: int,
+    data: Dataset,
+    y: Vector,
+    predicted: Vector,
+    rules: dict[str, Rule],
+    notes: tuple[str, ...],
+) -> TargetEvaluation:
+    return TargetEvaluation(
+        target=target,
+        horizon_days=horizon_days,
+        protocol="cross_validated",
+        cutoff=date_of(data.cutoffs[0]),
+        n=len(y),
+        base_rate=float(y.mean()),
+        model=figures(target, y, predicted),
+        baselines=figures_of(target, y, rules),
+        rules=rules_in_words(tuple(rules)),
+        calibration=calibration_curve(y, predicted),
+        lift=lift_curve(y, predicted),
+        training_cutoffs=(date_of(data.cutoffs[0]),),
+        notes=notes,
+    )
+
+
+def _unmeasured(target: TargetName, horizon_days: int, notes: tuple[str, ...]) -> TargetEvaluation:
+    too_few = "not measured: fewer than two customers of the rarer label"
+    return TargetEvaluation(
+        target=target, horizon_days=horizon_days, protocol="none", notes=(*notes, too_few)
+    )
+
+
+def _full_value(model: ContractValue, data: Dataset) -> Vector:
+    months = model.horizon_days / DAYS_PER_MONTH
+    if model.value_input is None:
+        return np.full(len(data), months)
+    value = data.columns([model.value_input])[model.value_input]
+    return months * np.where(np.isnan(value), model.typical_value, np.maximum(value, 0.0))
+
+
+def _labelled(snapshot: SnapshotSource, table: pa.Table, matrix: pa.Table) -> Dataset:
+    given = pc.equal(table[snapshot.label].cast(pa.string()), snapshot.positive)
+    label = np.asarray(pc.fill_null(given, False).to_numpy(), dtype=np.float64)
+    if label.sum() == 0:
+        found = sorted({str(value) for value in pc.unique(table[snapshot.label]).to_pylist()})
+        raise TrainingError(
+            f"no customer has {snapshot.label} = {snapshot.positive!r}; the column holds "
+            f"{', '.join(found[:10])}. Set sources.snapshot.positive to the value that means lost"
+        )
+    return Dataset(matrix, label)
+
+
+def _assembled(
+    config: Config,
+    features: tuple[Feature, ...],
+    everybody: Dataset,
+    distinct: Dataset,
+    clv: ContractValue,
+    held_out: HeldOut | None,
+    evaluation: Evaluation,
+) -> Fitted:
+    seed, level = config.training.seed, config.training.interval_level
+    models: dict[str, AdditiveModel | ContractValue] = {"churn": clv.churn, "clv": clv}
+    columns = everybody.columns(feature.name for feature in features)
+    value = clv.predict(columns)
+    policy = Policy.freeze(config.policy, value, seed)
+    full = _full_value(clv, distinct)
+    intervals = Intervals(level=level)
+    if held_out is not None:
+        expected, actual = full * (1.0 - held_out.model), full * (1.0 - distinct.y)
+        intervals = Intervals.fit(expected, actual, level, source="cross_validated")
+    observed_on = date_of(everybody.cutoffs[0])
+    return Fitted(
+        models=models,
+        policy=policy,
+        segments=find_segments(columns, features, value, config.training.segments_at_most, seed),
+        intervals=intervals,
+        sentiment=None,
+        features=features,
+        evaluation=evaluation,
+        reference=summarise(columns, policy.assign(value, guard_columns=columns).codes),
+        golden=golden_rows(everybody.matrix, models, seed),
+        as_of=observed_on,
+        cutoffs={"churn": (observed_on,), "clv": (observed_on,)},
+    )

@@ -1,0 +1,32 @@
+"""Adds what is learnt from texts to the records: the sentiment of comments and messages."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from features.sentiment import SIGNALS, SentimentModel, with_sentiment
+from features.sources import Records, fetch, records_from_arrow
+
+
+def learn_sentiment(records: Records) -> SentimentModel | None:
+    """Return the model of the company's own rated comments; ``None`` if they teach nothing."""
+    satisfaction = records.tables["satisfaction"]
+    commented = satisfaction.filter(satisfaction.comment.notnull())
+    model = SentimentModel().fit(fetch(records.backend, commented))
+    return model if model.blocks_ else None
+
+
+def with_signals(records: Records, model: SentimentModel | None) -> Records:
+    """Return ``records`` with the sentiment of every text, as known on its own day."""
+    if model is None:
+        return records
+    written = {name: records.tables[name] for name in SIGNALS if _has_texts(records, name)}
+    tables = {name: fetch(records.backend, table) for name, table in written.items()}
+    scored = records_from_arrow(records.backend, with_sentiment(tables, model))
+    return replace(records, tables={**records.tables, **{n: scored.tables[n] for n in tables}})
+
+
+def _has_texts(records: Records, name: str) -> bool:
+    text = records.tables[name][SIGNALS[name]]
+    counted = records.tables[name].aggregate(texts=text.count())
+    return bool(fetch(records.backend, counted)["texts"][0].as_py())
