@@ -8,6 +8,7 @@ key by key; a list or a value replaces. ``ECHELON_DATA=/srv/exports`` sets ``dat
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -47,6 +48,28 @@ def origins(path: Path | None = None, environment: Mapping[str, str] | None = No
     merged, sources = _layers(path, environment)
     _validated(merged, path)
     return [Origin(key, value, sources[key]) for key, value in sorted(_leaves(merged))]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML whose only booleans are true and false: `on`, `Yes` and `no` are the words they are."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    letter: [(tag, test) for tag, test in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+
+
+def read_yaml(text: str) -> Any:
+    """Return the content of a YAML text, without the booleans that nobody means.
+
+    >>> read_yaml("{on: [product_id], positive: Yes, year_back: true}")
+    {'on': ['product_id'], 'positive': 'Yes', 'year_back': True}
+    """
+    return yaml.load(text, Loader=_Loader)
 
 
 def shipped(name: str) -> Path:
@@ -95,7 +118,7 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read as UTF-8 text: {error}") from error
     try:
-        content = yaml.safe_load(text) or {}
+        content = read_yaml(text) or {}
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not YAML: {error}") from error
     if not isinstance(content, dict):
@@ -107,7 +130,7 @@ def _environment_layers(environment: Mapping[str, str]) -> list[tuple[str, dict[
     layers = []
     for variable in sorted(name for name in environment if name.startswith(PREFIX)):
         keys = variable.removeprefix(PREFIX).lower().split("__")
-        layer: Any = yaml.safe_load(environment[variable])
+        layer: Any = read_yaml(environment[variable])
         for key in reversed(keys):
             layer = {key: layer}
         layers.append((variable, layer))

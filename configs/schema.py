@@ -94,6 +94,7 @@ class Mapped(Section):
 
     Exactly one of: ``column`` (with optional ``values`` to translate and ``format`` for dates),
     ``constant``, ``product`` of columns, ``total`` (sum) of columns, ``choose`` by condition.
+    ``times`` converts units of a number: 0.01 turns cents into money, 60 minutes into seconds.
     """
 
     column: str | None = None
@@ -104,6 +105,7 @@ class Mapped(Section):
     product: tuple[str, ...] | None = None
     total: tuple[str, ...] | None = None
     choose: tuple[Choice, ...] | None = None
+    times: float = 1.0
 
     @model_validator(mode="after")
     def _one_way(self) -> Mapped:

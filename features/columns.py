@@ -34,6 +34,8 @@ _PLAIN_MOMENT = (
 )
 _PLAIN_ID = r"^[!-<>-~]*$"
 """Ids of printable ASCII that start with no `=` formula; those that end in .0 are looked at."""
+_MISSING_TEXT = MISSING - {"-", "--", "na", "n/a", "无"}
+"""In free text the shorter ones may be words: NA is Namibia, 无 an answer."""
 _MICROSECONDS = pa.timestamp("us")
 EARLIEST = dt.date(1900, 1, 2)
 
@@ -73,10 +75,11 @@ def as_text(array: pa.Array) -> pa.Array:
 
 
 def clean_texts(array: pa.Array) -> Cleaned:
-    """Return text without outer blanks; an empty text is null."""
+    """Return text without outer blanks; an empty text, or a written NULL, is null."""
     text = as_text(array)
     trimmed = pc.utf8_trim(text, characters=" \t\r\n\v\f\u00a0\u3000\ufeff\u200b")
-    values = pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+    says_nothing = _says_nothing(trimmed, _MISSING_TEXT)
+    values = pc.if_else(says_nothing, pa.scalar(None, pa.string()), trimmed)
     changed = as_mask(pc.and_(pc.not_equal(text, trimmed), pc.is_valid(values)))
     return Cleaned(values, repaired={"whitespace": changed})
 
@@ -182,12 +185,12 @@ def _masks(codes: np.ndarray, names: list[tuple[str, ...]]) -> dict[str, np.ndar
     return masks
 
 
-def _says_nothing(text: pa.Array) -> pa.Array:
+def _says_nothing(text: pa.Array, tokens: frozenset[str] = MISSING) -> pa.Array:
     short = pc.less(pc.utf8_length(text), 12)
     if not pc.any(short).as_py():
         return pc.and_(short, False)
     bare = pc.utf8_lower(pc.utf8_trim_whitespace(text))
-    return pc.is_in(bare, value_set=pa.array(sorted(MISSING)))
+    return pc.is_in(bare, value_set=pa.array(sorted(tokens)))
 
 
 def _is_numeric(kind: pa.DataType) -> bool:

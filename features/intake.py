@@ -24,18 +24,19 @@ import pyarrow.compute as pc
 from configs.errors import RecordsError, did_you_mean
 from configs.files import make_live, new_generation, write_text, written_whole
 from configs.progress import Progress, silent
-from configs.schema import Config, Source
+from configs.schema import Config, SnapshotSource, Source
 from features.checks import Clock, contract_table
 from features.columns import as_text
+from features.contract_customers import SnapshotRows, read_snapshot, snapshot_rows
 from features.contracts import TABLES
 from features.databases import read_database
 from features.mapping import Mapper, Rows, mapper_of, wanted_columns, whole_record
-from features.reading import RawTable, read_files, require_columns
+from features.reading import RawTable, read_files
 from features.report import IntakeReport, TableReport
 from features.sources import date_of, day_number, open_engine
 from features.staging import Staging
-from features.tally import coverage, described
-from features.trainable import trainable
+from features.tally import Description, coverage, described
+from features.trainable import trainable, trainable_contracts
 
 
 @dataclass
@@ -101,11 +102,28 @@ class _Intake:
         self.records.mkdir()
 
     def run(self) -> IntakeReport:
-        tallies: dict[str, Tally] = {}
-        for name, sources in self.config.sources.tables.items():
-            tallies[name] = self._table(name, sources)
-        report = self._report(tallies)
-        return self._published(report, list(tallies))
+        snapshot = self.config.sources.snapshot
+        if snapshot is not None:
+            tally, rows = self._snapshot(snapshot)
+            return self._published(self._contract_report(tally, rows, snapshot), ["snapshot"])
+        tallies = {
+            name: self._table(name, sources) for name, sources in self.config.sources.tables.items()
+        }
+        return self._published(self._report(tallies), list(tallies))
+
+    def _snapshot(self, source: SnapshotSource) -> tuple[Tally, SnapshotRows]:
+        self.progress("reading snapshot", 0.0)
+        raw = read_snapshot(self.config.data, source)
+        taken = snapshot_rows(source, raw)
+        tally = Tally(read=len(raw.lines) + len(raw.refused), accepted=len(taken.table))
+        tally.repaired = taken.repaired
+        staging = Staging(self.draft, "snapshot", taken.table.schema)
+        tally.quarantined += staging.refuse(raw.refused)
+        tally.quarantined += staging.refuse(taken.rows.refusals())
+        nothing = pa.nulls(len(taken.table), pa.string())
+        staging.accept(taken.table, raw.source, taken.lines, nothing, nothing)
+        self._finish("snapshot", staging, tally, ("customer_id",))
+        return tally, taken
 
     def _table(self, name: str, sources: tuple[Source, ...]) -> Tally:
         attributes = tuple(dict.fromkeys(a for source in sources for a in source.attributes))
@@ -117,18 +135,22 @@ class _Intake:
                 share = (number + raw.share) / len(sources)
                 self.progress(f"reading {name}", share)
                 self._take(raw, mapper, number, staging, tally)
-        staging.close()
+        self._finish(name, staging, tally, ("customer_id", "day"))
+        return tally
+
+    def _finish(self, name: str, staging: Staging, tally: Tally, order: tuple[str, ...]) -> None:
+        """Sort what was staged of table ``name`` to disk and check that no row was lost."""
         self.progress(f"sorting {name}", 0.0)
-        order = ("customer_id", "day")
+        staging.close()
         duplicate = "duplicate_customer" if name == "customers" else "duplicate_row"
-        repeated = staging.write(self.backend, self.records / f"{name}.parquet", order, duplicate)
+        records = self.records / f"{name}.parquet"
+        repeated = staging.write(self.backend, records, order, duplicate)
         if repeated:
             tally.accepted -= repeated
             tally.quarantined[duplicate] += repeated
         tally.check(name)
         staging.write_quarantine(self.draft / f"{name}.csv", self.config.language)
         self.progress(f"sorting {name}", 1.0)
-        return tally
 
     def _raw_tables(self, mapper: Mapper) -> Iterator[RawTable]:
         source = mapper.source
@@ -190,18 +212,7 @@ class _Intake:
         )
         as_of = self.config.as_of or (None if last is None else date_of(last))
         reports = {
-            name: TableReport(
-                read=tally.read,
-                accepted=tally.accepted,
-                quarantined=dict(sorted(tally.quarantined.items())),
-                repaired=dict(sorted((k, v) for k, v in tally.repaired.items() if v)),
-                left_out=tally.left_out,
-                first_day=_date(about[name].first_day),
-                last_day=_date(about[name].last_day),
-                days_behind=_behind(as_of, about[name].last_day) if name != "customers" else None,
-                customers=about[name].customers,
-                completeness=about[name].completeness,
-            )
+            name: _table_report(tally, about[name], None if name == "customers" else as_of)
             for name, tally in tallies.items()
         }
         _require_transactions(reports)
@@ -222,6 +233,21 @@ class _Intake:
             ),
         )
 
+    def _contract_report(
+        self, tally: Tally, rows: SnapshotRows, source: SnapshotSource
+    ) -> IntakeReport:
+        about = described(self.backend, self.records / "snapshot.parquet")
+        table = _table_report(tally, about, None).model_copy(update={"notes": rows.notes})
+        has_value = source.value_per_month is not None
+        return IntakeReport(
+            name=self.config.name,
+            generation=_fingerprint(self.records),
+            as_of=self.config.as_of or source.observed_on,
+            tables={"snapshot": table},
+            coverage={},
+            trainable=trainable_contracts(self.config, rows.labels, has_value),
+        )
+
     def _published(self, report: IntakeReport, names: list[str]) -> IntakeReport:
         stores = self.config.stores
         for name in names:
@@ -237,6 +263,21 @@ class _Intake:
                 write_text(folder / "report.json", report.model_dump_json(indent=2) + "\n")
         make_live(stores.records, report.generation)
         return report
+
+
+def _table_report(tally: Tally, about: Description, as_of: dt.date | None) -> TableReport:
+    return TableReport(
+        read=tally.read,
+        accepted=tally.accepted,
+        quarantined=dict(sorted(tally.quarantined.items())),
+        repaired=dict(sorted((what, count) for what, count in tally.repaired.items() if count)),
+        left_out=tally.left_out,
+        first_day=_date(about.first_day),
+        last_day=_date(about.last_day),
+        days_behind=_behind(as_of, about.last_day),
+        customers=about.customers,
+        completeness=about.completeness,
+    )
 
 
 def _texts(rows: Rows, where: np.ndarray) -> pa.Array:
@@ -291,6 +332,3 @@ def _date(day: int | None) -> dt.date | None:
 
 def _behind(as_of: dt.date | None, last_day: int | None) -> int | None:
     return None if as_of is None or last_day is None else max(0, day_number(as_of) - last_day)
-
-
-__all__ = ["IntakeReport", "require_columns", "take_in"]

@@ -251,12 +251,12 @@ class Mapper:
         mapped = self.source.columns[column.name]
         mapped = Mapped(column=mapped) if isinstance(mapped, str) else mapped
         if mapped.product is not None or mapped.total is not None:
-            return self._computed(rows, mapped)
+            return _scaled(self._computed(rows, mapped), mapped.times)
         array = self._raw(rows.raw.table, mapped)
         name = self.raw_name(column.name)
         cleaned = self._cleaned(array, column, mapped.format, name)
         rows.note(cleaned, name)
-        return cleaned
+        return _scaled(cleaned, mapped.times)
 
     def _raw(self, table: pa.Table, mapped: Mapped) -> pa.Array:
         if mapped.constant is not None:
@@ -313,6 +313,12 @@ def mapper_of(table_name: str, source: Source, zone: ZoneInfo, folder: Path) -> 
     check_mapping(table, source)
     lookup = read_lookup(folder, source.join) if source.join else None
     return Mapper(table, source, ZoneInfo(source.timezone) if source.timezone else zone, lookup)
+
+
+def _scaled(cleaned: Cleaned, times: float) -> Cleaned:
+    if times != 1.0:
+        cleaned.values = pc.multiply(cleaned.values, times)
+    return cleaned
 
 
 def _limits(

@@ -86,12 +86,16 @@ def read_files(
     Raises:
         RecordsError: nothing is there, or a wanted column is not.
     """
-    for path, partition in files_of(folder, choice.path or ""):
+    files = files_of(folder, choice.path or "")
+    for number, (path, partition) in enumerate(files):
         name = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
         if is_parquet(path, choice.format):
-            yield from _parquet(path, name, partition)
+            parts = _parquet(path, name, partition)
         else:
-            yield from _delimited(path, name, partition, choice, wanted, looks_whole)
+            parts = _delimited(path, name, partition, choice, wanted, looks_whole)
+        for raw in parts:
+            raw.share = (number + raw.share) / len(files)
+            yield raw
 
 
 def files_of(folder: Path, path: str) -> list[tuple[Path, dict[str, str]]]:
@@ -155,7 +159,9 @@ def _delimited(
     def whole(fields: list[str]) -> bool:
         return looks_whole(dict(zip(names, fields, strict=True)))
 
+    size, done = max(path.stat().st_size, 1), 0
     for records in records_of(path, layout, names, skip, whole):
+        done += sum(map(len, records.raw))
         refused = [_refusal(name, *problem) for problem in records.refused]
         rows, lines, raw = records.rows, records.lines, records.raw
         spoilt = [row for row, text in enumerate(raw) if _is_spoilt(text)]
@@ -170,7 +176,8 @@ def _delimited(
         table = pa.table({n: pa.array(c, pa.string()) for n, c in zip(names, columns, strict=True)})
         table = _with_partition(table, partition)
         refused.sort(key=lambda refusal: refusal.line)
-        yield RawTable(name, table, np.array(lines, dtype=np.int64), raw, refused)
+        numbers = np.array(lines, dtype=np.int64)
+        yield RawTable(name, table, numbers, raw, refused, min(done / size, 1.0))
 
 
 def _parquet(path: Path, name: str, partition: dict[str, str]) -> Iterator[RawTable]:
@@ -181,7 +188,8 @@ def _parquet(path: Path, name: str, partition: dict[str, str]) -> Iterator[RawTa
             table = _with_partition(pa.Table.from_batches([batch]), partition)
             lines = np.arange(position + 1, position + 1 + len(table), dtype=np.int64)
             position += len(table)
-            yield RawTable(name, table, lines)
+            share = position / max(file.metadata.num_rows, 1)
+            yield RawTable(name, table, lines, share=share)
         if position == 0:
             empty = _with_partition(file.schema_arrow.empty_table(), partition)
             yield RawTable(name, empty, np.zeros(0, dtype=np.int64))
