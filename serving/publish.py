@@ -22,7 +22,9 @@ from configs.errors import PublicationError
 from configs.files import live_generation, make_live, new_generation
 from configs.progress import Progress, silent
 from configs.schema import Config, Text
-from serving.answers import Terms, answers
+from features.units import UNITS
+from serving.answers import Terms, answers, terms_of
+from serving.matrix import matrix_to_score
 from serving.population import Population, column, population_of
 from serving.publication import (
     FEATURES_FILE,
@@ -40,10 +42,13 @@ from serving.publication import (
 )
 from serving.reasons import REASONS, Reasoner
 from serving.scorer import BundleLike, Scorer, previous_of
+from training.bundle import Bundle
 
 LAYOUT = 1
 """Raised when the files of a publication change their form."""
 LOCK = ".lock"
+VERSION_LETTERS = 12
+"""Of the features' fingerprint, as much as people compare."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,33 @@ class Job:
     def store(self) -> Path:
         """Folder of publications."""
         return self.config.stores.publications
+
+
+def publish(
+    config: Config,
+    bundle: Bundle,
+    model_version: str,
+    records: Path,
+    progress: Progress = silent,
+) -> Path:
+    """Score every customer of ``records`` with ``bundle`` and return the publication, live.
+
+    Args:
+        config: the company, its policy's dates, its stores.
+        bundle: the champion's models.
+        model_version: its version in the registry.
+        records: folder of a records generation.
+        progress: told the share done of ``features`` and ``publish``.
+
+    Raises:
+        PublicationError: there is nobody to publish, or another process is publishing.
+    """
+    progress("features", 0.0)
+    matrix = matrix_to_score(config, bundle, records)
+    progress("features", 1.0)
+    features = bundle.manifest.versions["features"][:VERSION_LETTERS]
+    terms = terms_of(config, bundle, model_version, features)
+    return publish_matrix(Job(config, bundle, terms, records.name, UNITS), matrix, progress)
 
 
 def publish_matrix(job: Job, matrix: pa.Table, progress: Progress = silent) -> Path:

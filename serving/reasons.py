@@ -15,8 +15,9 @@ from serving.points import Breakdown, Ranked, break_down, rank
 from serving.population import Array, column
 from serving.scorer import Scorer
 from serving.wording import FLAGS, REST, Described, Sentences
+from training.anchor import TargetName
 
-TARGETS = {"churn": "churn_probability", "clv": "clv_expected"}
+TARGETS: dict[TargetName, str] = {"churn": "churn_probability", "clv": "clv_expected"}
 """The numbers that reasons are given for, and their columns of the scores."""
 REST_CONCEPT = "rest"
 
@@ -68,7 +69,9 @@ class Reasoner:
         blocks = [self._block(target, columns, scores, teller) for target in targets]
         return _interleaved(scores["customer_id"], targets, blocks, self.n + 1)
 
-    def breakdown(self, target: str, columns: Mapping[str, Array], scores: pa.Table) -> Breakdown:
+    def breakdown(
+        self, target: TargetName, columns: Mapping[str, Array], scores: pa.Table
+    ) -> Breakdown:
         """Return the points of every input for ``target``; they add up to the number shown."""
         model = self.scorer.bundle.models[target]
         base, parts = model.contributions(columns)
@@ -80,7 +83,11 @@ class Reasoner:
         return Sentences(self.scorer.bundle.features, self.units, self.currency, medians)
 
     def _block(
-        self, target: str, columns: Mapping[str, Array], scores: pa.Table, teller: _Teller
+        self,
+        target: TargetName,
+        columns: Mapping[str, Array],
+        scores: pa.Table,
+        teller: _Teller,
     ) -> list[dict[str, Any]]:
         """Return columns for each rank of one target, ``rest`` last."""
         breakdown = self.breakdown(target, columns, scores)
@@ -175,7 +182,7 @@ def _rest(points: Array) -> dict[str, Any]:
 
 def _interleaved(
     customer_ids: pa.ChunkedArray,
-    targets: Sequence[str],
+    targets: Sequence[TargetName],
     blocks: Sequence[Sequence[dict[str, Any]]],
     ranks: int,
 ) -> pa.Table:

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from configs.schema import Lifecycle
 from serving.population import Array, Population, column
 from serving.wording import Described
+from training.anchor import TargetName
 from training.fitted import Reference
 from training.intervals import Intervals
 from training.lifecycle import stages
@@ -83,7 +84,7 @@ class BundleLike(Protocol):
     """What a scorer needs of a model bundle; ``training.bundle.Bundle`` has it."""
 
     @property
-    def models(self) -> Mapping[str, Model]: ...  # noqa: D102
+    def models(self) -> Mapping[TargetName, Model]: ...  # noqa: D102
     @property
     def policy(self) -> Policy: ...  # noqa: D102
     @property
@@ -149,11 +150,11 @@ class Scorer:
         models = self.bundle.models.values()
         return tuple(dict.fromkeys(name for model in models for name in model.inputs))
 
-    def _predicted(self, target: str, columns: Mapping[str, Array], n: int) -> Array:
+    def _predicted(self, target: TargetName, columns: Mapping[str, Array], n: int) -> Array:
         model = self.bundle.models.get(target)
         return np.full(n, np.nan) if model is None else model.predict(columns)
 
-    def base(self, target: str, columns: Mapping[str, Array]) -> float:
+    def base(self, target: TargetName, columns: Mapping[str, Array]) -> float:
         """Return the number that contributions of ``target`` start from, NaN without a model."""
         model = self.bundle.models.get(target)
         if model is None:

@@ -1,0 +1,72 @@
+"""The features that a publication scores: all customers, on one day, as the models learnt them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from configs.errors import PublicationError
+from configs.schema import Config, SnapshotSource
+from features.build import feature_matrix
+from features.catalogue import by_name
+from features.sentiment import SIGNALS, SentimentModel, with_sentiment
+from features.snapshot import snapshot_features, snapshot_matrix
+from features.sources import (
+    Records,
+    day_number,
+    last_day,
+    open_engine,
+    open_records,
+    records_from_arrow,
+)
+from training.bundle import Bundle
+
+SNAPSHOT_FILE = "snapshot.parquet"
+
+
+def matrix_to_score(config: Config, bundle: Bundle, folder: Path) -> pa.Table:
+    """Return the features of every customer of the records generation ``folder``, by customer.
+
+    The day is ``as_of``, by default the last with records; for contract customers, the day their
+    snapshot was observed.
+
+    Raises:
+        ModelError: the declared features are not those that the model learnt from.
+        RecordsError: the generation holds no records.
+    """
+    if config.sources.snapshot is not None:
+        return _of_snapshot(config.sources.snapshot, bundle, folder)
+    declared = by_name()
+    features = tuple(declared[name] for name in bundle.feature_names if name in declared)
+    bundle.check_features(features)
+    records = with_signals(
+        open_records(open_engine(config.engine), folder), folder, bundle.sentiment
+    )
+    as_of = last_day(records) if config.as_of is None else day_number(config.as_of)
+    return feature_matrix(records, features, [as_of])
+
+
+def with_signals(records: Records, folder: Path, model: SentimentModel | None) -> Records:
+    """Return ``records`` with the sentiment of their texts, as ``model`` reads it."""
+    paths = {name: folder / f"{name}.parquet" for name in SIGNALS}
+    written = {name: pq.read_table(path) for name, path in paths.items() if path.exists()}
+    if model is None or not written:
+        return records
+    signalled = records_from_arrow(records.backend, with_sentiment(written, model))
+    return Records(
+        records.backend, {**records.tables, **{name: signalled.tables[name] for name in written}}
+    )
+
+
+def _of_snapshot(snapshot: SnapshotSource, bundle: Bundle, folder: Path) -> pa.Table:
+    path = folder / SNAPSHOT_FILE
+    if not path.is_file():
+        raise PublicationError(f"{path} does not exist; run `echelon intake` first")
+    table = pq.read_table(path)
+    features = [f for f in snapshot_features(snapshot, table) if f.name in bundle.feature_names]
+    matrix = snapshot_matrix(features, table, day_number(snapshot.observed_on))
+    for name in set(bundle.feature_names) - set(matrix.column_names):
+        matrix = matrix.append_column(name, pa.array([0.0] * len(matrix)))
+    return matrix.select(["customer_id", "cutoff", *bundle.feature_names])
