@@ -58,44 +58,47 @@ class Arguments(BaseModel):
     config: Path | None = None
 
 
-class EndpointService(bentoml.Service[Any]):
+class GatedService(bentoml.Service[Any]):
     """A BentoML service whose ASGI app is made for one configuration and stands behind the gate."""
+
+    current: Current[Served]
 
     def to_asgi(self, is_main: bool = True) -> App:
         """Return the ASGI app for the configuration named by ``--arg config=…``."""
-        return self.for_config(load(bentoml.use_arguments(Arguments).config), is_main)
+        app = self.for_config(load(bentoml.use_arguments(Arguments).config), is_main)
+        self.current.refresh()
+        return app
 
     def for_config(self, config: Config, is_main: bool = True) -> App:
-        """Return the ASGI app that serves ``config``, with its publication loaded."""
+        """Return the ASGI app that serves ``config``, not ready before ``current`` is."""
         meters = Meters(bentoml.metrics)
-        current = Current(
+        self.current = Current(
             config.stores.publications, lambda folder: open_served(config, folder), meters.loaded
         )
-        current.refresh()
-        self.inner.current = current
-        self.mount_asgi_app(routes(config, current, meters), name="v1")
+        self.mount_asgi_app(routes(config, self.current, meters), name="v1")
         rules = Rules(ROUTES, config.serving.allowed_hosts, config.serving.request_bytes)
         return Gate(super().to_asgi(is_main), rules, meters.refused)
 
 
-@bentoml.service(
-    name="echelon",
-    workers=1,
-    traffic={"timeout": ANSWER_SECONDS, "max_concurrency": ANSWERS_AT_ONCE},
-    logging={"access": {"enabled": False}},
-    service_class=EndpointService,
-)
 class Endpoint:
     """Scores, tiers and reasons of customers."""
 
-    current: Current[Served]
+    bento_service: GatedService
 
     def __is_ready__(self) -> bool:
         """Whether a publication is served; BentoML answers ``/readyz`` by it."""
-        return self.current.served is not None
+        return self.bento_service.current.served is not None
 
 
-service = Endpoint
+service = GatedService(
+    name="echelon",
+    config={
+        "workers": 1,
+        "traffic": {"timeout": ANSWER_SECONDS, "max_concurrency": ANSWERS_AT_ONCE},
+        "logging": {"access": {"enabled": False}},
+    },
+    inner=Endpoint,
+)
 
 
 def routes(config: Config, current: Current[Served], meters: Meters) -> Starlette:
@@ -106,8 +109,8 @@ def routes(config: Config, current: Current[Served], meters: Meters) -> Starlett
     async def predictions(request: Request) -> Response:
         asked = read(request.scope[DOCUMENT], config.serving.rows_per_request)
         served = _served(current)
-        if asked.customer_ids is not None:
-            body = by_ids(served, asked.customer_ids)
+        if asked.records is None:
+            body = by_ids(served, asked.customer_ids or ())
         else:
             today = dt.datetime.now(served.zone).date()
             work = partial(by_records, served, asked.records, today)

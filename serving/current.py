@@ -65,9 +65,13 @@ class Current(Generic[T]):
             logger.error("publication %s is not served: %s", folder.name, error)
             self._on_change(folder.name, False)
         else:
-            self.served, self._name, self._failed = served, folder.name, None
-            logger.info("publication %s is served", folder.name)
-            self._on_change(folder.name, True)
+            self.take_up(folder.name, served)
+
+    def take_up(self, name: str, served: T) -> None:
+        """Serve ``served``, the generation called ``name``, from now on."""
+        self.served, self._name, self._failed = served, name, None
+        logger.info("publication %s is served", name)
+        self._on_change(name, True)
 
     def _failed_lately(self, name: str) -> bool:
         if self._failed is None or self._failed[0] != name:

@@ -15,10 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.cleaning import parse_number
-from features.contracts import LARGEST_NUMBER, TABLES, Table
+from features.contracts import TABLES, Table
 from features.sources import day_number
 from features.vocabulary import SCALES
-from serving.requests import Closed, local_day
+from serving.requests import Closed
+from serving.rules import local_day, local_moment
 
 Row = dict[str, Any]
 
@@ -45,25 +46,28 @@ def customers_of(tables: Mapping[str, pa.Table]) -> pa.Table:
 
 
 def _row(table: Table, sent: Closed, zone: ZoneInfo) -> Row:
-    row = {column.name: _local(getattr(sent, column.name, None), zone) for column in table.columns}
+    row = {
+        column.name: local_moment(getattr(sent, column.name, None), zone)
+        for column in table.columns
+    }
     for column in table.columns:
         if row[column.name] is None:
             row[column.name] = column.default
-    days = [local_day(row[table.time], zone), local_day(row.get("recorded_at"), zone)]
-    known = [day_number(day) for day in days if day is not None]
-    row["day"] = None if days[0] is None else day_number(days[0])
-    row["known_day"] = max(known) if known else None
+    day, recorded = local_day(row[table.time], zone), local_day(row.get("recorded_at"), zone)
+    row["day"] = None if day is None else day_number(day)
+    row["known_day"] = row["day"] if recorded is None else max(row["day"], day_number(recorded))
     return row | FURTHER.get(table.name, _nothing)(row)
-
-
-def _local(value: Any, zone: ZoneInfo) -> Any:
-    if isinstance(value, dt.datetime) and value.tzinfo is not None:
-        return value.astimezone(zone).replace(tzinfo=None)
-    return value
 
 
 def _nothing(row: Row) -> Row:
     return {}
+
+
+def _of_transaction(row: Row) -> Row:
+    if row["kind"] != "refund":
+        return {}
+    given = {name: row[name] for name in ("amount", "quantity") if row[name] is not None}
+    return {name: abs(value) for name, value in given.items()}
 
 
 def _of_interaction(row: Row) -> Row:
@@ -76,7 +80,8 @@ def _of_interaction(row: Row) -> Row:
 
 
 def _hours(start: dt.datetime, end: dt.datetime | None) -> float | None:
-    return None if end is None else (end - start) / dt.timedelta(hours=1)
+    """Return the hours between; a time earlier on the same day is taken as none."""
+    return None if end is None else max((end - start) / dt.timedelta(hours=1), 0.0)
 
 
 def _of_satisfaction(row: Row) -> Row:
@@ -89,11 +94,11 @@ def _of_satisfaction(row: Row) -> Row:
 
 def _of_attribute(row: Row) -> Row:
     number = parse_number(row["value"])
-    fits = number is not None and abs(number.value) <= LARGEST_NUMBER
-    return {"number": number.value if number is not None and fits else None}
+    return {"number": None if number is None else number.value}
 
 
 FURTHER = {
+    "transactions": _of_transaction,
     "interactions": _of_interaction,
     "satisfaction": _of_satisfaction,
     "attributes": _of_attribute,

@@ -6,7 +6,8 @@ import datetime as dt
 from collections.abc import Sequence
 
 from serving.problems import FieldError, ProblemError, pointer
-from serving.requests import Closed, check_days, invalid
+from serving.requests import Closed, invalid
+from serving.rules import check_rows
 from serving.served import Served, as_text
 
 UNKNOWN = "is not in the live publication"
@@ -55,7 +56,7 @@ def by_records(served: Served, records: Closed, today: dt.date) -> str:
     if as_of > latest:
         remedy = f"Send a day on or before {latest}."
         raise invalid([FieldError("/records/as_of", "is still to come", remedy)])
-    check_days(records, as_of, served.zone)
+    check_rows(records, as_of, served.zone)
     return _body(served.texts_by_records(records, as_of), "[]")
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -148,14 +147,6 @@ COMPUTED = {("attributes", "number")}
 """Columns that intake and the endpoint fill in themselves."""
 
 ROWS: dict[str, type[Closed]] = {name: row_model(table) for name, table in TABLES.items()}
-DATED = {
-    "customers": ("signed_up_on",),
-    "attributes": ("observed_at", "recorded_at"),
-    **dict.fromkeys(
-        ("transactions", "interactions", "satisfaction"), ("occurred_at", "recorded_at")
-    ),
-}
-"""The columns that may not lie after ``as_of``, by table."""
 
 
 def records_model() -> type[Closed]:
@@ -282,32 +273,3 @@ def _known(where: Sequence[int | str]) -> list[str]:
     if not names:
         return list(PredictionRequest.model_fields)
     return list((ROWS[names[1]] if len(names) > 1 else Records).model_fields)
-
-
-def check_days(records: Closed, as_of: dt.date, zone: ZoneInfo) -> None:
-    """Refuse rows that happened after ``as_of``: they would be left out of every feature.
-
-    Raises:
-        ProblemError: invalid-request with a pointer to each such field.
-    """
-    remedy = f"Leave the row out, or send records.as_of on or after its day (now {as_of})."
-    errors = [
-        FieldError(pointer(("records", table, row, column)), "lies after as_of", remedy)
-        for table, columns in DATED.items()
-        for row, values in enumerate(getattr(records, table))
-        for column in columns
-        if (day := local_day(getattr(values, column), zone)) is not None and day > as_of
-    ]
-    if errors:
-        raise invalid(errors)
-
-
-def local_day(value: dt.date | dt.datetime | None, zone: ZoneInfo) -> dt.date | None:
-    """Return the local day of a date or moment.
-
-    >>> local_day(dt.datetime(2026, 1, 1, 20, tzinfo=dt.UTC), ZoneInfo("Asia/Shanghai"))
-    datetime.date(2026, 1, 2)
-    """
-    if isinstance(value, dt.datetime):
-        return (value if value.tzinfo is None else value.astimezone(zone)).date()
-    return value

@@ -36,8 +36,9 @@ def serve(
         port: port to listen on, in place of the configuration's.
 
     Raises:
-        ServiceError: the address is not this machine's alone, the port is taken, or there is
-            nothing to serve yet.
+        ServiceError: the address is not this machine's alone, or the port is taken.
+        PublicationError: nothing is published yet, or it is damaged.
+        ModelError: the models of the publication cannot be used.
     """
     address = (host or config.serving.host, port or config.serving.port)
     listener = listen(*address)
@@ -97,6 +98,8 @@ def run(config: Config, config_path: Path | None, listener: socket.socket) -> No
     import uvicorn
 
     from serving.api import ANSWER_SECONDS, service
+    from serving.publication import open_live
+    from serving.served import open_served
 
     logging.basicConfig(
         level=logging.INFO,
@@ -104,9 +107,11 @@ def run(config: Config, config_path: Path | None, listener: socket.socket) -> No
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     app = service.for_config(config)
+    live = open_live(config.stores.publications)
+    service.current.take_up(live.folder.name, open_served(config, live.folder))
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    print(greeting(f"http://{shown}:{port}", service.example_id()), flush=True)
+    print(greeting(f"http://{shown}:{port}", live.examples(1)[0]), flush=True)
     settings = uvicorn.Config(
         app,
         log_config=None,

@@ -16,15 +16,23 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from configs.schema import Config
-from features.sources import day_number, open_engine
+from features.catalogue import by_name
+from features.prepared import PreparedBuild
+from features.sentiment import with_sentiment
+from features.sources import day_number
 from features.units import UNITS
 from serving.answers import answers
+from serving.description import described
 from serving.live import customers_of, in_order, record_tables
 from serving.publication import SCORES_FILE, Publication, open_publication
 from serving.reasons import Reasoner
 from serving.requests import Closed
 from serving.scorer import PREVIOUS, Scorer, previous_of
 from training.bundle import Bundle, check_in_child, read_bundle
+from training.signing import public_key
+
+BUNDLES = "bundles"
+"""Folder of the store that holds the bundle of each registered version."""
 
 MatrixOf = Callable[[Mapping[str, pa.Table], int, pa.Table], pa.Table]
 """From record tables, a cutoff and the customers asked for to their features."""
@@ -52,6 +60,13 @@ class Served:
     def as_of(self) -> dt.date:
         """The day that the publication holds for."""
         return self.publication.manifest.as_of
+
+    @cached_property
+    def description(self) -> str:
+        """The answer of ``/v1/models/current`` as JSON text."""
+        return as_text(
+            described(self.publication.manifest, self.bundle, self.matrix_of is not None)
+        )
 
     def texts_by_id(self, customer_ids: Sequence[str]) -> dict[str, str]:
         """Return the published answers as JSON text, for those who are published."""
@@ -101,11 +116,28 @@ def open_served(config: Config, folder: Path) -> Served:
     """
     publication = open_publication(folder)
     publication.check()
-    path = config.stores.bundles / publication.manifest.terms.model
+    path = config.stores.root / BUNDLES / publication.manifest.terms.model
     key = public_key(config.stores.keys)
     check_in_child(path, key)
     bundle = read_bundle(path, key)
     scorer = Scorer(bundle, config.lifecycle, publication.population)
     reasoner = Reasoner(scorer, config.currency, UNITS, config.serving.reasons)
-    build = None if config.sources.snapshot is not None else compiled_build(config, bundle)
+    build = None if config.sources.snapshot is not None else feature_build(config, bundle)
     return Served(publication, bundle, reasoner, build, ZoneInfo(config.timezone))
+
+
+def feature_build(config: Config, bundle: Bundle) -> MatrixOf:
+    """Return the build of the bundle's features from record tables, written as SQL once.
+
+    Raises:
+        ModelError: the features declared now are not those that the model learnt from.
+    """
+    declared = by_name()
+    features = tuple(declared[name] for name in bundle.feature_names)
+    bundle.check_features(features)
+    compiled = PreparedBuild(features)
+
+    def matrix_of(tables: Mapping[str, pa.Table], cutoff: int, customers: pa.Table) -> pa.Table:
+        return compiled(with_sentiment(tables, bundle.sentiment), cutoff, customers)
+
+    return matrix_of
