@@ -205,6 +205,11 @@ def unclosed_quote(line: str, delimiter: str, chance: random.Random) -> list[str
     return [f'"{line}']
 
 
+def copied(line: str, delimiter: str, chance: random.Random) -> list[str]:
+    """Return the line twice."""
+    return [line, line]
+
+
 REPAIRABLE: tuple[CellDirt, ...] = (
     CellDirt("slashed_date", slashed_date, types=("timestamp", "date")),
     CellDirt("chinese_date", chinese_date, types=("timestamp", "date")),
@@ -240,5 +245,5 @@ BROKEN: tuple[LineDirt, ...] = (
     LineDirt("broken_line", broken_line, "wrong_column_count"),
     LineDirt("stray_quote", stray_quote, "stray_quote"),
     LineDirt("unclosed_quote", unclosed_quote, "unterminated_quote"),
-    LineDirt("duplicate", lambda line, delimiter, chance: [line, line], "duplicate_row"),
+    LineDirt("duplicate", copied, "duplicate_row"),
 )

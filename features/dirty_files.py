@@ -25,7 +25,8 @@ LISTING = pa.schema(
     ]
 )
 """``dirt.parquet``: physical lines from 1, the header included; ``column`` is the file's header;
-``reason`` is the quarantine reason to expect, null where the row is to be taken in."""
+``reason`` is the quarantine reason to expect, null where the row is to be taken in. A quote never
+closed may as well count as a stray one, which depends on the lines after it."""
 
 
 @dataclass
@@ -98,6 +99,8 @@ class DirtyFile:
         """Write the lines and note them: the copy of a duplicate, both halves of a broken line."""
         first = self._next_line
         self._put(lines)
+        is_second_customer = dirt.kind == "duplicate" and self._layout.table == "customers"
+        reason = "duplicate_customer" if is_second_customer else dirt.reason
         header = None if column is None else self._layout.header(column)
         spots = [(first, self._next_line - 1)]
         if len(lines) == 2:
@@ -105,7 +108,7 @@ class DirtyFile:
             if dirt.kind != "duplicate":
                 spots.insert(0, (first, first))
         for line, last in spots:
-            noted = (self._layout.file, line, last, dirt.kind, header, dirt.reason)
+            noted = (self._layout.file, line, last, dirt.kind, header, reason)
             self._dirtied.rows.append(noted)
 
     def _put(self, lines: list[str]) -> None:
