@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
+from babel import Locale
 from babel.numbers import (
     format_compact_currency,
     format_currency,
@@ -15,7 +16,7 @@ from babel.numbers import (
 
 from configs.schema import Language
 
-LOCALES: dict[Language, str] = {"zh": "zh_CN", "en": "en"}
+LOCALES: dict[Language, Locale] = {"zh": Locale.parse("zh_CN"), "en": Locale("en")}
 CACHED = 200_000
 """Fragments kept: rounding to what is shown leaves far fewer than there are customers."""
 

@@ -1,0 +1,214 @@
+"""One customer in the terminal: tier, value and churn, and why."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text as Line
+
+from configs.schema import Language, Text
+from serving.answers import Answer
+from serving.numbers import money, number, percent, signed
+from training.lifecycle import STAGES
+
+BAR_CELLS = 16
+BANDS: dict[str, Text] = {
+    "high": Text(zh="高风险", en="high risk"),
+    "medium": Text(zh="中风险", en="medium risk"),
+    "low": Text(zh="低风险", en="low risk"),
+}
+BAND_STYLES = {"high": "bold red", "medium": "yellow", "low": "green"}
+TRENDS: dict[str, Text] = {
+    "rising": Text(zh="上升", en="rising"),
+    "steady": Text(zh="平稳", en="steady"),
+    "falling": Text(zh="下降", en="falling"),
+}
+CHURN = Text(zh="流失概率", en="Churn")
+VALUE = Text(zh="预期价值", en="Expected value")
+TIER = Text(zh="等级", en="Tier")
+SINCE = Text(zh="自{day}起", en="since {day}")
+DAYS = Text(zh="未来{days}天", en="next {days} days")
+RANGE = Text(zh="{level}的可能在{low}至{high}之间", en="{level} likely {low} to {high}")
+POINTS = Text(zh="个百分点", en="pp")
+FROM = Text(zh="从典型客户的{base}到{shown}", en="from a typical {base} to {shown}")
+AS_OF = Text(
+    zh="截至{day} · 模型{model} · 策略{policy}", en="as of {day} · model {model} · policy {policy}"
+)
+ACTIONABLE = Text(zh="可改善", en="can be acted on")
+UNKNOWN = Text(zh="无", en="none")
+FALLBACKS: dict[str, Text] = {
+    "no_purchases": Text(
+        zh="尚无购买记录，按同类客户的平均水平估计",
+        en="no purchase yet: the average of such customers",
+    ),
+    "rules_only": Text(
+        zh="客户太少，仅按规则估计", en="too few customers for a model: rules only"
+    ),
+}
+
+
+def render(answer: Answer, language: Language) -> RenderableType:
+    """Return one customer as a panel for the terminal."""
+    parts: list[RenderableType] = [_facts(answer, language)]
+    for target in ("churn", "clv"):
+        if answer[target] is not None:
+            parts += [Line(), _reasons(answer, target, language)]
+    return Panel(
+        Group(*parts),
+        title=_title(answer, language),
+        title_align="left",
+        subtitle=Line(_provenance(answer, language), style="dim"),
+        subtitle_align="right",
+        padding=(1, 2),
+    )
+
+
+def headline(answer: Answer, language: Language) -> str:
+    """Return a customer in one sentence: tier, expected value and churn.
+
+    >>> headline({"tier": {"name": {"zh": "VIP客户", "en": "VIP"}}, "lifecycle": "mature",
+    ...     "clv": {"expected": 8420.0, "currency": "CNY"},
+    ...     "churn": {"probability": 0.37, "band": "medium"}}, "en")
+    'VIP · mature · worth CN¥8,420 · 37% likely to leave'
+    """
+    parts = []
+    if answer["tier"] is not None:
+        parts.append(answer["tier"]["name"][language])
+    stage = STAGES[answer["lifecycle"]][language]
+    parts.append(stage if language == "zh" else stage.lower())
+    if answer["clv"] is not None:
+        worth = money(answer["clv"]["expected"], answer["clv"]["currency"], language)
+        parts.append(f"预期价值{worth}" if language == "zh" else f"worth {worth}")
+    if answer["churn"] is not None:
+        chance = percent(answer["churn"]["probability"], language)
+        parts.append(f"流失概率{chance}" if language == "zh" else f"{chance} likely to leave")
+    return " · ".join(parts)
+
+
+def _title(answer: Answer, language: Language) -> Line:
+    return Line.assemble((answer["customer_id"], "bold"), "  ", headline(answer, language))
+
+
+def _provenance(answer: Answer, language: Language) -> str:
+    versions = answer["versions"]
+    return AS_OF[language].format(
+        day=answer["as_of"], model=versions["model"], policy=versions["policy"]
+    )
+
+
+def _facts(answer: Answer, language: Language) -> Table:
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="dim", no_wrap=True)
+    facts.add_column()
+    if answer["tier"] is not None:
+        facts.add_row(TIER[language], _tier(answer["tier"], language))
+    if answer["clv"] is not None:
+        facts.add_row(VALUE[language], _value(answer["clv"], language))
+    if answer["churn"] is not None:
+        facts.add_row(CHURN[language], _churn(answer["churn"], language))
+    fallback = answer["confidence"]["fallback"]
+    if fallback is not None:
+        facts.add_row("", Line(FALLBACKS[fallback][language], style="yellow"))
+    return facts
+
+
+def _tier(tier: Mapping[str, Any], language: Language) -> Line:
+    since = SINCE[language].format(day=dt.date.fromisoformat(tier["since"]))
+    return Line.assemble(
+        (tier["name"][language], "bold"), f"  {since}\n", (tier["text"][language], "dim")
+    )
+
+
+def _value(clv: Mapping[str, Any], language: Language) -> Line:
+    line = Line.assemble(
+        (money(clv["expected"], clv["currency"], language), "bold"),
+        "  " + DAYS[language].format(days=clv["horizon_days"]),
+    )
+    if clv["interval"] is not None:
+        low, high = (
+            money(clv["interval"][end], clv["currency"], language) for end in ("low", "high")
+        )
+        level = percent(clv["interval"]["level"], language)
+        line.append("  " + RANGE[language].format(level=level, low=low, high=high), style="dim")
+    return line
+
+
+def _churn(churn: Mapping[str, Any], language: Language) -> Line:
+    line = Line.assemble(
+        (percent(churn["probability"], language, 1), "bold"),
+        "  " + DAYS[language].format(days=churn["horizon_days"]) + "  ",
+        (BANDS[churn["band"]][language], BAND_STYLES[churn["band"]]),
+    )
+    if churn["trend"] is not None:
+        line.append(f"  {TRENDS[churn['trend']][language]}", style="dim")
+    return line
+
+
+def _reasons(answer: Answer, target: str, language: Language) -> Table:
+    own = [reason for reason in answer["reasons"] if reason["target"] == target]
+    longest = max((abs(reason["points"]) for reason in own), default=1.0)
+    table = Table(box=None, show_header=True, header_style="dim", padding=(0, 1), pad_edge=False)
+    table.add_column((CHURN if target == "churn" else VALUE)[language], justify="right")
+    table.add_column(_way(answer, target, language), no_wrap=True)
+    table.add_column("")
+    for reason in own:
+        is_bad = (reason["points"] > 0) == (target == "churn")
+        style = "red" if is_bad else "green"
+        text = Line(reason["text"][language])
+        if reason["actionable"]:
+            text.append(f"  ({ACTIONABLE[language]})", style="dim")
+        table.add_row(
+            Line(_points(reason["points"], answer, target, language), style=style),
+            Line(_bar(reason["points"], longest), style=style),
+            text,
+        )
+    return table
+
+
+def _way(answer: Answer, target: str, language: Language) -> str:
+    if target == "churn":
+        ends = [percent(answer["churn"][end], language, 1) for end in ("base", "probability")]
+    else:
+        clv = answer["clv"]
+        ends = [money(clv[end], clv["currency"], language) for end in ("base", "expected")]
+    return FROM[language].format(base=ends[0], shown=ends[1])
+
+
+def _points(points: float, answer: Answer, target: str, language: Language) -> str:
+    if target == "clv":
+        return signed(money(abs(points), answer["clv"]["currency"], language), points)
+    return signed(f"{number(round(abs(points), 1), language)}{_unit(language)}", round(points, 1))
+
+
+def _unit(language: Language) -> str:
+    return POINTS[language] if language == "zh" else f" {POINTS[language]}"
+
+
+def _bar(points: float, longest: float) -> str:
+    cells = round(BAR_CELLS * abs(points) / longest) if longest else 0
+    return "█" * max(cells, 1)
+
+
+def summary(answers: Sequence[Answer], language: Language) -> Table:
+    """Return customers as rows of a table: tier, value, churn and the strongest reason of each."""
+    headers = {
+        "zh": ("客户", "等级", "预期价值", "流失概率", "最主要的依据"),
+        "en": ("customer", "tier", "expected value", "churn", "strongest reason"),
+    }[language]
+    table = Table(*headers, box=None, header_style="dim")
+    for answer in answers:
+        table.add_row(
+            answer["customer_id"],
+            UNKNOWN[language] if answer["tier"] is None else answer["tier"]["name"][language],
+            ""
+            if answer["clv"] is None
+            else money(answer["clv"]["expected"], answer["clv"]["currency"], language),
+            "" if answer["churn"] is None else percent(answer["churn"]["probability"], language),
+            answer["reasons"][0]["text"][language] if answer["reasons"] else "",
+        )
+    return table
