@@ -11,17 +11,10 @@ from configs.errors import PublicationError
 from configs.schema import Config, SnapshotSource
 from features.build import feature_matrix
 from features.catalogue import by_name
-from features.sentiment import SIGNALS, SentimentModel, with_sentiment
 from features.snapshot import snapshot_features, snapshot_matrix
-from features.sources import (
-    Records,
-    day_number,
-    last_day,
-    open_engine,
-    open_records,
-    records_from_arrow,
-)
+from features.sources import day_number, last_day, open_engine, open_records
 from training.bundle import Bundle
+from training.signals import with_signals
 
 SNAPSHOT_FILE = "snapshot.parquet"
 
@@ -41,23 +34,9 @@ def matrix_to_score(config: Config, bundle: Bundle, folder: Path) -> pa.Table:
     declared = by_name()
     features = tuple(declared[name] for name in bundle.feature_names if name in declared)
     bundle.check_features(features)
-    records = with_signals(
-        open_records(open_engine(config.engine), folder), folder, bundle.sentiment
-    )
+    records = with_signals(open_records(open_engine(config.engine), folder), bundle.sentiment)
     as_of = last_day(records) if config.as_of is None else day_number(config.as_of)
     return feature_matrix(records, features, [as_of])
-
-
-def with_signals(records: Records, folder: Path, model: SentimentModel | None) -> Records:
-    """Return ``records`` with the sentiment of their texts, as ``model`` reads it."""
-    paths = {name: folder / f"{name}.parquet" for name in SIGNALS}
-    written = {name: pq.read_table(path) for name, path in paths.items() if path.exists()}
-    if model is None or not written:
-        return records
-    signalled = records_from_arrow(records.backend, with_sentiment(written, model))
-    return Records(
-        records.backend, {**records.tables, **{name: signalled.tables[name] for name in written}}
-    )
 
 
 def _of_snapshot(snapshot: SnapshotSource, bundle: Bundle, folder: Path) -> pa.Table:

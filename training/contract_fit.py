@@ -210,6 +210,7 @@ def _evaluation(
         rules=rules_in_words(tuple(rules)),
         calibration=calibration_curve(y, predicted),
         lift=lift_curve(y, predicted),
+        rule_lifts={name: lift_curve(y, rule.scores) for name, rule in rules.items()},
         training_cutoffs=(date_of(data.cutoffs[0]),),
         notes=notes,
     )

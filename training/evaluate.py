@@ -53,6 +53,7 @@ class TargetEvaluation(_Frozen):
         baselines: rule → metric → figure; rules that only order customers lack the others.
         rules: rule → the rule in words, English.
         calibration, lift: the model's curves.
+        rule_lifts: rule → its lift curve.
         training_cutoffs: what the measured model learnt from.
         notes: what a reader must know, such as how it was calibrated.
     """
@@ -68,6 +69,7 @@ class TargetEvaluation(_Frozen):
     rules: dict[str, str] = {}
     calibration: tuple[CalibrationBin, ...] = ()
     lift: tuple[LiftPoint, ...] = ()
+    rule_lifts: dict[str, tuple[LiftPoint, ...]] = {}
     training_cutoffs: tuple[dt.date, ...] = ()
     notes: tuple[str, ...] = ()
 

@@ -47,6 +47,7 @@ def measured(
         rules=rules_in_words(tuple(rules)),
         calibration=calibration_curve(y, predicted),
         lift=lift_curve(y, predicted),
+        rule_lifts={name: lift_curve(y, rule.scores) for name, rule in rules.items()},
         training_cutoffs=tuple(map(date_of, train.cutoffs)),
         notes=fitted.notes,
     )
