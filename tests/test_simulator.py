@@ -188,6 +188,14 @@ def test_expected_value_comes_true_on_average_and_in_every_quarter(company: Comp
     assert (sums.came / sums.expected_value_365d).to_numpy() == pytest.approx(1.0, abs=0.15)
 
 
+def test_the_true_probability_of_no_purchase_comes_true(company: Company) -> None:
+    truth = company["truth"].query("probability_of_none_90d < 0.999")
+    said, none = truth.probability_of_none_90d, truth.purchase_days_next_90d == 0
+    bins = pd.qcut(said, 5, labels=False)
+    assert (none.groupby(bins).mean() - said.groupby(bins).mean()).abs().max() < 0.08
+    assert roc_auc_score(none, said) > 0.75
+
+
 def test_survival_comes_true_and_an_action_moves_it_within_zero_and_one(company: Company) -> None:
     truth = company["truth"]
     gone, drifting = truth.churned_on.notna(), truth.drifted_on.notna()
