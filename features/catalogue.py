@@ -49,7 +49,23 @@ def select(choice: FeatureChoice) -> tuple[Feature, ...]:
             raise ConfigError(f"features.leave_out names {name!r}; {did_you_mean(name, known)}")
     wanted = {f.name for f in FEATURES if f.family in choice.families} - set(choice.leave_out)
     _refuse_left_out_inputs(wanted | set(ANCHOR_INPUTS), choice, known)
-    needed = _with_inputs([*ANCHOR_INPUTS, *wanted], known)
+    return with_inputs({*ANCHOR_INPUTS, *wanted})
+
+
+def with_inputs(names: Iterable[str]) -> tuple[Feature, ...]:
+    """Return the named features and all that they are derived from, in catalogue order.
+
+    >>> [feature.name for feature in with_inputs(["spend_trend_84d"])]
+    ['spend_84d', 'spend_84d_before', 'spend_trend_84d']
+    """
+    known = by_name()
+    needed: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in needed:
+            needed.add(name)
+            waiting += known[name].inputs
     return tuple(feature for feature in FEATURES if feature.name in needed)
 
 
@@ -68,17 +84,6 @@ def _refuse_left_out_inputs(
                 f"features.leave_out names {', '.join(missing)}, but {name} is derived from it; "
                 f"leave out {name} as well, or neither"
             )
-
-
-def _with_inputs(names: Iterable[str], known: dict[str, Feature]) -> set[str]:
-    found: set[str] = set()
-    waiting = list(names)
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += known[name].inputs
-    return found
 
 
 def fingerprint(features: Sequence[Feature]) -> str:
