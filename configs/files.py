@@ -67,17 +67,27 @@ def new_generation(store: Path, name: str) -> Iterator[Path]:
     target = store / name
     if target.exists():
         raise FileExistsError(f"{target} exists already and generations are immutable")
+    with draft_folder(store, name) as draft:
+        yield draft
+        for file in draft.rglob("*"):
+            flush_to_disk(file)
+        flush_to_disk(draft)
+        os.rename(draft, target)
+        flush_to_disk(store)
+
+
+@contextmanager
+def draft_folder(store: Path, name: str) -> Iterator[Path]:
+    """Yield a new hidden folder in ``store``, removed afterwards unless it was renamed.
+
+    While its writer lives it is locked, so that :func:`sweep_drafts` leaves it alone.
+    """
     store.mkdir(parents=True, exist_ok=True)
     draft = store / f".{name}.{uuid.uuid4().hex}.draft"
     draft.mkdir()
     try:
         with _held(draft):
             yield draft
-            for file in draft.rglob("*"):
-                flush_to_disk(file)
-            flush_to_disk(draft)
-            os.rename(draft, target)
-            flush_to_disk(store)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 

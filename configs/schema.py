@@ -70,6 +70,11 @@ class Stores(Section):
         return self.root / "publications"
 
     @property
+    def bundles(self) -> Path:
+        """Verified bundles of registered model versions, by version."""
+        return self.root / "bundles"
+
+    @property
     def keys(self) -> Path:
         """Signing keys, readable by the owner alone."""
         return self.root / "keys"

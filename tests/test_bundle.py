@@ -179,7 +179,7 @@ def test_a_model_text_that_crashes_its_process_is_refused_with_this_one_alive(st
     text = (folder / "churn.txt").read_text()
     (folder / "churn.txt").write_text(text.replace("left_child=", "left_child=999999 ", 1))
     resigned(folder, keys)
-    with pytest.raises(ModelError, match=r"ended its process with code|golden rows differ"):
+    with pytest.raises(ModelError, match=r"ended its process with code -"):
         check_in_child(folder, public_key(keys))
 
 

@@ -1,0 +1,45 @@
+"""What a training leaves on record: its settings and its figures, as flat names and values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from configs.schema import Config
+from training.evaluate import Evaluation
+from training.manifest import Manifest
+from training.redaction import redacted
+
+SETTINGS = ("as_of", "features", "churn", "clv", "snapshots", "training", "policy", "lifecycle")
+"""Sections that are parameters of a run; the configuration kept beside it has them all."""
+
+
+def parameters(config: Config, manifest: Manifest) -> dict[str, str]:
+    """Return settings, versions, cutoffs and digests of the data: ``training.seed`` → ``0``."""
+    kept = redacted(config)
+    values = _flat({name: kept[name] for name in SETTINGS})
+    values |= _flat({"version": manifest.versions}) | manifest.provenance
+    for target, days in manifest.cutoffs.items():
+        values[f"cutoffs.{target}"] = " ".join(day.isoformat() for day in days)
+    return {name: str(value) for name, value in values.items()}
+
+
+def figures(evaluation: Evaluation) -> dict[str, float]:
+    """Return every figure of the models and of every rule: ``churn.model.auc``, ``clv.rfm.mae``."""
+    named: dict[str, float] = {}
+    for target, measured in evaluation.targets.items():
+        named[f"{target}.n"] = measured.n
+        if measured.base_rate is not None:
+            named[f"{target}.base_rate"] = measured.base_rate
+        for who, values in {**measured.baselines, "model": measured.model}.items():
+            named |= {f"{target}.{who}.{metric}": value for metric, value in values.items()}
+    return named
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        elif value is not None:
+            flat[f"{prefix}{key}"] = value
+    return flat
