@@ -1,6 +1,6 @@
 """A believable company: its records as five tables, and the truth about its customers.
 
-``simulated_lives`` says what happens to customers, the other ``simulated_*`` modules what the
+``simulated/lives.py`` says what happens to customers, its neighbours what the
 company's systems note of it. Customers come in blocks of their own seed, so that memory stays
 bounded and the first thousand customers are the same in a company of any size.
 """
@@ -8,7 +8,7 @@ bounded and the first thousand customers are the same in a company of any size.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Literal, Protocol
@@ -20,24 +20,23 @@ import pyarrow.parquet as pq
 
 from configs.errors import RecordsError
 from configs.files import write_text, written_whole
-from features.dirty_files import Dirtied, DirtyFile
-from features.simulated_calendar import EPOCH, Calendar, shopping_calendar
-from features.simulated_contacts import interactions
-from features.simulated_lives import Span, live
-from features.simulated_orders import draw_lines, transactions
-from features.simulated_profiles import attributes, customers_table
-from features.simulated_sources import (
+from configs.progress import Progress, silent
+from features.simulated.calendar import EPOCH, Calendar, shopping_calendar
+from features.simulated.contacts import interactions
+from features.simulated.dirty_files import Dirtied, DirtyFile
+from features.simulated.lives import Span, live
+from features.simulated.orders import draw_lines, transactions
+from features.simulated.profiles import attributes, customers_table
+from features.simulated.sources import (
     FileLayout,
     clean_layouts,
     company_config,
     dirty_layouts,
 )
-from features.simulated_surveys import satisfaction
-from features.simulated_truth import truth
+from features.simulated.surveys import satisfaction
+from features.simulated.truth import truth
 
 FileFormat = Literal["parquet", "csv"]
-Progress = Callable[[int, int], None]
-"""Called after each block with the customers done and the customers in all."""
 
 END = dt.date(2026, 6, 30)
 BLOCK_CUSTOMERS = 2_500
@@ -53,17 +52,17 @@ def simulate(
     end: dt.date = END,
     dirty: bool = False,
     file_format: FileFormat = "parquet",
-    progress: Progress | None = None,
+    progress: Progress = silent,
     dirt_share: float = 0.04,
 ) -> None:
     """Write a company of ``customers`` customers into ``out``, and a configuration that reads it.
 
-    Five tables, ``truth.parquet`` (see :func:`features.simulated_truth.truth`) and
+    Five tables, ``truth.parquet`` (see :func:`features.simulated.truth.truth`) and
     ``echelon.yaml``. Columns are those of :mod:`features.contracts`, times are local
     (Asia/Shanghai), money is CNY; records cover the ``days`` days up to and including ``end``.
     With ``dirty`` the tables are CSV exports as real systems make them: a share ``dirt_share`` of
-    rows is dirtied, and ``dirt.parquet`` lists which (see :data:`features.dirty_files.LISTING`).
-    The same arguments give the same bytes.
+    rows is dirtied, and ``dirt.parquet`` lists which (see
+    :data:`features.simulated.dirty_files.LISTING`). The same arguments give the same bytes.
 
     Raises:
         RecordsError: ``customers`` is below 1 or ``days`` below 28.
@@ -81,8 +80,7 @@ def simulate(
         for done, tables in company(customers, seed, Span(last_day - days + 1, last_day)):
             for name, table in tables.items():
                 files.write(name, table)
-            if progress is not None:
-                progress(done, customers)
+            progress("simulate", done / customers)
     if dirtied is not None:
         dirtied.write(out / "dirt.parquet")
     write_text(out / "echelon.yaml", company_config(out, layouts, files.columns, end))

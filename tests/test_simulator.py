@@ -299,7 +299,7 @@ def test_a_run_cut_short_leaves_what_was_there(tmp_path: Path) -> None:
     simulate(10, seed=1, out=tmp_path)
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
 
-    def interrupt(done: int, of: int) -> None:
+    def interrupt(step: str, share: float) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -308,6 +308,6 @@ def test_a_run_cut_short_leaves_what_was_there(tmp_path: Path) -> None:
 
 
 def test_progress_counts_customers(tmp_path: Path) -> None:
-    seen: list[tuple[int, int]] = []
+    seen: list[tuple[str, float]] = []
     simulate(3_000, seed=1, out=tmp_path, days=60, progress=lambda *done: seen.append(done))
-    assert seen == [(2_500, 3_000), (3_000, 3_000)]
+    assert seen == [("simulate", 2_500 / 3_000), ("simulate", 1.0)]

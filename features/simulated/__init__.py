@@ -1,0 +1,1 @@
+"""The parts of the simulated company; `features/simulator.py` puts them together."""
