@@ -191,7 +191,7 @@ def in_contract(name: str, table: ibis.Table) -> ibis.Table:
         if column not in given:
             columns[column] = ibis.literal(defaults.get(column)).cast(kind)
         else:
-            same = given[column].copy(nullable=True) == kind
+            same = given[column] == kind  # a column that is never null is cast to one that may be
             columns[column] = table[column] if same else table[column].cast(kind)
     further = {column: table[column] for column in given if column not in columns}
     return table.select(**columns, **further)

@@ -462,3 +462,11 @@ def test_every_feature_can_be_built_for_a_company_with_purchases_alone(backend: 
 
 def test_every_source_is_a_record_table_or_a_later_fact_of_one():
     assert {f.source for f in FEATURES} - {None} <= set(TABLES) | set(LATER_SOURCES)
+
+
+def test_columns_that_are_never_missing_build_like_any_other(backend: ibis.BaseBackend):
+    given = table("transactions", HISTORY)
+    strict = pa.schema([field.with_nullable(False) for field in given.schema])
+    records = records_from_arrow(backend, {"transactions": given.cast(strict)})
+    matrix = feature_matrix(records, with_inputs(["frequency"]), [day_number(dt.date(2024, 3, 31))])
+    assert matrix["frequency"].to_pylist() == [1, 0, None]
