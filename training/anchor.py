@@ -153,14 +153,20 @@ def reference_customer(columns: Columns, inputs: tuple[str, ...]) -> dict[str, f
     return medians
 
 
-def fitted_purchase(columns: Columns, with_spend: bool) -> tuple[MbgNbd, GammaGamma | None]:
+@dataclass(frozen=True)
+class PurchaseModels:
+    """The purchase models of one cutoff."""
+
+    purchase: MbgNbd
+    spend: GammaGamma
+
+
+def fitted_purchase(columns: Columns) -> PurchaseModels:
     """Return the purchase models fitted on the customers of one cutoff who have bought."""
     bought = ~np.isnan(columns[FREQUENCY])
     x, t_x, T = (columns[name][bought] for name in PURCHASE_INPUTS)
-    purchase = MbgNbd.fit(x, t_x, T)
-    if not with_spend:
-        return purchase, None
-    return purchase, GammaGamma.fit(x + 1.0, columns["monetary_value"][bought])
+    spend = GammaGamma.fit(x + 1.0, columns["monetary_value"][bought])
+    return PurchaseModels(MbgNbd.fit(x, t_x, T), spend)
 
 
 def logistic_line(

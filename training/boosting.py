@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import lightgbm as lgb
@@ -17,14 +17,14 @@ from training.anchor import (
     PURCHASE_INPUTS,
     VALUE_INPUTS,
     Anchor,
+    PurchaseModels,
     TargetName,
-    fitted_purchase,
     logistic_line,
     reference_customer,
     signal,
     unlabelled_line,
 )
-from training.dataset import Dataset, calibration_split, split_steady
+from training.dataset import Dataset, calibration_split, split_steady, varies
 
 Vector = NDArray[np.float64]
 ROWS_SHARE_OF_A_LEAF = 50
@@ -47,10 +47,11 @@ def fit_target(
     horizon_days: int,
     train: Dataset,
     present: Dataset,
+    purchases: Mapping[int, PurchaseModels],
     tree_inputs: Sequence[str],
     settings: Training,
 ) -> FittedTarget:
-    """Return the model of ``target``, its purchase model fitted on the customers ``present``.
+    """Return the model of ``target``, with the purchase model of the customers ``present``.
 
     Args:
         target: ``churn`` or ``clv``.
@@ -58,10 +59,12 @@ def fit_target(
         train: labelled rows at the training cutoffs, customers without purchases included;
             may be empty, then the purchase model's own forecast is served.
         present: the customers at the cutoff that predictions will be made for.
+        purchases: purchase models by cutoff, of all of these; empty for contract customers.
         tree_inputs: stationary features.
         settings: seed, threads, trees.
     """
-    model, notes = _uncalibrated(target, horizon_days, train, present, tree_inputs, settings)
+    shared = (purchases, tree_inputs, settings)
+    model, notes = _uncalibrated(target, horizon_days, train, present, *shared)
     if target != "churn" or model.is_rules_only:
         return FittedTarget(model, notes)
     split = calibration_split(train.cutoffs, horizon_days, FEWEST_EARLIER_CUTOFFS)
@@ -70,7 +73,7 @@ def fit_target(
             model, (*notes, "not calibrated afterwards: no closed horizon outside training")
         )
     earlier, latest = (train.at(cutoffs) for cutoffs in split)
-    trial, _ = _uncalibrated(target, horizon_days, earlier, latest, tree_inputs, settings)
+    trial, _ = _uncalibrated(target, horizon_days, earlier, latest, *shared)
     intercept, slope = platt(trial, latest.buyers())
     return FittedTarget(
         replace(model, intercept=intercept, slope=slope),
@@ -83,13 +86,15 @@ def _uncalibrated(
     horizon_days: int,
     train: Dataset,
     present: Dataset,
+    purchases: Mapping[int, PurchaseModels],
     tree_inputs: Sequence[str],
     settings: Training,
 ) -> tuple[AdditiveModel, tuple[str, ...]]:
     buyers = train.buyers()
-    anchor, links, notes = fit_anchor(target, horizon_days, train, present)
+    anchor, links, notes = fit_anchor(target, horizon_days, train, present, purchases)
     model = AdditiveModel(target, horizon_days, anchor, threads=settings.threads)
-    steady, moved = split_steady(buyers, present.buyers(), tree_inputs)
+    varying = [name for name in tree_inputs if varies(buyers.columns([name])[name])]
+    steady, moved = split_steady(buyers, present.buyers(), varying)
     if moved and len(buyers):
         notes = (*notes, f"left out of the trees, as their values have moved: {', '.join(moved)}")
     reason = _why_no_trees(target, buyers, steady, settings)
@@ -112,7 +117,11 @@ def _balance(model: AdditiveModel, buyers: Dataset, links: Vector) -> float:
 
 
 def fit_anchor(
-    target: TargetName, horizon_days: int, train: Dataset, present: Dataset
+    target: TargetName,
+    horizon_days: int,
+    train: Dataset,
+    present: Dataset,
+    purchases: Mapping[int, PurchaseModels],
 ) -> tuple[Anchor, Vector, tuple[str, ...]]:
     """Return the anchor to serve, its link on the training buyers, and notes.
 
@@ -123,17 +132,16 @@ def fit_anchor(
         rate = logit((train.y.sum() + 0.5) / (len(train) + 1.0))
         return Anchor(horizon_days, level=float(rate)), np.full(len(train), float(rate)), ()
     now = present.buyers().columns(VALUE_INPUTS)
-    purchase, spend = fitted_purchase(now, with_spend=target == "clv")
+    models = purchases[present.cutoffs[0]]
+    purchase, spend = models.purchase, models.spend if target == "clv" else None
     buyers = train.buyers()
-    signals = _signals_by_cutoff(buyers, horizon_days, spend is not None)
+    signals = _signals_by_cutoff(buyers, horizon_days, purchases, spend is not None)
     if target == "clv":
         level, slope = _level(buyers.label, signals), 1.0
     else:
         ready = signal(purchase, None, horizon_days, now)
         prior = unlabelled_line(purchase, horizon_days, now, ready)
-        level, slope = prior
-        if len(buyers):
-            level, slope = logistic_line(signals, buyers.y, prior)
+        level, slope = logistic_line(signals, buyers.y, prior) if len(buyers) else prior
     base_rate, notes = _without_purchases(target, train)
     inputs = VALUE_INPUTS if spend is not None else PURCHASE_INPUTS
     anchor = Anchor(
@@ -189,13 +197,22 @@ def platt(model: AdditiveModel, later: Dataset) -> tuple[float, float]:
     return (intercept, slope) if 1.0 / 3.0 < slope < 3.0 else (0.0, 1.0)
 
 
-def _signals_by_cutoff(buyers: Dataset, horizon_days: int, with_spend: bool) -> Vector:
+def _signals_by_cutoff(
+    buyers: Dataset,
+    horizon_days: int,
+    purchases: Mapping[int, PurchaseModels],
+    with_spend: bool,
+) -> Vector:
     signals = np.empty(len(buyers))
     cutoff = buyers.cutoff
     for day in buyers.cutoffs:
-        columns = buyers.at([day]).columns(VALUE_INPUTS)
-        purchase, spend = fitted_purchase(columns, with_spend)
-        signals[cutoff == day] = signal(purchase, spend, horizon_days, columns)
+        models = purchases[day]
+        signals[cutoff == day] = signal(
+            models.purchase,
+            models.spend if with_spend else None,
+            horizon_days,
+            buyers.at([day]).columns(VALUE_INPUTS),
+        )
     return signals
 
 

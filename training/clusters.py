@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 from sklearn.tree import DecisionTreeClassifier
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from configs.schema import Text
 from features.spec import Feature
@@ -91,7 +92,8 @@ def find_segments(
     points = standardised(axes, buyers)
     rng = np.random.default_rng(seed)
     sample = points[np.sort(rng.permutation(len(points))[:SAMPLE])]
-    centres, stability = _centres(sample, at_most, seed)
+    with threadpool_limits(1):
+        centres, stability = _centres(sample, at_most, seed)
     value = expected_values[bought]
     groups = nearest(points, centres)
     mean_value = [

@@ -81,7 +81,7 @@ def fit_contracts(config: Config, table: pa.Table, progress: Progress) -> Fitted
     held_out = cross_validated(distinct, names, config, progress)
     progress("training churn", 0.0)
     churn = fit_target(
-        "churn", config.churn.horizon_days, distinct, distinct, names, config.training
+        "churn", config.churn.horizon_days, distinct, distinct, {}, names, config.training
     )
     clv = contract_value(config, snapshot, churn.model, everybody)
     notes = (*churn.notes, f"{len(everybody) - len(distinct)} exact duplicates were left out")
@@ -140,7 +140,7 @@ def cross_validated(
 def _fold(
     train: Dataset, test: Dataset, names: Sequence[str], horizon_days: int, settings: Training
 ) -> Vector:
-    model = fit_target("churn", horizon_days, train, train, names, settings).model
+    model = fit_target("churn", horizon_days, train, train, {}, names, settings).model
     return model.predict(test.columns(names))
 
 

@@ -183,6 +183,14 @@ def calibration_split(
     return (earlier, (latest,)) if len(earlier) >= fewest else None
 
 
+def varies(values: Vector) -> bool:
+    """Return whether there are two different values, missing being one."""
+    known = values[~np.isnan(values)]
+    if len(known) == 0:
+        return False
+    return len(known) < len(values) or bool((known != known[0]).any())
+
+
 def split_steady(
     train: Dataset, present: Dataset, names: Sequence[str]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:

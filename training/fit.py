@@ -7,12 +7,13 @@ learns from every horizon that has closed by the as-of day.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from configs.errors import TrainingError
 from configs.progress import Progress, silent
@@ -22,7 +23,7 @@ from features.catalogue import select
 from features.labels import CONTRACT_END, MARGIN, NO_PURCHASE, SPEND, Label, label_table
 from features.sources import Records, date_of, day_number, fetch, last_day
 from features.spec import Feature
-from training.anchor import VALUE_INPUTS, TargetName
+from training.anchor import VALUE_INPUTS, PurchaseModels, TargetName, fitted_purchase
 from training.baselines import LAST_PERIOD, last_period_feature
 from training.boosting import FittedTarget, fit_target
 from training.clusters import find_segments
@@ -53,9 +54,10 @@ def fit(config: Config, records: Records | pa.Table, progress: Progress = silent
         TrainingError: nobody has bought anything, or a feature knows the future.
         ConfigError: a guard reads a feature that is not chosen.
     """
-    if isinstance(records, pa.Table):
-        return fit_contracts(config, records, progress)
-    return _fit_buyers(config, records, progress)
+    with threadpool_limits(1, user_api="blas"):
+        if isinstance(records, pa.Table):
+            return fit_contracts(config, records, progress)
+        return _fit_buyers(config, records, progress)
 
 
 @dataclass(frozen=True)
@@ -90,9 +92,11 @@ def _fit_buyers(config: Config, records: Records, progress: Progress) -> Fitted:
     progress("features", 0.0)
     data = Dataset(_matrix(records, features, tasks, as_of, config.clv.horizon_days))
     progress("features", 1.0)
+    purchases = _purchases(data, progress)
     now = data.at([as_of])
     learnt = {
-        task.target: _learn(task, records, data, now, features, config, progress) for task in tasks
+        task.target: _learn(task, records, data, now, purchases, features, config, progress)
+        for task in tasks
     }
     return _assembled(config, features, sentiment, as_of, now, tasks, learnt, progress)
 
@@ -136,11 +140,22 @@ def _matrix(
     return feature_matrix(records, [*features, last_period_feature(period)], cutoffs)
 
 
+def _purchases(data: Dataset, progress: Progress) -> dict[int, PurchaseModels]:
+    """Return the purchase models of every cutoff; all targets share them."""
+    buyers, models = data.buyers(), {}
+    for i, cutoff in enumerate(buyers.cutoffs):
+        progress("purchase models", i / len(buyers.cutoffs))
+        models[cutoff] = fitted_purchase(buyers.at([cutoff]).columns(VALUE_INPUTS))
+    progress("purchase models", 1.0)
+    return models
+
+
 def _learn(
     task: _Task,
     records: Records,
     data: Dataset,
     now: Dataset,
+    purchases: Mapping[int, PurchaseModels],
     features: Sequence[Feature],
     config: Config,
     progress: Progress,
@@ -164,12 +179,12 @@ def _learn(
     )
     if task.grid.evaluation is not None:
         train, test = labelled.at(task.grid.measured), labelled.at([task.grid.evaluation])
-        trial = fit_target(task.target, task.horizon_days, train, test, inputs, settings)
+        trial = fit_target(task.target, task.horizon_days, train, test, purchases, inputs, settings)
         evaluation, expected = measured(trial, train.buyers(), test.buyers())
         actual = test.buyers().y
     progress(f"training {task.target}", 0.5)
     train = labelled.at(task.grid.served)
-    served = fit_target(task.target, task.horizon_days, train, now, inputs, settings)
+    served = fit_target(task.target, task.horizon_days, train, now, purchases, inputs, settings)
     notes = tuple(dict.fromkeys((*evaluation.notes, *(f"served: {n}" for n in served.notes))))
     progress(f"training {task.target}", 1.0)
     return _Learnt(served, evaluation.model_copy(update={"notes": notes}), expected, actual)

@@ -18,6 +18,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import eigh_tridiagonal
 from scipy.optimize import minimize
 from scipy.special import betaln, digamma, expit, gammaln
 
@@ -184,7 +185,7 @@ def beta_quadrature(a: float, b: float, nodes: int = NODES) -> tuple[Vector, Vec
         j * (j + a - 1.0) * (j + b - 1.0) * (j + a + b - 2.0)
         / ((s - 1.0) * (s - 2.0) ** 2 * (s - 3.0))
     )  # fmt: skip
-    points, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(np.sqrt(square), -1))
+    points, vectors = eigh_tridiagonal(diagonal, np.sqrt(square))
     return np.maximum(points, np.finfo(float).tiny), vectors[0] ** 2
 
 
