@@ -282,17 +282,17 @@ def spoken(name: str, window_days: int, value: Any, unit: str, label: Mapping[st
 SENTIMENT = (
     survey(
         "comment_sentiment_mean_364d",
-        lambda t: t.sentiment.mean(),
+        lambda t: t.sentiment.mean() * 100,
         "feedback",
         "sentiment",
-        over(YEAR, "评价平均情感", "Mean sentiment of comments"),
+        over(YEAR, "评价平均情感得分", "Mean tone of comments"),
     ),
     survey(
         "comment_sentiment_latest_364d",
-        lambda t: t.sentiment.argmax(t.day),
+        lambda t: t.sentiment.argmax(t.day) * 100,
         "feedback",
         "sentiment",
-        over(YEAR, "最近一次评价的情感", "Sentiment of the latest comment"),
+        over(YEAR, "最近一次评价情感得分", "Tone of the latest comment"),
     ),
     survey(
         "comment_negative_share_364d",
@@ -304,9 +304,9 @@ SENTIMENT = (
     spoken(
         "interaction_sentiment_mean_182d",
         HALF_YEAR,
-        lambda t: t.sentiment.mean(),
+        lambda t: t.sentiment.mean() * 100,
         "sentiment",
-        over(HALF_YEAR, "互动内容平均情感", "Mean sentiment of messages"),
+        over(HALF_YEAR, "互动内容平均情感得分", "Mean tone of messages"),
     ),
     spoken(
         "interaction_negative_share_182d",

@@ -1,7 +1,8 @@
 """The units that features are measured in: the word that follows the number, in both languages.
 
 English words are plural; whoever writes "1 order" drops the s. A unit without a word is a bare
-number; ``currency`` and ``share`` are written as money and per cent.
+number, as where the label says what is counted ("Open complaints: 2"); ``currency`` and ``share``
+are written as money and per cent.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ UNITS: dict[str, Text] = {
     "currency": Text(zh="", en=""),
     "share": Text(zh="", en=""),
     "balance": Text(zh="", en=""),
-    "ratio": Text(zh="倍", en="times"),
-    "times": Text(zh="次", en="times"),
+    "ratio": Text(zh="倍", en=""),
+    "times": Text(zh="次", en=""),
+    "cases": Text(zh="件", en=""),
     "orders": Text(zh="单", en="orders"),
     "items": Text(zh="件", en="items"),
     "products": Text(zh="种", en="products"),
@@ -26,9 +28,9 @@ UNITS: dict[str, Text] = {
     "of_seven": Text(zh="分（满分7分）", en="out of 7"),
     "of_ten": Text(zh="分（满分10分）", en="out of 10"),
     "score_points": Text(zh="分", en="points"),
-    "sentiment": Text(zh="", en=""),
+    "sentiment": Text(zh="分（满分100分）", en="out of 100"),
     "points": Text(zh="分", en="points"),
-    "levels": Text(zh="级", en="levels"),
+    "levels": Text(zh="级", en=""),
     "followers": Text(zh="人", en="followers"),
     "percent": Text(zh="%", en="%"),
 }
@@ -40,6 +42,11 @@ MEANINGS: dict[str, Text] = {
         zh="变化：-1 停止，0 不变，1 新出现", en="a change: -1 stopped, 0 unchanged, 1 began"
     ),
     "ratio": Text(zh="倍数", en="a multiple"),
-    "sentiment": Text(zh="0 负面，0.5 中性，1 正面", en="0 negative, 0.5 neutral, 1 positive"),
+    "times": Text(zh="次数", en="how many times"),
+    "cases": Text(zh="件数", en="how many cases"),
+    "levels": Text(zh="等级", en="a level, the higher the better"),
+    "sentiment": Text(
+        zh="0 负面，50 中性，100 正面", en="out of 100: 0 displeased, 50 neutral, 100 pleased"
+    ),
 }
 """Units that a word alone does not explain, for the documentation."""
