@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
@@ -15,7 +14,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from configs.errors import TrainingError
+from configs.errors import ConfigError, TrainingError, did_you_mean
 from configs.progress import Progress
 from configs.schema import Config, SnapshotSource, Training
 from features.snapshot import snapshot_features, snapshot_matrix
@@ -26,6 +25,7 @@ from training.anchor import TargetName
 from training.baselines import Rule, figures_of, rules_in_words
 from training.boosting import fit_target
 from training.clusters import find_segments
+from training.columns import column_values
 from training.contract import DAYS_PER_MONTH, ContractValue, typical_monthly_value
 from training.dataset import Dataset, check_no_feature_tells_all
 from training.evaluate import (
@@ -42,6 +42,9 @@ from training.policy import Policy, check_guards
 Vector = NDArray[np.float64]
 FOLDS = 5
 MOST_ITERATIONS = 2_000
+LABEL = "label"
+OWN = ("customer_id", LABEL, "value_per_month")
+"""Columns that intake writes for every snapshot, beside the raw ones."""
 
 
 @dataclass(frozen=True)
@@ -63,18 +66,19 @@ def fit_contracts(config: Config, table: pa.Table, progress: Progress) -> Fitted
     """Return models of contract customers learnt from the snapshot ``table``.
 
     Raises:
-        TrainingError: the configuration names no snapshot source, no customer has the label, or
-            a feature knows the label.
+        TrainingError: the configuration names no snapshot source, or a feature knows the label.
+        ConfigError: a guard or the monthly value names a column that is no feature.
     """
     snapshot = config.sources.snapshot
     if snapshot is None:
         raise TrainingError("a snapshot table was given, but the configuration has no snapshot")
     table = table.sort_by("customer_id")
+    snapshot = listed(snapshot, table)
     features = snapshot_features(snapshot, table)
     names = [feature.name for feature in features]
     check_guards(config.policy, names)
     matrix = snapshot_matrix(features, table, day_number(snapshot.observed_on))
-    everybody = _labelled(snapshot, table, matrix)
+    everybody = Dataset(matrix, column_values(table, LABEL))
     distinct = without_duplicates(everybody, names)
     check_no_feature_tells_all(distinct, names)
     progress("cross-validation", 0.0)
@@ -231,16 +235,24 @@ def _full_value(model: ContractValue, data: Dataset) -> Vector:
     return months * np.where(np.isnan(value), model.typical_value, np.maximum(value, 0.0))
 
 
-def _labelled(snapshot: SnapshotSource, table: pa.Table, matrix: pa.Table) -> Dataset:
-    given = pc.equal(table[snapshot.label].cast(pa.string()), snapshot.positive)
-    label = np.asarray(pc.fill_null(given, False).to_numpy(), dtype=np.float64)
-    if label.sum() == 0:
-        found = sorted({str(value) for value in pc.unique(table[snapshot.label]).to_pylist()})
-        raise TrainingError(
-            f"no customer has {snapshot.label} = {snapshot.positive!r}; the column holds "
-            f"{', '.join(found[:10])}. Set sources.snapshot.positive to the value that means lost"
+def listed(snapshot: SnapshotSource, table: pa.Table) -> SnapshotSource:
+    """Return ``snapshot`` with its columns named: where none are, all that intake kept.
+
+    Raises:
+        ConfigError: the monthly value is not among the listed numbers.
+    """
+    if not (snapshot.numbers or snapshot.categories):
+        raw = table.drop_columns([name for name in OWN if name in table.column_names]).schema
+        texts = tuple(field.name for field in raw if pa.types.is_string(field.type))
+        numbers = tuple(field.name for field in raw if field.name not in texts)
+        snapshot = snapshot.model_copy(update={"numbers": numbers, "categories": texts})
+    value = snapshot.value_per_month
+    if value is not None and value not in snapshot.numbers:
+        raise ConfigError(
+            f"sources.snapshot.value_per_month is {value!r}, which is not among "
+            f"sources.snapshot.numbers; add it there: {did_you_mean(value, snapshot.numbers)}"
         )
-    return Dataset(matrix, label)
+    return snapshot
 
 
 def _assembled(

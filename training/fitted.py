@@ -24,7 +24,7 @@ Vector = NDArray[np.float64]
 __all__ = ["Fitted", "Reference", "column_values", "golden_rows", "summarise"]
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
-GOLDEN_ROWS = 50
+GOLDEN_ROWS = 2_000
 
 
 class Reference(BaseModel):
@@ -58,7 +58,8 @@ class Fitted:
         features: every feature to build for scoring.
         evaluation: figures of the models and of the simple rules.
         reference: summary of the customers at the as-of day.
-        golden: about 50 customers' features, ``churn_link`` and ``clv_link``, to check a copy by.
+        golden: features, ``churn_link`` and ``clv_link`` of up to 2,000 customers in random order:
+            the first few go with the bundle to check a copy by, all of them into pictures.
         as_of: the last day of the records the models know.
         cutoffs: target → the cutoffs that the served model learnt from.
     """
@@ -95,9 +96,9 @@ def summarise(columns: Mapping[str, Vector], tiers: NDArray[np.str_]) -> Referen
 
 
 def golden_rows(matrix: pa.Table, models: Mapping[str, Model], seed: int) -> pa.Table:
-    """Return up to 50 rows of ``matrix`` with the link score of every model beside them."""
+    """Return up to 2,000 random rows of ``matrix``, the link score of every model beside them."""
     rng = np.random.default_rng(seed)
-    rows = np.sort(rng.permutation(matrix.num_rows)[:GOLDEN_ROWS])
+    rows = rng.permutation(matrix.num_rows)[:GOLDEN_ROWS]
     golden = matrix.take(pa.array(rows))
     columns = {name: column_values(golden, name) for name in matrix.column_names[2:]}
     for target, model in models.items():
