@@ -53,6 +53,7 @@ from training.signing import pem_of, public_key_of
 if TYPE_CHECKING:
     from features.sentiment import SentimentModel
 
+GOLDEN_ROWS = 50
 GOLDEN_TOLERANCE = 1e-12
 """Largest difference of a golden link score, relative to the larger of 1 and the score."""
 CHECK_SECONDS = 300
@@ -230,8 +231,9 @@ def _files_of(fitted: Fitted, config: Config) -> dict[str, bytes]:
 
 
 def _golden_of(fitted: Fitted) -> Golden:
-    columns = {f.name: column_values(fitted.golden, f.name) for f in fitted.features}
-    links = {target: column_values(fitted.golden, f"{target}_link") for target in fitted.models}
+    rows = fitted.golden.slice(0, GOLDEN_ROWS)
+    columns = {f.name: column_values(rows, f.name) for f in fitted.features}
+    links = {target: column_values(rows, f"{target}_link") for target in fitted.models}
     return Golden(
         columns={
             name: tuple(None if np.isnan(value) else float(value) for value in values)
