@@ -14,7 +14,7 @@ from dataclasses import dataclass
 MISSING = frozenset({"", "null", "none", "nan", "nat", "na", "n/a", "#n/a", "\\n", "-", "--", "无"})
 """Texts, in lower case, that say "nothing here" in a number, a time or an id."""
 
-_NUMBER = re.compile(r"[+-]?(?:\d{1,18}(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,2})?")
+_NUMBER = re.compile(r"[+-]?(?:\d{1,18}(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:([, '\u00a0\u2009])\d{3})(?:\1\d{3})*(?:\.\d*)?")
 _SIGNS = r"(?:[¥$€£]|RMB|CNY|USD|EUR|GBP|HKD|人民币)"
 _CURRENCY = re.compile(rf"(?<![^+-])\s*{_SIGNS}\s*|\s*{_SIGNS}$", re.IGNORECASE)

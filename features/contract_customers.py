@@ -74,7 +74,7 @@ def read_snapshot(folder: Path, source: SnapshotSource) -> RawTable:
 def snapshot_rows(source: SnapshotSource, raw: RawTable) -> SnapshotRows:
     """Return the contract's columns of a whole snapshot file.
 
-    ``customer_id`` (text; the row's number where none is mapped), ``label`` (int8),
+    ``customer_id`` (text; made of the row's line where none is mapped), ``label`` (int8),
     ``value_per_month`` (float64), then numbers (float64) and categories (text).
 
     Raises:

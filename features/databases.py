@@ -45,7 +45,7 @@ def _duckdb(folder: Path, url: str, statement: str) -> Iterator[pa.Table]:
     path = folder / url.removeprefix("duckdb:///").removeprefix("duckdb://")
     try:
         with duckdb.connect(str(path), read_only=True) as connection:
-            reader = connection.execute(statement).to_arrow_reader(_ROWS)
+            reader = connection.sql(statement).to_arrow_reader(_ROWS)
             tables = [pa.Table.from_batches([batch]) for batch in reader]
             yield from tables or [reader.schema.empty_table()]
     except duckdb.Error as error:

@@ -8,10 +8,12 @@ goes on with the next line, so one forgotten quote costs one row and not the res
 from __future__ import annotations
 
 import csv
+import gc
 import gzip
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, cast
@@ -149,7 +151,8 @@ def records_of(
         fresh = _take(source, _LINES)
         at_end = len(fresh) < _LINES
         lines += fresh
-        records, used = scanner.scan(lines, position + 1, at_end)
+        with _uncollected():
+            records, used = scanner.scan(lines, position + 1, at_end)
         position += used
         lines = lines[used:]
         yield records
@@ -167,6 +170,9 @@ class _Scanner:
 
     def scan(self, lines: list[str], first_line: int, at_end: bool) -> tuple[Records, int]:
         """Return the records in ``lines`` and how many lines they used up."""
+        plain = self._one_line_each(lines, first_line)
+        if plain is not None:
+            return plain, len(lines)
         records = Records()
         start = 0
         while start < len(lines):
@@ -179,6 +185,17 @@ class _Scanner:
             records.refused.append((first_line + start, "", reason, lines[start]))
             start += 1
         return records, len(lines)
+
+    def _one_line_each(self, lines: list[str], first_line: int) -> Records | None:
+        """Return the records where every line is a whole one, as most are; else ``None``."""
+        reader, width = _reader(lines, self.layout), len(self.names)
+        try:
+            rows = list(reader)
+        except csv.Error:
+            return None
+        if len(rows) != len(lines) or any(len(row) != width for row in rows):
+            return None
+        return Records(rows, list(range(first_line, first_line + len(lines))), lines)
 
     def _run(
         self, lines: list[str], start: int, first_line: int, records: Records
@@ -216,6 +233,18 @@ def _reader(lines: Iterable[str], layout: Layout) -> Any:
     return csv.reader(
         lines, delimiter=layout.delimiter, strict=True, skipinitialspace=layout.skips_blanks
     )
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Pause the garbage collector, which would walk every row again and again as they appear."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _decoded(lines: Iterable[bytes], encoding: str) -> Iterator[str]:

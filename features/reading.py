@@ -164,7 +164,9 @@ def _delimited(
         done += sum(map(len, records.raw))
         refused = [_refusal(name, *problem) for problem in records.refused]
         rows, lines, raw = records.rows, records.lines, records.raw
-        spoilt = [row for row, text in enumerate(raw) if _is_spoilt(text)]
+        spoilt = []
+        if _is_spoilt("".join(raw)):
+            spoilt = [row for row, text in enumerate(raw) if _is_spoilt(text)]
         if spoilt:
             refused += [_spoilt(name, names, lines[row], rows[row], raw[row]) for row in spoilt]
             gone = set(spoilt)
@@ -172,9 +174,9 @@ def _delimited(
             rows = [rows[row] for row in whole_rows]
             lines = [lines[row] for row in whole_rows]
             raw = [raw[row] for row in whole_rows]
-        columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
-        table = pa.table({n: pa.array(c, pa.string()) for n, c in zip(names, columns, strict=True)})
-        table = _with_partition(table, partition)
+        columns = zip(*rows, strict=True) if rows else ([] for _ in names)
+        arrays = [pa.array(column, pa.string()) for column in columns]
+        table = _with_partition(pa.table(arrays, names=names), partition)
         refused.sort(key=lambda refusal: refusal.line)
         numbers = np.array(lines, dtype=np.int64)
         yield RawTable(name, table, numbers, raw, refused, min(done / size, 1.0))
