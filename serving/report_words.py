@@ -1,0 +1,113 @@
+"""Words of the report: metrics, rules and protocols as a manager reads them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from configs.schema import Text
+
+Form = Literal["score", "percent", "signed", "money", "times"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric's name, what it says in plain words, and how it is written."""
+
+    name: Text
+    meaning: Text
+    form: Form
+
+
+METRICS: dict[str, Metric] = {
+    "auc": Metric(
+        Text(zh="排序能力 AUC", en="Ranking (AUC)"),
+        Text(
+            zh="随机取一位流失与一位未流失客户，前者得分更高的概率；0.5 等于随机，1 为完美",
+            en="chance that a leaver scores above a stayer; 0.5 is chance, 1 perfect",
+        ),
+        "score",
+    ),
+    "brier": Metric(
+        Text(zh="概率误差 Brier", en="Brier score"),
+        Text(
+            zh="概率与结果之差的平方均值，越低越好",
+            en="mean squared error of probabilities; lower is better",
+        ),
+        "score",
+    ),
+    "ece15": Metric(
+        Text(zh="校准误差", en="Calibration error"),
+        Text(
+            zh="预测概率与实际比例的平均差距，越低越好",
+            en="mean gap between predicted and actual rates; lower is better",
+        ),
+        "percent",
+    ),
+    "top_decile_lift": Metric(
+        Text(zh="前10%提升", en="Top-decile lift"),
+        Text(
+            zh="得分最高的10%客户中，流失率是平均的几倍",
+            en="churn rate of the top tenth over the average",
+        ),
+        "times",
+    ),
+    "ngini": Metric(
+        Text(zh="价值排序", en="Value ranking"),
+        Text(
+            zh="归一化基尼系数：0 等于随机，1 为完美", en="normalised Gini: 0 is chance, 1 perfect"
+        ),
+        "score",
+    ),
+    "mae": Metric(
+        Text(zh="平均绝对误差", en="Mean absolute error"),
+        Text(zh="每位客户的平均误差，越低越好", en="mean error per customer; lower is better"),
+        "money",
+    ),
+    "bias": Metric(
+        Text(zh="总量偏差", en="Bias of the total"),
+        Text(
+            zh="预测总额与实际总额之差，越接近零越好",
+            en="predicted over actual total, less one; nearer zero is better",
+        ),
+        "signed",
+    ),
+    "dmape": Metric(
+        Text(zh="分档误差", en="Decile error"),
+        Text(
+            zh="按预测分十档，各档均值误差的平均，越低越好",
+            en="mean error of the means of ten bins; lower is better",
+        ),
+        "percent",
+    ),
+}
+
+RULES: dict[str, Text] = {
+    "recency": Text(zh="距最近购买的天数", en="Days since last purchase"),
+    "no_purchase_rule": Text(zh="若干天未购即流失", en="No purchase for so long"),
+    "rfm": Text(zh="RFM 评分", en="RFM score"),
+    "purchase_model": Text(zh="仅购买模型", en="Purchase model alone"),
+    "spend_rate": Text(zh="历史消费速度", en="Spend rate so far"),
+    "last_period": Text(zh="上期消费重现", en="Last period repeats"),
+    "base_rate": Text(zh="人人取平均", en="Same for everybody"),
+    "logistic_regression": Text(zh="逻辑回归", en="Logistic regression"),
+    "full_value": Text(zh="假设无人流失", en="As if nobody left"),
+}
+
+PROTOCOLS: dict[str, Text] = {
+    "out_of_time": Text(
+        zh="在训练之后的时段上衡量：模型从未见过这些天",
+        en="measured on later days that the model never saw",
+    ),
+    "cross_validated": Text(
+        zh="交叉验证：每位客户由未见过他的模型评分",
+        en="cross-validated: each customer scored by a model that never saw them",
+    ),
+    "none": Text(zh="尚无法衡量", en="not measurable yet"),
+}
+
+OBJECTIVES: dict[str, Text] = {
+    "revenue": Text(zh="收入", en="revenue"),
+    "margin": Text(zh="毛利", en="margin"),
+    "retention": Text(zh="客户保留", en="retention"),
+}
