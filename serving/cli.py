@@ -136,7 +136,6 @@ def simulate(
     Example: echelon simulate --customers 5000 --seed 7 --out var/simulated
     """
     from features.simulator import simulate as write_company
-
     from serving.console_output import steps
 
     with steps() as progress:
@@ -162,7 +161,6 @@ def intake(
     """
     from features.intake import take_in
     from features.report import show
-
     from serving.console_output import console, steps
 
     loaded = _config(config)
@@ -177,10 +175,9 @@ def train(config: ConfigPath = None) -> None:
 
     Example: echelon train -c configs/demo.yaml
     """
-    from training.evaluate import show
-
     from serving.console_output import console, steps
     from serving.pipeline import train as train_models
+    from training.results import show
 
     loaded = _config(config)
     with steps() as progress:
@@ -230,9 +227,8 @@ def history(
 
     Example: echelon history --at 2030-01-01 -c configs/demo.yaml
     """
-    from training.registry import history as promotions
-
     from serving.console_output import show_history
+    from training.registry import history as promotions
 
     show_history(promotions(_config(config), at))
 

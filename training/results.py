@@ -1,0 +1,95 @@
+"""How good the models are, for the terminal: the model's figures beside every simple rule's."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text as Line
+
+from configs.schema import Language, Text
+from training.evaluate import HIGHER_IS_BETTER, Evaluation, TargetEvaluation
+
+SHOWN = {
+    "churn": ("auc", "brier", "log_loss", "ece15", "top_decile_lift"),
+    "clv": ("ngini", "mae", "rmse", "dmape", "bias", "top10"),
+}
+NAMES: dict[str, Text] = {
+    "model": Text(zh="模型", en="model"),
+    "recency": Text(zh="最近购买(近度)", en="recency"),
+    "no_purchase_rule": Text(zh="未购规则", en="no-purchase rule"),
+    "rfm": Text(zh="RFM 分组", en="RFM groups"),
+    "purchase_model": Text(zh="仅购买模型", en="purchase model alone"),
+    "spend_rate": Text(zh="历史消费速度", en="spend rate"),
+    "last_period": Text(zh="上期消费", en="last period's spend"),
+    "base_rate": Text(zh="人人相同", en="the same for everybody"),
+    "logistic_regression": Text(zh="逻辑回归", en="logistic regression"),
+    "full_value": Text(zh="假设无人流失", en="as if nobody left"),
+}
+TITLES: dict[str, Text] = {
+    "churn": Text(zh="流失(未来{days}天)", en="Churn, {days} days ahead"),
+    "clv": Text(zh="客户终身价值(未来{days}天)", en="Lifetime value, {days} days ahead"),
+}
+MEASURED: dict[str, Text] = {
+    "out_of_time": Text(
+        zh="在{cutoff}评估，{n}位客户；此日之后的结果未参与训练",
+        en="graded at {cutoff} on {n} customers; nothing after that day was trained on",
+    ),
+    "cross_validated": Text(
+        zh="五折交叉验证，{n}位客户", en="five-fold cross-validation on {n} customers"
+    ),
+    "none": Text(
+        zh="尚无可评估的时段：训练之后还没有完整的预测期",
+        en="not graded: no horizon has closed after training",
+    ),
+}
+RULE = Text(zh="方法", en="method")
+BETTER = Text(
+    zh="箭头指向更好的方向；粗体为该列最佳", en="arrows: better; bold: the best of its column"
+)
+
+
+def show(evaluation: Evaluation, language: Language) -> RenderableType:
+    """Return the figures of every target as rich renders them in a terminal."""
+    return Group(*(_shown(one, language) for one in evaluation.targets.values()))
+
+
+def _shown(evaluation: TargetEvaluation, language: Language) -> RenderableType:
+    title = TITLES[evaluation.target][language].format(days=evaluation.horizon_days)
+    measured = MEASURED[evaluation.protocol][language].format(
+        cutoff=evaluation.cutoff, n=f"{evaluation.n:,}"
+    )
+    if evaluation.protocol == "none":
+        return Line(f"{title}: {measured}")
+    table = Table(title=f"{title}\n{measured}", title_justify="left", caption=BETTER[language])
+    table.add_column(RULE[language])
+    for metric in SHOWN[evaluation.target]:
+        table.add_column(f"{metric} {_arrow(metric)}", justify="right")
+    for method, figures in {"model": evaluation.model, **evaluation.baselines}.items():
+        name = NAMES[method][language] if method in NAMES else method
+        table.add_row(name, *_cells(evaluation, figures))
+    return table
+
+
+def _arrow(metric: str) -> str:
+    if metric == "bias":
+        return "→0"
+    return "↑" if metric in HIGHER_IS_BETTER else "↓"
+
+
+def _cells(evaluation: TargetEvaluation, figures: dict[str, float]) -> list[str]:
+    return [_cell(evaluation, metric, figures.get(metric)) for metric in SHOWN[evaluation.target]]
+
+
+def _cell(evaluation: TargetEvaluation, metric: str, value: float | None) -> str:
+    if value is None:
+        return "–"
+    shown = f"{value:,.1f}" if abs(value) >= 10 else f"{value:.3f}"
+    return f"[bold]{shown}[/]" if value == _best(evaluation, metric) else shown
+
+
+def _best(evaluation: TargetEvaluation, metric: str) -> float:
+    everyone = [evaluation.model, *evaluation.baselines.values()]
+    known = [figures[metric] for figures in everyone if metric in figures]
+    if metric == "bias":
+        return min(known, key=abs)
+    return max(known) if metric in HIGHER_IS_BETTER else min(known)
