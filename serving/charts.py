@@ -15,7 +15,7 @@ from markupsafe import Markup
 from configs.schema import Text
 
 WIDTH, HEIGHT = 460, 280
-LEFT, RIGHT, TOP, BOTTOM = 50, 14, 14, 44
+LEFT, RIGHT, TOP, BOTTOM = 50, 24, 26, 44
 Point = tuple[float, float]
 
 
@@ -85,7 +85,7 @@ def frame(
         drawn += label(axes.x(value), HEIGHT - BOTTOM + 17, shown)
     drawn += line(f"M{LEFT} {HEIGHT - BOTTOM}H{WIDTH - RIGHT}", "axis")
     drawn += words((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 7, x_title, style="title")
-    return drawn + words(LEFT + 3, TOP + 6, y_title, "start", "title")
+    return drawn + words(LEFT, TOP - 12, y_title, "start", "title")
 
 
 def histogram(counts: Sequence[int], band_of: Callable[[float], str], about: Text) -> Markup:

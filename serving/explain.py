@@ -13,7 +13,7 @@ from rich.text import Text as Line
 
 from configs.schema import Language, Text
 from serving.answers import Answer
-from serving.numbers import money, number, percent, signed
+from serving.numbers import money, percent, signed
 from training.lifecycle import STAGES
 
 BAR_CELLS = 16
@@ -46,9 +46,7 @@ FALLBACKS: dict[str, Text] = {
         zh="尚无购买记录，按同类客户的平均水平估计",
         en="no purchase yet: the average of such customers",
     ),
-    "rules_only": Text(
-        zh="客户太少，仅按规则估计", en="too few customers for a model: rules only"
-    ),
+    "rules_only": Text(zh="客户太少，仅按规则估计", en="too few customers for a model: rules only"),
 }
 
 
@@ -182,7 +180,7 @@ def _way(answer: Answer, target: str, language: Language) -> str:
 def _points(points: float, answer: Answer, target: str, language: Language) -> str:
     if target == "clv":
         return signed(money(abs(points), answer["clv"]["currency"], language), points)
-    return signed(f"{number(round(abs(points), 1), language)}{_unit(language)}", round(points, 1))
+    return signed(f"{abs(points):.1f}{_unit(language)}", round(points, 1))
 
 
 def _unit(language: Language) -> str:

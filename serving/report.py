@@ -112,7 +112,7 @@ def _environment(currency: str) -> Environment:
         "delta": _in_both(lambda x, language: signed(money(abs(x), currency, language), x)),
         "pct": lambda share, digits=0: "–" if share is None else percent(share, "en", digits),
         "num": lambda x: "–" if x is None else number(x, "en"),
-        "points": lambda x: signed(number(round(abs(x), 1), "en"), round(x, 1)),
+        "points": lambda x: signed(f"{abs(x):.1f}", round(x, 1)),
         "figure": lambda x, metric: _figure(x, metric, currency),
     }
     return environment
