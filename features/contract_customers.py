@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -170,19 +171,20 @@ def _chosen(
     if source.numbers or source.categories:
         return source.numbers, source.categories, ()
     taken = {source.customer_id, source.label, *source.leave_out_columns}
-    numbers, categories, notes = [], [], []
+    numbers, categories, rest = inferred_columns(table, taken, source.source.decimal)
+    left = "is left out: neither numbers nor at most 30 categories"
+    return numbers, categories, tuple(f"{name} {left}" for name in rest)
+
+
+def inferred_columns(
+    table: pa.Table, taken: Collection[str | None], decimal: str = "."
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Return which columns hold numbers, which categories (at most 30), and which neither."""
+    found: dict[str | None, list[str]] = {"number": [], "category": [], None: []}
     for name in table.column_names:
-        if name in taken:
-            continue
-        column = table[name].combine_chunks()
-        kind = _kind(column, source.source.decimal)
-        if kind == "number":
-            numbers.append(name)
-        elif kind == "category":
-            categories.append(name)
-        else:
-            notes.append(f"{name} is left out: neither numbers nor at most 30 categories")
-    return tuple(numbers), tuple(categories), tuple(notes)
+        if name not in taken:
+            found[_kind(table[name].combine_chunks(), decimal)].append(name)
+    return tuple(found["number"]), tuple(found["category"]), tuple(found[None])
 
 
 def _kind(column: pa.Array, decimal: str) -> str | None:

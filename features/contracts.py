@@ -216,7 +216,7 @@ INTERACTIONS = Table(
             "text",
             "互动类型",
             default="visit",
-            names=("type", "event", "action", "类型", "互动类别"),
+            names=("type", "event", "action", "activity", "类型", "互动类别"),
         ),
         Column("direction", "text", "方向", names=("inbound", "outbound", "呼入呼出")),
         Column("duration_seconds", "number", "时长(秒)", names=("duration", "length", "时长")),

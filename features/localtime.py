@@ -14,6 +14,7 @@ import numpy as np
 
 DAY = 86_400_000_000
 HOUR = 3_600_000_000
+UTC = ZoneInfo("UTC")
 _QUARTER = 900_000_000
 _EPOCH = dt.datetime(1970, 1, 1)
 
