@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 
 import pytest
+import yaml
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,3 +27,31 @@ def echelon_data() -> Path:
     if not folder:
         pytest.skip("ECHELON_DATA is not set: it names the folder of public data sets")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def small_company(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the configuration of a company of 500, gone the whole way; made once for all workers.
+
+    Its store is shared: read it, never change it.
+    """
+    from configs.load import load, shipped
+    from features.simulator import simulate
+    from serving.pipeline import run
+
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    root, path = shared / "small_company", shared / "small_company.yaml"
+    with (shared / "small_company.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            simulate(500, seed=5, out=root / "exports", days=1000)
+            given = yaml.safe_load(shipped("demo.yaml").read_text(encoding="utf-8"))
+            given |= {"data": str(root / "exports"), "stores": {"root": str(root / "store")}}
+            given |= {"clv": {"horizon_days": 182}, "training": {"threads": 1}}
+            draft = shared / "small_company.draft.yaml"
+            draft.write_text(yaml.safe_dump(given, allow_unicode=True), encoding="utf-8")
+            run(load(draft, {}))
+            draft.rename(path)
+    return path
