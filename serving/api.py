@@ -29,24 +29,11 @@ from configs.schema import Config
 from serving.current import Current
 from serving.gate import DOCUMENT, TRACE_ID, App, Gate, Rules
 from serving.meters import Meters
-from serving.openapi import PAGE, PAGE_POLICY, openapi
+from serving.openapi import PAGE, PAGE_POLICY, ROUTES, openapi
 from serving.predictions import by_ids, by_records
 from serving.problems import ProblemError, encoded, of_status
 from serving.requests import read
 from serving.served import Served, open_served
-
-ROUTES = {
-    "/v1/predictions": ("POST",),
-    "/v1/models/current": ("GET", "HEAD"),
-    "/livez": ("GET", "HEAD"),
-    "/healthz": ("GET", "HEAD"),
-    "/readyz": ("GET", "HEAD"),
-    "/metrics": ("GET", "HEAD"),
-    "/docs.json": ("GET", "HEAD"),
-    "/": ("GET", "HEAD"),
-    "/static_content/*": ("GET", "HEAD"),
-}
-"""Every address and its methods; the gate answers for all others."""
 
 ANSWERS_AT_ONCE = 64
 ANSWER_SECONDS = 30
@@ -73,7 +60,7 @@ class GatedService(bentoml.Service[Any]):
         """Return the ASGI app that serves ``config``, not ready before ``current`` is."""
         meters = Meters(bentoml.metrics)
         self.current = Current(
-            config.stores.publications, lambda folder: open_served(config, folder), meters.loaded
+            config.stores.publications, partial(open_served, config), meters.loaded
         )
         self.mount_asgi_app(routes(config, self.current, meters), name="v1")
         rules = Rules(ROUTES, config.serving.allowed_hosts, config.serving.request_bytes)
@@ -104,7 +91,6 @@ service = GatedService(
 def routes(config: Config, current: Current[Served], meters: Meters) -> Starlette:
     """Return the app with the routes of the contract, answering from ``current``."""
     one_at_a_time = CapacityLimiter(1)
-    described = openapi(config)
 
     async def predictions(request: Request) -> Response:
         asked = read(request.scope[DOCUMENT], config.serving.rows_per_request)
@@ -122,7 +108,7 @@ def routes(config: Config, current: Current[Served], meters: Meters) -> Starlett
         return Response(_served(current).description, media_type="application/json")
 
     async def document(request: Request) -> Response:
-        return JSONResponse(described)
+        return JSONResponse(openapi(config, _served(current).as_of))
 
     async def page(request: Request) -> Response:
         return HTMLResponse(PAGE, headers={"content-security-policy": PAGE_POLICY})

@@ -34,14 +34,15 @@ class Current(Generic[T]):
 
     Args:
         store: folder whose pointer names the live generation.
-        open_generation: checks and opens a generation; slow, run beside the answers.
+        open_generation: checks and opens a generation, given what is served so far; slow, run
+            beside the answers.
         on_change: told the name of a generation and whether it is now served.
     """
 
     def __init__(
         self,
         store: Path,
-        open_generation: Callable[[Path], T],
+        open_generation: Callable[[Path, T | None], T],
         on_change: Callable[[str, bool], None] = lambda name, is_served: None,
     ) -> None:
         self._store = store
@@ -59,7 +60,7 @@ class Current(Generic[T]):
         if folder is None or folder.name == self._name or self._failed_lately(folder.name):
             return
         try:
-            served = self._open(folder)
+            served = self._open(folder, self.served)
         except UNUSABLE as error:
             self._failed = (folder.name, time.monotonic())
             logger.error("publication %s is not served: %s", folder.name, error)

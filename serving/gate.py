@@ -8,6 +8,7 @@ problem document. The parsed body is handed on in ``scope[DOCUMENT]``: it is par
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import math
@@ -32,6 +33,9 @@ SAFE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no
 
 PASSED = frozenset({*range(200, 300), 304})
 """Statuses that leave as they are; 304 answers a browser that has the page already."""
+
+DISCARDED_BODIES = 10
+"""How many times the largest body is read and thrown away before a connection is cut."""
 
 logger = logging.getLogger("echelon.gate")
 _TRACE = re.compile(r"[A-Za-z0-9-]{8,64}")
@@ -75,14 +79,16 @@ class Gate:
         trace_id = _trace_id(scope)
         scope[TRACE_ID] = trace_id
         outlet = _Outlet(send, trace_id, self.on_problem)
+        incoming = _Incoming(receive, self.rules)
         try:
             check_head(scope, self.rules)
             if scope["method"] == "POST":
-                body = await _body(receive, self.rules)
+                body = await incoming.body()
                 scope[DOCUMENT] = strict_json(body)
                 receive = _replay(body, receive)
             await self.app(scope, receive, outlet.send)
         except ProblemError as problem:
+            await incoming.discard()
             await outlet.refuse(problem)
         except Exception as error:  # noqa: BLE001  the outermost frame: the client gets a document
             logger.error("trace %s: %s", trace_id, _where(error))
@@ -170,25 +176,46 @@ def _too_large(rules: Rules) -> ProblemError:
     return ProblemError("body-too-large", detail, headers={"Connection": "close"})
 
 
-async def _body(receive: Receive, rules: Rules) -> bytes:
-    """Return the whole body, counting its bytes as they come, chunked or not."""
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(rules.body_seconds):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ProblemError("malformed-request", "The connection closed early.")
-                chunks.append(message.get("body", b""))
-                size += len(chunks[-1])
-                if size > rules.body_bytes:
-                    raise _too_large(rules)
-                if not message.get("more_body", False):
-                    return b"".join(chunks)
-    except TimeoutError as error:
-        detail = f"Send the whole body within {rules.body_seconds:g} seconds."
-        raise ProblemError("body-too-slow", detail, headers={"Connection": "close"}) from error
+class _Incoming:
+    """The body of a request, its bytes counted as they come, chunked or not."""
+
+    def __init__(self, receive: Receive, rules: Rules) -> None:
+        self._receive = receive
+        self._rules = rules
+        self._is_whole = False
+
+    async def body(self) -> bytes:
+        """Return the whole body."""
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(self._rules.body_seconds):
+                while not self._is_whole:
+                    chunks.append(await self._chunk())
+                    size += len(chunks[-1])
+                    if size > self._rules.body_bytes:
+                        raise _too_large(self._rules)
+        except TimeoutError as error:
+            self._is_whole = True
+            detail = f"Send the whole body within {self._rules.body_seconds:g} seconds."
+            raise ProblemError("body-too-slow", detail, headers={"Connection": "close"}) from error
+        return b"".join(chunks)
+
+    async def discard(self) -> None:
+        """Read on for a while: a client that still sends would not see why it is refused."""
+        size = 0
+        with contextlib.suppress(TimeoutError, ProblemError):
+            async with asyncio.timeout(self._rules.body_seconds):
+                while not self._is_whole and size < DISCARDED_BODIES * self._rules.body_bytes:
+                    size += len(await self._chunk())
+
+    async def _chunk(self) -> bytes:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self._is_whole = True
+            raise ProblemError("malformed-request", "The connection closed early.")
+        self._is_whole = not message.get("more_body", False)
+        return bytes(message.get("body", b""))
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -19,7 +19,7 @@ from features.contracts import TABLES, Table
 from features.sources import day_number
 from features.vocabulary import SCALES
 from serving.requests import Closed
-from serving.rules import local_day, local_moment
+from serving.rules import local_day
 
 Row = dict[str, Any]
 
@@ -28,8 +28,10 @@ def record_tables(records: Closed, zone: ZoneInfo) -> dict[str, pa.Table]:
     """Return the tables that ``records`` hold, in the layout of ``features/contracts.py``.
 
     Args:
-        records: rows as they were sent; moments with an offset become local ones of ``zone``.
+        records: rows as they were sent; moments without an offset are local ones of ``zone``.
         zone: the company's time zone.
+
+    Moments are kept in UTC and days in local time, as in the records store.
     """
     return {
         name: pa.Table.from_pylist(
@@ -45,18 +47,27 @@ def customers_of(tables: Mapping[str, pa.Table]) -> pa.Table:
     return pa.table({"customer_id": pc.unique(named)})
 
 
-def _row(table: Table, sent: Closed, zone: ZoneInfo) -> Row:
-    row = {
-        column.name: local_moment(getattr(sent, column.name, None), zone)
-        for column in table.columns
-    }
+def _row(table: Table, sent: Any, zone: ZoneInfo) -> Row:
+    row = {column.name: _in_utc(getattr(sent, column.name, None), zone) for column in table.columns}
     for column in table.columns:
         if row[column.name] is None:
             row[column.name] = column.default
-    day, recorded = local_day(row[table.time], zone), local_day(row.get("recorded_at"), zone)
+    day = local_day(getattr(sent, table.time), zone)
+    recorded = local_day(getattr(sent, "recorded_at", None), zone)
     row["day"] = None if day is None else day_number(day)
     row["known_day"] = row["day"] if recorded is None else max(row["day"], day_number(recorded))
+    if table.name == "interactions":
+        resolved = local_day(sent.resolved_at, zone)
+        row["resolved_day"] = None if resolved is None else day_number(resolved)
     return row | FURTHER.get(table.name, _nothing)(row)
+
+
+def _in_utc(value: Any, zone: ZoneInfo) -> Any:
+    """Return a moment as the records store keeps it, in UTC; anything else as it is."""
+    if not isinstance(value, dt.datetime):
+        return value
+    placed = value if value.tzinfo is not None else value.replace(tzinfo=zone)
+    return placed.astimezone(dt.UTC).replace(tzinfo=None)
 
 
 def _nothing(row: Row) -> Row:
@@ -71,11 +82,10 @@ def _of_transaction(row: Row) -> Row:
 
 
 def _of_interaction(row: Row) -> Row:
-    resolved = row["resolved_at"]
+    start = row["occurred_at"]
     return {
-        "response_hours": _hours(row["occurred_at"], row["responded_at"]),
-        "resolution_hours": _hours(row["occurred_at"], resolved),
-        "resolved_day": None if resolved is None else day_number(resolved.date()),
+        "response_hours": _hours(start, row["responded_at"]),
+        "resolution_hours": _hours(start, row["resolved_at"]),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any
@@ -13,59 +14,60 @@ from serving import problems
 from serving.replies import ModelReply, Predictions, Problem
 from serving.requests import PredictionRequest
 
+ROUTES = {
+    "/v1/predictions": ("POST",),
+    "/v1/models/current": ("GET", "HEAD"),
+    "/livez": ("GET", "HEAD"),
+    "/healthz": ("GET", "HEAD"),
+    "/readyz": ("GET", "HEAD"),
+    "/metrics": ("GET", "HEAD"),
+    "/docs.json": ("GET", "HEAD"),
+    "/": ("GET", "HEAD"),
+    "/static_content/*": ("GET", "HEAD"),
+}
+"""Every address and its methods; the gate answers for all others."""
+
 REFERENCE = "#/components/schemas/{model}"
 
-EXAMPLES: dict[str, dict[str, Any]] = {
-    "by_id": {
-        "summary": "Two customers from the live publication",
-        "value": {"customer_ids": ["C0001", "C0002"]},
-    },
-    "by_records": {
-        "summary": "A customer's own records, scored now",
-        "value": {
-            "records": {
-                "customers": [{"customer_id": "N1", "signed_up_on": "2011-01-05"}],
-                "transactions": [
-                    {
-                        "customer_id": "N1",
-                        "occurred_at": "2011-02-03T10:15:00",
-                        "amount": 128.5,
-                        "order_id": "O-1",
-                        "category": "tea",
-                    },
-                    {
-                        "customer_id": "N1",
-                        "occurred_at": "2011-03-11",
-                        "amount": 64.0,
-                        "order_id": "O-2",
-                        "category": "tea",
-                    },
-                ],
-                "interactions": [
-                    {
-                        "customer_id": "N1",
-                        "occurred_at": "2011-03-12T09:00:00+08:00",
-                        "kind": "complaint",
-                        "channel": "phone",
-                    }
-                ],
-                "satisfaction": [
-                    {
-                        "customer_id": "N1",
-                        "occurred_at": "2011-03-13",
-                        "instrument": "csat",
-                        "score": 2,
-                    }
-                ],
-            }
+
+def examples(as_of: dt.date) -> dict[str, dict[str, Any]]:
+    """Return requests that a publication of ``as_of`` answers with 200; tests send each of them."""
+
+    def ago(days: int) -> str:
+        return (as_of - dt.timedelta(days=days)).isoformat()
+
+    orders = [
+        {"occurred_at": f"{ago(75)}T10:15:00", "amount": 128.5, "order_id": "O-1"},
+        {"occurred_at": ago(20), "amount": 64.0, "order_id": "O-2", "category": "tea"},
+        {"occurred_at": ago(9), "amount": 64.0, "order_id": "O-2", "kind": "refund"},
+    ]
+    complaint = {"occurred_at": f"{ago(18)}T09:00:00+08:00", "kind": "complaint"}
+    survey = {"occurred_at": ago(17), "instrument": "csat", "score": 2, "comment": "Too slow"}
+    followers = {"observed_at": ago(30), "name": "followers", "value": 1200}
+    new = {"customer_id": "N1"}
+    records = {
+        "as_of": as_of.isoformat(),
+        "customers": [new | {"signed_up_on": ago(90)}],
+        "transactions": [new | order for order in orders],
+        "interactions": [new | complaint | {"channel": "phone"}],
+        "satisfaction": [new | survey],
+        "attributes": [new | followers],
+    }
+    return {
+        "by_id": {
+            "summary": "Customers of the live publication",
+            "value": {"customer_ids": ["C0000001", "C0000002"]},
         },
-    },
-    "without_history": {
-        "summary": "A customer of whom nothing is known yet",
-        "value": {"records": {"customers": [{"customer_id": "N2"}]}},
-    },
-}
-"""Requests that any publication answers with 200; tests send every one of them."""
+        "by_records": {
+            "summary": "A customer's own records, scored now",
+            "value": {"records": records},
+        },
+        "without_history": {
+            "summary": "A customer of whom nothing is known yet",
+            "value": {"records": {"customers": [{"customer_id": "N2"}]}},
+        },
+    }
+
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Echelon</title>
@@ -83,8 +85,8 @@ PAGE_POLICY = (
 )
 
 
-def openapi(config: Config) -> dict[str, Any]:
-    """Return the OpenAPI document, with the limits that ``config`` sets."""
+def openapi(config: Config, as_of: dt.date) -> dict[str, Any]:
+    """Return the OpenAPI document: the limits of ``config``, examples for the day ``as_of``."""
     models = (PredictionRequest, Predictions, ModelReply, Problem)
     _, schemas = models_json_schema(
         [(model, "validation") for model in models], ref_template=REFERENCE
@@ -105,7 +107,7 @@ def openapi(config: Config) -> dict[str, Any]:
             {"name": "predictions", "description": "Scores of customers"},
             {"name": "operation", "description": "What is served, and how it is"},
         ],
-        "paths": _paths(),
+        "paths": _paths(examples(as_of)),
         "components": {"schemas": schemas["$defs"]},
     }
 
@@ -119,7 +121,7 @@ def _about(config: Config) -> str:
     )
 
 
-def _paths() -> dict[str, Any]:
+def _paths(examples: dict[str, Any]) -> dict[str, Any]:
     return {
         "/v1/predictions": {
             "post": {
@@ -136,7 +138,7 @@ def _paths() -> dict[str, Any]:
                     "content": {
                         "application/json": {
                             "schema": _reference("PredictionRequest"),
-                            "examples": EXAMPLES,
+                            "examples": examples,
                         }
                     },
                 },

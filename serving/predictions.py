@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 
 from serving.problems import FieldError, ProblemError, pointer
-from serving.requests import Closed, invalid
+from serving.requests import ROWS, Closed, invalid
 from serving.rules import check_rows
 from serving.served import Served, as_text
 
@@ -57,6 +57,8 @@ def by_records(served: Served, records: Closed, today: dt.date) -> str:
         remedy = f"Send a day on or before {latest}."
         raise invalid([FieldError("/records/as_of", "is still to come", remedy)])
     check_rows(records, as_of, served.zone)
+    if not any(getattr(records, table) for table in ROWS):
+        raise invalid([FieldError("/records", "names no customer", "Send a row of any table.")])
     return _body(served.texts_by_records(records, as_of), "[]")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -42,8 +42,22 @@ def check_rows(records: Closed, as_of: dt.date, zone: ZoneInfo) -> None:
             *RULES.get(table, _nothing)(values, zone),
         )
     ]
+    errors += _of_repeated(getattr(records, "customers", ()))
     if errors:
         raise invalid(errors)
+
+
+def _of_repeated(customers: Sequence[Any]) -> list[FieldError]:
+    first: dict[str, int] = {}
+    return [
+        FieldError(
+            pointer(("records", "customers", row, "customer_id")),
+            "stands twice",
+            "Send one row per customer.",
+        )
+        for row, customer in enumerate(customers)
+        if first.setdefault(customer.customer_id, row) != row
+    ]
 
 
 def local_day(value: dt.date | dt.datetime | None, zone: ZoneInfo) -> dt.date | None:
@@ -52,14 +66,8 @@ def local_day(value: dt.date | dt.datetime | None, zone: ZoneInfo) -> dt.date | 
     >>> local_day(dt.datetime(2026, 1, 1, 20, tzinfo=dt.UTC), ZoneInfo("Asia/Shanghai"))
     datetime.date(2026, 1, 2)
     """
-    local = local_moment(value, zone)
-    return local.date() if isinstance(local, dt.datetime) else local
-
-
-def local_moment(value: Any, zone: ZoneInfo) -> Any:
-    """Return a moment that has an offset as local time of ``zone``; anything else as it is."""
-    if isinstance(value, dt.datetime) and value.tzinfo is not None:
-        return value.astimezone(zone).replace(tzinfo=None)
+    if isinstance(value, dt.datetime):
+        return (value if value.tzinfo is None else value.astimezone(zone)).date()
     return value
 
 

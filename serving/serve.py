@@ -17,7 +17,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from configs.errors import ServiceError
+from configs.errors import PublicationError, ServiceError
+from configs.files import live_generation
 from configs.schema import Config
 
 EXAMPLE_PATH = "/v1/predictions"
@@ -42,6 +43,7 @@ def serve(
     """
     address = (host or config.serving.host, port or config.serving.port)
     listener = listen(*address)
+    require_publication(config.stores.publications)
     with tempfile.TemporaryDirectory(prefix="echelon-serve-") as folder:
         settle(Path(folder))
         run(config, config_path, listener)
@@ -79,6 +81,19 @@ def _is_loopback(address: str) -> bool:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
         return False
+
+
+def require_publication(store: Path) -> None:
+    """Check that there is something to serve, before anything heavy is imported.
+
+    Raises:
+        PublicationError: nothing is published yet.
+    """
+    if live_generation(store) is None:
+        raise PublicationError(
+            f"nothing is published in {store} yet. Run `echelon run`, or `echelon score` when a "
+            "model is promoted already"
+        )
 
 
 def settle(folder: Path) -> None:

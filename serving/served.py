@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from configs.errors import ModelError
 from configs.schema import Config
 from features.catalogue import by_name
 from features.prepared import PreparedBuild
@@ -24,15 +25,12 @@ from features.units import UNITS
 from serving.answers import answers
 from serving.description import described
 from serving.live import customers_of, in_order, record_tables
-from serving.publication import SCORES_FILE, Publication, open_publication
+from serving.publication import FEATURES_FILE, SCORES_FILE, Publication, open_publication
 from serving.reasons import Reasoner
 from serving.requests import Closed
 from serving.scorer import PREVIOUS, Scorer, previous_of
 from training.bundle import Bundle, check_in_child, read_bundle
 from training.signing import public_key
-
-BUNDLES = "bundles"
-"""Folder of the store that holds the bundle of each registered version."""
 
 MatrixOf = Callable[[Mapping[str, pa.Table], int, pa.Table], pa.Table]
 """From record tables, a cutoff and the customers asked for to their features."""
@@ -95,8 +93,7 @@ class Served:
             return self.publication.before(customer_ids)
         if as_of < self.as_of:
             return PREVIOUS.empty_table()
-        wanted = pc.field("customer_id").isin(pa.array(customer_ids, pa.string()))
-        return previous_of(pq.read_table(self.publication.folder / SCORES_FILE, filters=wanted))
+        return previous_of(rows_of(self.publication, SCORES_FILE, customer_ids))
 
 
 def as_text(answer: Any) -> str:
@@ -104,29 +101,82 @@ def as_text(answer: Any) -> str:
     return json.dumps(answer, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def open_served(config: Config, folder: Path) -> Served:
-    """Return the publication in ``folder`` with its models, after all of it has been checked.
+def open_served(config: Config, folder: Path, before: Served | None = None) -> Served:
+    """Return the publication in ``folder`` with the models that made it, all of it checked.
 
-    The bundle is first loaded in a child process against its golden predictions, since damaged
-    model text ends the process that reads it.
+    Args:
+        config: the company and its stores.
+        folder: a publication.
+        before: what is served so far; its models are kept where they made this one too.
 
     Raises:
         PublicationError: the publication is damaged.
-        ModelError: its bundle is missing, damaged, not signed, or does not predict as it should.
+        ModelError: its bundle is missing, damaged, not signed, or predicts something else.
     """
     publication = open_publication(folder)
     publication.check()
-    path = config.stores.root / BUNDLES / publication.manifest.terms.model
-    key = public_key(config.stores.keys)
-    check_in_child(path, key)
-    bundle = read_bundle(path, key)
-    scorer = Scorer(bundle, config.lifecycle, publication.population)
-    reasoner = Reasoner(scorer, config.currency, UNITS, config.serving.reasons)
-    build = None if config.sources.snapshot is not None else feature_build(config, bundle)
+    if before is not None and before.publication.manifest.terms == publication.manifest.terms:
+        reasoner = _reasoner(publication, before.bundle, config)
+        if gives_again(publication, reasoner):
+            return replace(before, publication=publication, reasoner=reasoner)
+    bundle = bundle_of(publication, config)
+    build = None if config.sources.snapshot is not None else feature_build(bundle)
+    reasoner = _reasoner(publication, bundle, config)
     return Served(publication, bundle, reasoner, build, ZoneInfo(config.timezone))
 
 
-def feature_build(config: Config, bundle: Bundle) -> MatrixOf:
+def bundle_of(publication: Publication, config: Config) -> Bundle:
+    """Return the bundle that made ``publication``.
+
+    Copies of bundles are named by version and digest; the one that gives the published scores
+    again is taken. Each is first loaded in a child process against its golden predictions, since
+    damaged model text ends the process that reads it.
+
+    Raises:
+        ModelError: no copy is there, none can be used, or none gives the published scores.
+    """
+    version = publication.manifest.terms.model
+    key = public_key(config.stores.keys)
+    problems = []
+    for path in sorted(config.stores.bundles.glob(f"{version}-*"), reverse=True):
+        try:
+            check_in_child(path, key)
+            bundle = read_bundle(path, key)
+        except ModelError as error:
+            problems.append(str(error))
+        else:
+            if gives_again(publication, _reasoner(publication, bundle, config)):
+                return bundle
+            problems.append(f"{path} does not give the scores that are published")
+    told = "; ".join(problems) or f"there is no copy of it in {config.stores.bundles}"
+    raise ModelError(
+        f"model {version}, which made publication {publication.manifest.id}, cannot be used: "
+        f"{told}. Run `echelon score` to publish with the champion again"
+    )
+
+
+def gives_again(publication: Publication, reasoner: Reasoner) -> bool:
+    """Return whether the models give the scores of three published customers, to the bit."""
+    customer_ids = publication.examples(3)
+    published = rows_of(publication, SCORES_FILE, customer_ids)
+    matrix = rows_of(publication, FEATURES_FILE, customer_ids)
+    if not set(reasoner.scorer.inputs) <= set(matrix.column_names):
+        return False
+    return reasoner.scorer.score(matrix, publication.before(customer_ids)).equals(published)
+
+
+def rows_of(publication: Publication, file: str, customer_ids: Sequence[str]) -> pa.Table:
+    """Return the rows of these customers from one of the publication's tables."""
+    wanted = pc.field("customer_id").isin(pa.array(customer_ids, pa.string()))
+    return pq.read_table(publication.folder / file, filters=wanted)
+
+
+def _reasoner(publication: Publication, bundle: Bundle, config: Config) -> Reasoner:
+    scorer = Scorer(bundle, config.lifecycle, publication.population)
+    return Reasoner(scorer, publication.manifest.terms.currency, UNITS, config.serving.reasons)
+
+
+def feature_build(bundle: Bundle) -> MatrixOf:
     """Return the build of the bundle's features from record tables, written as SQL once.
 
     Raises:

@@ -11,7 +11,7 @@ import pytest
 
 from features.contracts import TABLES
 from serving.live import customers_of, in_order, record_tables
-from serving.openapi import EXAMPLES
+from serving.openapi import examples
 from serving.problems import ProblemError
 from serving.requests import count_rows, read
 from serving.rules import check_rows
@@ -61,7 +61,14 @@ def test_a_moment_with_an_offset_counts_on_its_local_day():
     late = order(occurred_at=f"{ON_DAY}T20:00:00Z")
     made = tables(transactions=[late])["transactions"]
     assert made["day"].to_pylist() == [DAY + 1]
-    assert made["occurred_at"][0].as_py().hour == 4
+
+
+def test_moments_are_kept_in_utc_whether_sent_with_an_offset_or_local():
+    same = [order(occurred_at=f"{ON_DAY}T{text}") for text in ("02:00:00Z", "10:00:00")]
+    made = tables(transactions=same)["transactions"]
+    assert made["occurred_at"][0] == made["occurred_at"][1]
+    assert made["occurred_at"][0].as_py().hour == 2
+    assert made["day"].to_pylist() == [DAY, DAY]
 
 
 def test_a_column_left_out_or_null_has_its_default():
@@ -111,9 +118,11 @@ def test_rows_follow_the_order_asked():
     assert in_order(matrix, ["c", "a", "b"])["x"].to_pylist() == [3.0, 1.0, 2.0]
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_every_example_of_the_document_is_a_good_request(name):
-    assert read(EXAMPLES[name]["value"], 1000)
+@pytest.mark.parametrize("example", examples(dt.date(2026, 6, 30)).values())
+def test_every_example_of_the_document_is_a_good_request(example):
+    asked = read(example["value"], 1000)
+    if asked.records is not None:
+        check_rows(asked.records, dt.date(2026, 6, 30), SHANGHAI)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,581 @@
+"""The endpoint as an application meets it: the real service, on a port, over a real publication."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from configs.errors import ModelError, PublicationError, ServiceError
+from configs.files import live_generation, make_live
+from configs.load import load
+from configs.schema import Config
+from features.contracts import TABLES
+from features.intake import take_in
+from features.simulator import simulate
+from features.sources import open_engine, open_records
+from serving.current import Current
+from serving.openapi import ROUTES
+from serving.problems import KINDS
+from serving.publication import Publication, open_live
+from serving.publish import publish
+from serving.replies import ModelReply, Predictions, Problem
+from serving.serve import listen
+from serving.served import bundle_of, open_served
+from training.bundle import read_bundle, write_bundle
+from training.fit import fit
+from training.signing import signing_key
+
+END = dt.date(2026, 6, 30)
+DEMO = Path("configs/demo.yaml")
+SMALL = {
+    "snapshots": {"count": 1, "year_back": False},
+    "churn": {"horizon_days": 60},
+    "clv": {"horizon_days": 90},
+    "training": {"trees": {"count": 20, "minimum_rows_per_leaf": 20}},
+    "policy": {"minimum_stay_days": 28},
+}
+READY_SECONDS = 60
+PREDICT = "/v1/predictions"
+
+
+@dataclass(frozen=True)
+class Company:
+    """A small simulated company with a live publication."""
+
+    config: Config
+    path: Path
+    records: Path
+
+    @property
+    def publication(self) -> Publication:
+        return open_live(self.config.stores.publications)
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory) -> Company:
+    """Simulate, take in, fit, and publish two days, four weeks apart: the second has a past."""
+    root = tmp_path_factory.mktemp("company")
+    simulate(300, 7, root / "raw", 500, END, False, "parquet")
+    given = yaml.safe_load(DEMO.read_text(encoding="utf-8"))
+    given |= SMALL | {"data": str(root / "raw"), "stores": {"root": str(root / "store")}}
+    path = root / "company.yaml"
+    path.write_text(yaml.safe_dump(given, allow_unicode=True), encoding="utf-8")
+    config = load(path, {})
+    take_in(config, lambda step, share: None)
+    records = live_generation(config.stores.records)
+    assert records is not None
+    fitted = fit(config, open_records(open_engine(config.engine), records))
+    key = signing_key(config.stores.keys)
+    folder = config.stores.bundles / "1-0123456789ab"
+    write_bundle(fitted, folder, key, {}, config)
+    bundle = read_bundle(folder, key.public_key())
+    earlier = config.model_copy(update={"as_of": END - dt.timedelta(days=28)})
+    publish(earlier, bundle, "1", records)
+    publish(config.model_copy(update={"as_of": END}), bundle, "1", records)
+    return Company(config, path, records)
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class Running:
+    """A service in a process of its own."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def wait_until_ready(self) -> None:
+        for _ in range(READY_SECONDS * 10):
+            if self.process.poll() is not None:
+                break
+            try:
+                if httpx.get(self.url + "/readyz", timeout=30).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.1)
+        raise AssertionError(self.log.read_text())
+
+
+def start(company: Company, log: Path, command: list[str]) -> Running:
+    port = free_port()
+    command = [part.format(port=port, config=company.path) for part in command]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("ECHELON_")}
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *command], stdout=out, stderr=out, env=environment
+        )
+    running = Running(f"http://127.0.0.1:{port}", process, log)
+    try:
+        running.wait_until_ready()
+    except AssertionError:
+        process.kill()
+        process.wait()
+        raise
+    return running
+
+
+ECHELON_SERVE = ["serving.cli", "serve", "-c", "{config}", "--port", "{port}"]
+BENTOML_SERVE = [
+    *("bentoml", "serve", "serving.api:service", "--arg", "config={config}"),
+    *("--host", "127.0.0.1", "--port", "{port}"),
+]
+
+
+@pytest.fixture(scope="module")
+def running(company, tmp_path_factory) -> Iterator[Running]:
+    """Start `echelon serve` once; at the end, Ctrl-C must stop it cleanly."""
+    service = start(company, tmp_path_factory.mktemp("serve") / "log", ECHELON_SERVE)
+    yield service
+    service.process.send_signal(signal.SIGINT)
+    assert service.process.wait(20) == 130
+    assert "Traceback" not in service.log.read_text()
+    assert "\x1b[" not in service.log.read_text()
+
+
+@pytest.fixture(scope="module")
+def client(running) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=running.url, timeout=60) as client:
+        yield client
+
+
+def ask(client: httpx.Client, document: Any) -> httpx.Response:
+    return client.post(PREDICT, json=document)
+
+
+def answers(client: httpx.Client, document: Any) -> list[dict[str, Any]]:
+    response = ask(client, document)
+    assert response.status_code == 200, response.text
+    Predictions.model_validate_json(response.text)
+    return list(response.json()["predictions"])
+
+
+def refusal(response: httpx.Response) -> Problem:
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = Problem.model_validate_json(response.text)
+    assert problem.status == response.status_code == KINDS[problem.code].status
+    assert problem.trace_id == response.headers["x-request-id"]
+    return problem
+
+
+def as_json(value: Any) -> Any:
+    """Return dates and the store's moments, which are in UTC, as ISO text."""
+    zone = "Z" if isinstance(value, dt.datetime) else ""
+    return value.isoformat() + zone if isinstance(value, dt.date) else value
+
+
+def raw_records(company: Company, customer_ids: list[str], as_of: dt.date) -> dict[str, Any]:
+    """Return the customers' rows of the records store as a client would send them."""
+    cutoff = (as_of - dt.date(1970, 1, 1)).days
+    records: dict[str, Any] = {"as_of": as_of.isoformat()}
+    for name, contract in TABLES.items():
+        table = pq.read_table(company.records / f"{name}.parquet")
+        table = table.filter(pc.field("customer_id").isin(customer_ids))
+        known = pc.fill_null(pc.less_equal(table["known_day"], cutoff), name == "customers")
+        sent = [c.name for c in contract.columns if (name, c.name) != ("attributes", "number")]
+        rows = table.filter(known).select(sent).to_pylist()
+        records[name] = [
+            {key: as_json(value) for key, value in row.items() if value is not None} for row in rows
+        ]
+    return records
+
+
+def test_an_id_is_answered_as_it_was_published(client, company):
+    customer_id = company.publication.examples(1)[0]
+    (answer,) = answers(client, {"customer_ids": [customer_id]})
+    assert answer == company.publication.customer(customer_id)
+
+
+def test_raw_records_give_what_is_published_to_the_last_bit(client, company):
+    publication = company.publication
+    held = publication.scores().filter(pc.field("previous_tier").is_valid())["customer_id"]
+    chosen = [*publication.examples(5), *held.to_pylist()[:20:2]]
+    for customer_id in dict.fromkeys(chosen):
+        records = raw_records(company, [customer_id], END)
+        response = ask(client, {"records": records})
+        assert response.status_code == 200, response.text
+        (published,) = publication.find_texts([customer_id]).values()
+        assert response.text == f'{{"predictions":[{published}],"not_found":[]}}'
+
+
+def test_raw_customers_are_scored_alike_alone_and_together_in_the_order_sent(client, company):
+    customer_ids = company.publication.examples(3)
+    records = raw_records(company, customer_ids, END)
+    records["customers"].sort(key=lambda row: row["customer_id"], reverse=True)
+    together = answers(client, {"records": records})
+    assert [one["customer_id"] for one in together] == sorted(customer_ids, reverse=True)
+    assert all(one == company.publication.customer(one["customer_id"]) for one in together)
+
+
+def test_rows_that_came_later_do_not_change_an_earlier_day(client, company):
+    customer_id = company.publication.examples(1)[0]
+    earlier = company.publication.earlier()
+    assert earlier is not None
+    records = raw_records(company, [customer_id], earlier.manifest.as_of)
+    (answer,) = answers(client, {"records": records})
+    published = earlier.customer(customer_id)
+    for part in ("as_of", "clv", "lifecycle", "segment"):
+        assert answer[part] == published[part]
+    assert answer["churn"]["probability"] == published["churn"]["probability"]
+
+
+def test_ids_are_answered_in_the_order_asked_and_unknown_ones_listed(client, company):
+    first, second = company.publication.examples(2)
+    response = ask(client, {"customer_ids": [second, "nobody", first, second]})
+    body = Predictions.model_validate_json(response.text)
+    assert [one.customer_id for one in body.predictions] == [second, first, second]
+    assert [(one.customer_id, one.pointer) for one in body.not_found] == [
+        ("nobody", "/customer_ids/1")
+    ]
+
+
+def test_one_unknown_customer_is_a_404_that_does_not_repeat_the_id(client):
+    response = ask(client, {"customer_ids": ["ada@example.org"]})
+    problem = refusal(response)
+    assert (problem.status, problem.code) == (404, "unknown-customer")
+    assert problem.errors[0].pointer == "/customer_ids/0"
+    assert "ada" not in response.text
+
+
+def test_a_customer_without_history_gets_an_answer_that_says_so(client):
+    (answer,) = answers(client, {"records": {"customers": [{"customer_id": "new"}]}})
+    assert answer["confidence"]["fallback"] == "no_purchases"
+    assert 0 <= answer["churn"]["probability"] <= 1
+    assert answer["tier"]["code"]
+
+
+def test_text_in_any_script_and_quotes_come_through_in_ids(client):
+    name = '客户"\\é 1'
+    (answer,) = answers(client, {"records": {"customers": [{"customer_id": name}]}})
+    assert answer["customer_id"] == name
+
+
+def sale(**more: Any) -> dict[str, Any]:
+    return {"customer_id": "a", "occurred_at": "2026-06-01", "amount": 10} | more
+
+
+@pytest.mark.parametrize(
+    ("document", "status", "pointer"),
+    [
+        ({"records": {"transactions": [sale(secret4711="x")]}}, 422,
+         "/records/transactions/0/secret4711"),
+        ({"records": {"transactions": [sale(amount="secret4711")]}}, 422,
+         "/records/transactions/0/amount"),
+        ({"records": {"transactions": [sale(occurred_at="2026-07-01")]}}, 422,
+         "/records/transactions/0/occurred_at"),
+        ({"records": {"as_of": "2199-01-01", "transactions": [sale()]}}, 422, "/records/as_of"),
+        ({"records": {"transactions": [sale(kind="secret4711")]}}, 422,
+         "/records/transactions/0/kind"),
+        ({"customer_ids": ["a"], "reasons": 3}, 422, "/reasons"),
+        ({"customer_ids": ["a"] * 1001}, 413, None),
+        ({"records": {}}, 422, "/records"),
+        ({"records": {"customers": [{"customer_id": "a"}] * 2}}, 422,
+         "/records/customers/1/customer_id"),
+    ],
+)  # fmt: skip
+def test_a_wrong_request_is_refused_where_it_is_wrong(client, document, status, pointer):
+    response = ask(client, document)
+    problem = refusal(response)
+    assert problem.status == status
+    assert [error.pointer for error in problem.errors] == ([] if pointer is None else [pointer])
+    assert "secret4711" not in response.text.replace("/0/secret4711", "")
+
+
+def test_nan_is_refused_with_its_place(client):
+    body = b'{"records": {"transactions": [{"customer_id": "a", "amount": NaN}]}}'
+    problem = refusal(
+        client.post(PREDICT, content=body, headers={"content-type": "application/json"})
+    )
+    assert (problem.status, problem.errors[0].pointer) == (400, "/records/transactions/0/amount")
+
+
+def test_a_malformed_multipart_body_is_a_415_and_no_500(client):
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    assert refusal(client.post(PREDICT, content=b"--x\r\nbroken", headers=headers)).status == 415
+
+
+def test_a_chunked_body_over_the_limit_is_cut_off(client):
+    chunks = (b" " * 65_536 for _ in range(100))
+    headers = {"content-type": "application/json"}
+    try:
+        response = client.post(PREDICT, content=chunks, headers=headers)
+    except httpx.WriteError:
+        return
+    assert refusal(response).code == "body-too-large"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "code"),
+    [
+        ("GET", "/nowhere", "unknown-route"),
+        ("GET", "/schema.json", "unknown-route"),
+        ("GET", "/static_content/missing.js", "unknown-route"),
+        ("GET", PREDICT, "method-not-allowed"),
+        ("DELETE", "/v1/models/current", "method-not-allowed"),
+        ("POST", "/livez", "method-not-allowed"),
+    ],
+)
+def test_what_the_framework_would_refuse_is_a_problem_document(client, method, path, code):
+    assert refusal(client.request(method, path)).code == code
+
+
+def test_a_foreign_host_is_refused(client):
+    problem = refusal(client.get("/livez", headers={"host": "evil.example"}))
+    assert problem.code == "host-not-allowed"
+
+
+def test_liveness_readiness_and_metrics_answer(client, company):
+    ask(client, {"customer_ids": company.publication.examples(1)})
+    assert client.get("/livez").status_code == client.get("/readyz").status_code == 200
+    metrics = client.get("/metrics").text
+    for line in (
+        'echelon_publication_loads_total{outcome="served"}',
+        'echelon_predictions_total{asked_by="ids"}',
+        "echelon_publication_loaded_timestamp_seconds",
+        'bentoml_service_request_total{endpoint="/v1/predictions"',
+    ):
+        assert line in metrics
+    assert "nowhere" not in metrics
+
+
+def test_the_served_model_is_described_whole(client, company):
+    body = client.get("/v1/models/current").text
+    model = ModelReply.model_validate_json(body)
+    assert model.versions.model == "1"
+    assert model.as_of == END
+    assert [tier.code for tier in model.tiers] == ["vip", "potential", "general", "low"]
+    assert {"churn", "clv"} == set(model.evaluation)
+    used = [feature for feature in model.features if feature.used_by]
+    assert used
+    assert all(feature.label.zh and feature.label.en for feature in model.features)
+
+
+def references(part: Any) -> Iterator[str]:
+    if isinstance(part, dict):
+        yield from (value for key, value in part.items() if key == "$ref")
+        part = list(part.values())
+    if isinstance(part, list):
+        for inner in part:
+            yield from references(inner)
+
+
+def test_the_openapi_document_points_nowhere_in_vain_and_names_every_route(client):
+    document = client.get("/docs.json").json()
+    assert document["openapi"] == "3.1.0"
+    for reference in set(references(document)):
+        found = document
+        for key in reference.removeprefix("#/").split("/"):
+            found = found[key]
+    described = {path: tuple(m.upper() for m in ways) for path, ways in document["paths"].items()}
+    shown = {path for path in ROUTES if path not in ("/", "/healthz", "/static_content/*")}
+    assert set(described) == shown
+    assert all(set(ways) <= set(ROUTES[path]) for path, ways in described.items())
+
+
+def test_every_example_of_the_document_is_answered(client):
+    document = client.get("/docs.json").json()
+    content = document["paths"][PREDICT]["post"]["requestBody"]["content"]["application/json"]
+    assert len(content["examples"]) == 3
+    for example in content["examples"].values():
+        assert ask(client, example["value"]).status_code == 200
+
+
+def test_the_page_loads_nothing_from_elsewhere(client):
+    page = client.get("/")
+    assert "http" not in page.text
+    for asset in re.findall(r'(?:src|href)="\./([^"]+)"', page.text):
+        assert client.get(f"/{asset}").status_code == 200
+
+
+def test_the_guide_explains_every_problem_and_its_commands_run(client, running, company):
+    guide = Path("docs/api.md").read_text(encoding="utf-8")
+    assert all(f"`{code}`" in guide for code in KINDS)
+    commands = re.findall(r"```sh\n(curl .*?)```", guide, flags=re.DOTALL)
+    assert len(commands) >= 3
+    for command in commands:
+        command = command.replace("http://127.0.0.1:3000", running.url)
+        made = subprocess.run(["bash", "-c", command], capture_output=True, check=True, timeout=60)
+        assert "urn:echelon:problem" not in made.stdout.decode(), command
+        assert made.stdout.strip()
+
+
+def test_mlflow_and_shap_stay_out_of_the_serving_process(company, tmp_path):
+    script = """
+import asyncio, sys
+from pathlib import Path
+from configs.load import load
+from serving.serve import settle
+settle(Path(sys.argv[2]))
+from serving.api import service
+from serving.publication import open_live
+from serving.served import open_served
+import httpx
+config = load(Path(sys.argv[1]), {})
+app = service.for_config(config)
+folder = open_live(config.stores.publications).folder
+service.current.take_up(folder.name, open_served(config, folder))
+async def ask():
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        body = {"records": {"customers": [{"customer_id": "a"}]}}
+        print((await client.post("/v1/predictions", json=body)).status_code)
+asyncio.run(ask())
+print([name for name in ("mlflow", "shap", "matplotlib", "pyspark") if name in sys.modules])
+"""
+    command = [sys.executable, "-c", script, str(company.path), str(tmp_path)]
+    made = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert made.stdout.split("\n")[:2] == ["200", "[]"], made.stderr
+
+
+def test_a_new_publication_is_taken_up_whole_while_requests_are_answered(client, company):
+    store = company.config.stores.publications
+    late = company.publication
+    early = late.earlier()
+    assert early is not None
+    customer_ids = early.examples(5)
+    seen: list[set[str]] = []
+    stop = threading.Event()
+
+    def hammer() -> None:
+        with httpx.Client(base_url=client.base_url, timeout=60) as other:
+            while not stop.is_set():
+                found = answers(other, {"customer_ids": customer_ids})
+                seen.append({one["as_of"] for one in found})
+
+    thread = threading.Thread(target=hammer)
+    thread.start()
+    try:
+        make_live(store, early.folder.name)
+        wait_for(client, early.manifest.as_of)
+    finally:
+        stop.set()
+        thread.join()
+        make_live(store, late.folder.name)
+    wait_for(client, late.manifest.as_of)
+    assert all(len(days) == 1 for days in seen)
+    assert {str(early.manifest.as_of)} in seen
+
+
+def wait_for(client: httpx.Client, as_of: dt.date) -> None:
+    for _ in range(300):
+        if client.get("/v1/models/current").json()["as_of"] == as_of.isoformat():
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"the publication of {as_of} was not taken up")
+
+
+def test_a_damaged_publication_leaves_the_one_before_in_place(client, company):
+    store = company.config.stores.publications
+    good = company.publication
+    bad = store / "99999999-damaged"
+    shutil.copytree(good.folder, bad)
+    (bad / "lookup.sqlite").write_bytes(b"damaged")
+    failed = 'echelon_publication_loads_total{outcome="failed"}'
+    try:
+        make_live(store, bad.name)
+        for _ in range(100):
+            if failed in client.get("/metrics").text:
+                break
+            time.sleep(0.1)
+        assert failed in client.get("/metrics").text
+        assert client.get("/readyz").status_code == 200
+        assert answers(client, {"customer_ids": good.examples(1)})
+    finally:
+        make_live(store, good.folder.name)
+        shutil.rmtree(bad)
+
+
+def test_an_altered_bundle_is_refused_before_it_is_served(company, tmp_path):
+    root = tmp_path / "store"
+    shutil.copytree(company.config.stores.root, root)
+    stores = company.config.stores.model_copy(update={"root": root})
+    config = company.config.model_copy(update={"stores": stores})
+    publication = open_live(stores.publications)
+    model = next(stores.bundles.glob("1-*")) / "churn.txt"
+    model.write_text(model.read_text().replace("leaf_value=0", "leaf_value=1"))
+    with pytest.raises(ModelError, match=r"churn\.txt was altered"):
+        bundle_of(publication, config)
+    shutil.rmtree(model.parent)
+    with pytest.raises(ModelError, match="there is no copy of it"):
+        open_served(config, publication.folder)
+
+
+def test_a_generation_that_fails_is_left_alone_for_a_while_and_a_new_one_is_not(tmp_path):
+    opened: list[str] = []
+
+    def open_generation(folder: Path, before: str | None) -> str:
+        opened.append(folder.name)
+        if folder.name == "bad":
+            raise PublicationError("damaged")
+        return folder.name
+
+    for name in ("good", "bad", "better"):
+        (tmp_path / name).mkdir()
+    current = Current(tmp_path, open_generation)
+    current.refresh()
+    assert current.served is None
+    for name, served in (("good", "good"), ("bad", "good"), ("bad", "good"), ("better", "better")):
+        make_live(tmp_path, name)
+        current.refresh()
+        assert current.served == served
+    assert opened == ["good", "bad", "better"]
+
+
+def test_a_port_that_is_taken_and_a_foreign_address_are_told():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(ServiceError, match=f"port {port} on .* cannot be had"):
+            listen("127.0.0.1", port)
+    with pytest.raises(ServiceError, match="listens on this machine alone"):
+        listen("0.0.0.0", port)
+
+
+def test_without_a_publication_the_service_says_what_to_run_and_does_not_start(tmp_path):
+    path = tmp_path / "empty.yaml"
+    path.write_text(f"stores: {{root: {tmp_path / 'store'}}}\n")
+    command = [sys.executable, "-m", "serving.cli", "serve", "-c", str(path)]
+    made = subprocess.run(
+        [*command, "--port", str(free_port())], capture_output=True, text=True, timeout=60
+    )
+    assert made.returncode == PublicationError.exit_code
+    assert "nothing is published" in made.stderr
+    assert "echelon run" in made.stderr
+
+
+@pytest.mark.slow
+def test_bentoml_serves_it_too(company, tmp_path):
+    service = start(company, tmp_path / "log", BENTOML_SERVE)
+    try:
+        with httpx.Client(base_url=service.url, timeout=60) as client:
+            customer_id = company.publication.examples(1)[0]
+            (answer,) = answers(client, {"customer_ids": [customer_id]})
+            assert answer == company.publication.customer(customer_id)
+            assert refusal(client.get("/nowhere")).status == 404
+    finally:
+        service.process.terminate()
+        service.process.wait(30)
