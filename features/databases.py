@@ -32,7 +32,7 @@ def read_database(folder: Path, url: str, query: str) -> Iterator[RawTable]:
     for table in batches:
         lines = np.arange(position + 1, position + 1 + len(table), dtype=np.int64)
         position += len(table)
-        yield RawTable(name, table, lines)
+        yield RawTable(name, table, lines, header=tuple(table.column_names))
 
 
 def _is_duckdb(url: str) -> bool:

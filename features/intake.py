@@ -31,7 +31,14 @@ from features.contract_customers import SnapshotRows, read_snapshot, snapshot_ro
 from features.contracts import TABLES
 from features.databases import read_database
 from features.mapping import Mapper, Rows, mapper_of, wanted_columns, whole_record
-from features.reading import RawTable, read_files
+from features.mending import (
+    Mends,
+    mended_rows,
+    read_mends,
+    with_first_fingerprints,
+    write_mends,
+)
+from features.reading import RawTable, Refusal, read_files
 from features.report import IntakeReport, TableReport
 from features.sources import date_of, day_number, open_engine
 from features.staging import Staging
@@ -72,7 +79,8 @@ def take_in(config: Config, progress: Progress | None = None, retry: bool = Fals
     Args:
         config: the configuration.
         progress: told of each step.
-        retry: take in rows mended in the quarantine files.
+        retry: take in the rows whose ``raw`` text was mended in the quarantine files; the mends
+            are kept in ``quarantine/mended`` and used by every later intake.
 
     Raises:
         RecordsError: a source is missing or mapped wrongly, or no transaction can be accepted.
@@ -84,13 +92,14 @@ def take_in(config: Config, progress: Progress | None = None, retry: bool = Fals
         )
     config.stores.root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".intake-", dir=config.stores.root) as draft:
-        return _Intake(config, Path(draft), progress).run()
+        return _Intake(config, Path(draft), progress, retry).run()
 
 
 class _Intake:
     """One run: holds the draft folder, the engine and the clock."""
 
-    def __init__(self, config: Config, draft: Path, progress: Progress) -> None:
+    def __init__(self, config: Config, draft: Path, progress: Progress, retry: bool) -> None:
+        self.retry = retry
         self.config = config
         self.draft = draft
         self.progress = progress
@@ -103,6 +112,8 @@ class _Intake:
 
     def run(self) -> IntakeReport:
         snapshot = self.config.sources.snapshot
+        if snapshot is not None and self.retry:
+            raise RecordsError("a snapshot is one file: mend it there and run `echelon intake`")
         if snapshot is not None:
             tally, rows = self._snapshot(snapshot)
             return self._published(self._contract_report(tally, rows, snapshot), ["snapshot"])
@@ -129,12 +140,20 @@ class _Intake:
         attributes = tuple(dict.fromkeys(a for source in sources for a in source.attributes))
         schema = TABLES[name].arrow_schema(attributes)
         staging, tally = Staging(self.draft, name, schema), Tally()
+        mends = read_mends(*self._mending_files(name), self.retry)
         for number, source in enumerate(sources):
             mapper = mapper_of(name, source, self.zone, self.config.data)
             for raw in self._raw_tables(mapper):
-                share = (number + raw.share) / len(sources)
-                self.progress(f"reading {name}", share)
-                self._take(raw, mapper, number, staging, tally)
+                self.progress(f"reading {name}", (number + raw.share) / len(sources))
+                tally.read += _rows_in(raw, mapper)
+                refusals = self._take(raw, mapper, number, staging, tally)
+                rest, mended = mended_rows(raw, refusals, _applicable(mends, mapper))
+                tally.quarantined += staging.refuse(rest)
+                if mended is not None:
+                    tally.repaired["mended"] += len(mended.lines)
+                    again = self._take(mended, mapper, number, staging, tally)
+                    tally.quarantined += staging.refuse(with_first_fingerprints(again, refusals))
+        write_mends(self.draft / f"{name}.mended", mends)
         self._finish(name, staging, tally, ("customer_id", "day"))
         return tally
 
@@ -161,22 +180,26 @@ class _Intake:
             whole = whole_record(mapper.table, source)
             yield from read_files(self.config.data, source, wanted, whole)
 
+    def _mending_files(self, name: str) -> tuple[Path, Path]:
+        """Return the files of the mends kept of table ``name`` and of its refused rows."""
+        folder = self.config.stores.quarantine
+        return folder / "mended" / f"{name}.csv", folder / f"{name}.csv"
+
     def _take(
         self, raw: RawTable, mapper: Mapper, number: int, staging: Staging, tally: Tally
-    ) -> None:
-        read = len(raw.lines) * (len(mapper.source.unpivot.columns) if mapper.source.unpivot else 1)
-        tally.read += read + len(raw.refused)
-        tally.quarantined += staging.refuse(raw.refused)
+    ) -> list[Refusal]:
+        """Stage what can be accepted of ``raw`` and return what cannot."""
+        refusals = list(raw.refused)
         raw, left_out = mapper.prepared(raw)
         tally.left_out += left_out
         rows = Rows.of(raw)
         table = contract_table(rows, mapper, self.clock)
         good = ~rows.refused
-        tally.quarantined += staging.refuse(rows.refusals())
         for what, mask in rows.repaired:
             tally.repaired[what] += int((mask & good).sum())
         self._accept(rows, table, good, mapper, number, staging)
         tally.accepted += int(good.sum())
+        return [*refusals, *rows.refusals()]
 
     def _accept(
         self,
@@ -253,6 +276,10 @@ class _Intake:
         for name in names:
             with written_whole(stores.quarantine / f"{name}.csv") as target:
                 os.replace(self.draft / f"{name}.csv", target)
+            kept = self.draft / f"{name}.mended"
+            if kept.is_file():
+                with written_whole(stores.quarantine / "mended" / f"{name}.csv") as target:
+                    os.replace(kept, target)
         for stale in stores.quarantine.glob("*.csv"):
             if stale.stem not in names:
                 stale.unlink()
@@ -263,6 +290,16 @@ class _Intake:
                 write_text(folder / "report.json", report.model_dump_json(indent=2) + "\n")
         make_live(stores.records, report.generation)
         return report
+
+
+def _rows_in(raw: RawTable, mapper: Mapper) -> int:
+    unpivot = mapper.source.unpivot
+    return len(raw.lines) * (len(unpivot.columns) if unpivot else 1) + len(raw.refused)
+
+
+def _applicable(mends: Mends, mapper: Mapper) -> Mends:
+    """Return the mends; none for an unpivoted source, whose lines are several rows each."""
+    return mends if mapper.source.unpivot is None else Mends({})
 
 
 def _table_report(tally: Tally, about: Description, as_of: dt.date | None) -> TableReport:

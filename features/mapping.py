@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -177,7 +177,7 @@ class Mapper:
         """Return the rows meant for Echelon, joined and unpivoted, and how many are not."""
         require_columns(raw.source, raw.table.column_names, wanted_columns(self.source))
         if self.lookup is not None:
-            raw = _replaced(raw, self.lookup.added_to(raw.table))
+            raw = replace(raw, table=self.lookup.added_to(raw.table))
         out = self._left_out(raw.table)
         raw, count = _without(raw, out)
         if self.source.unpivot is None:
@@ -375,11 +375,6 @@ def _with(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
     return table.append_column(name, values)
 
 
-def _replaced(raw: RawTable, table: pa.Table) -> RawTable:
-    text = raw.text if raw.text is not None else None
-    return RawTable(raw.source, table, raw.lines, text, raw.refused)
-
-
 def _without(raw: RawTable, out: np.ndarray) -> tuple[RawTable, int]:
     count = int(out.sum())
     if count == 0:
@@ -389,7 +384,7 @@ def _without(raw: RawTable, out: np.ndarray) -> tuple[RawTable, int]:
     if raw.text is not None:
         text = [line for line, keep in zip(raw.text, kept.tolist(), strict=True) if keep]
     table = raw.table.filter(pa.array(kept))
-    return RawTable(raw.source, table, raw.lines[kept], text, raw.refused), count
+    return replace(raw, table=table, lines=raw.lines[kept], text=text), count
 
 
 def _unpivoted(raw: RawTable, columns: tuple[str, ...]) -> RawTable:
@@ -402,4 +397,4 @@ def _unpivoted(raw: RawTable, columns: tuple[str, ...]) -> RawTable:
     table = _with(table, "name", pa.array(list(columns) * rows, pa.string()))
     table = _with(table, "value", values.take(pa.array(order)).combine_chunks())
     text = None if raw.text is None else [raw.text[row] for row in where.tolist()]
-    return RawTable(raw.source, table, raw.lines[where], text, raw.refused)
+    return replace(raw, table=table, lines=raw.lines[where], text=text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from configs.schema import Language, Text
 
-COLUMNS = ("source", "line", "column", "reason", "message", "raw")
+COLUMNS = ("source", "line", "column", "reason", "message", "raw", "fingerprint")
 """Columns of ``quarantine/<table>.csv``."""
 
 REASONS: dict[str, Text] = {

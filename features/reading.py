@@ -40,6 +40,8 @@ class Refusal:
     reason: str
     raw: str
     value: str = ""
+    fingerprint: str = ""
+    """What tells its original text, where ``raw`` is a mended one."""
 
 
 @dataclass
@@ -53,6 +55,9 @@ class RawTable:
         text: the raw text of each row of a delimited file.
         refused: rows that could not be read.
         share: how much of the source has been read with this, from 0 to 1.
+        header: the file's own columns, in the order of its text.
+        delimiter: what separates them in the text.
+        partition: values that the file's folders give every row.
     """
 
     source: str
@@ -61,12 +66,16 @@ class RawTable:
     text: list[str] | None = None
     refused: list[Refusal] = field(default_factory=list)
     share: float = 0.0
+    header: tuple[str, ...] = ()
+    delimiter: str = ","
+    partition: dict[str, str] = field(default_factory=dict)
 
     def raw_texts(self, rows: np.ndarray) -> list[str]:
         """Return the raw text of ``rows`` (positions): the line, or the values as CSV."""
         if self.text is not None:
             return [self.text[row].rstrip("\r\n") for row in rows.tolist()]
-        return joined_text(self.table.take(pa.array(rows))).to_pylist()
+        own = self.table.select(list(self.header)) if self.header else self.table
+        return joined_text(own.take(pa.array(rows))).to_pylist()
 
 
 def read_files(
@@ -179,7 +188,9 @@ def _delimited(
         table = _with_partition(pa.table(arrays, names=names), partition)
         refused.sort(key=lambda refusal: refusal.line)
         numbers = np.array(lines, dtype=np.int64)
-        yield RawTable(name, table, numbers, raw, refused, min(done / size, 1.0))
+        share = min(done / size, 1.0)
+        mark = layout.delimiter
+        yield RawTable(name, table, numbers, raw, refused, share, tuple(names), mark, partition)
 
 
 def _parquet(path: Path, name: str, partition: dict[str, str]) -> Iterator[RawTable]:
@@ -191,7 +202,8 @@ def _parquet(path: Path, name: str, partition: dict[str, str]) -> Iterator[RawTa
             lines = np.arange(position + 1, position + 1 + len(table), dtype=np.int64)
             position += len(table)
             share = position / max(file.metadata.num_rows, 1)
-            yield RawTable(name, table, lines, share=share)
+            header = tuple(table.column_names)
+            yield RawTable(name, table, lines, share=share, header=header)
         if position == 0:
             empty = _with_partition(file.schema_arrow.empty_table(), partition)
             yield RawTable(name, empty, np.zeros(0, dtype=np.int64))

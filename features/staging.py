@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from configs.schema import Language
+from features.mending import fingerprint
 from features.quarantine import COLUMNS, message
 from features.reading import Refusal
 
@@ -43,6 +44,7 @@ _REFUSED = pa.schema(
         ("reason", pa.string()),
         ("value", pa.string()),
         ("raw", pa.string()),
+        ("fingerprint", pa.string()),
     ]
 )
 
@@ -87,7 +89,10 @@ class Staging:
     def refuse(self, refusals: Iterable[Refusal]) -> Counter[str]:
         """Stage refused rows and return how many there are by reason."""
         rows = [
-            (self._order(r.source), r.source, r.line, r.column, r.reason, r.value, r.raw)
+            (
+                *(self._order(r.source), r.source, r.line, r.column, r.reason, r.value, r.raw),
+                r.fingerprint or fingerprint(r.raw),
+            )
             for r in refusals
         ]
         if rows:
@@ -141,9 +146,9 @@ class Staging:
             for batch in pq.ParquetFile(self._sorted).iter_batches():
                 for row in batch.to_pylist():
                     text = message(row["reason"], row["column"], row["value"], language)
-                    writer.writerow(
-                        (row["source"], row["line"], row["column"], row["reason"], text, row["raw"])
-                    )
+                    mark = row["fingerprint"] or fingerprint(row["raw"])
+                    place = (row["source"], row["line"], row["column"], row["reason"])
+                    writer.writerow((*place, text, row["raw"], mark))
 
     def _order(self, source: str) -> int:
         return self._order_of.setdefault(source, len(self._order_of))
@@ -161,4 +166,5 @@ class Staging:
             reason=ibis.literal(reason),
             value=ibis.literal(""),
             raw=repeated[_RAW],
+            fingerprint=ibis.literal(""),
         )

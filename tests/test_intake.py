@@ -19,6 +19,7 @@ from configs.files import live_generation
 from configs.load import load
 from configs.schema import Config
 from features.intake import take_in
+from features.mending import fingerprint
 from features.quarantine import REASONS
 from features.report import REPAIRS, show
 
@@ -187,6 +188,7 @@ def test_a_message_says_column_value_and_remedy(tmp_path):
         "reason": "bad_number",
         "message": "amount '12,5O' is not a number; where a comma marks decimals, set decimal: ','",
         "raw": 'a,2024-03-01,"12,5O"',
+        "fingerprint": fingerprint('a,2024-03-01,"12,5O"'),
     }
 
 
@@ -564,3 +566,76 @@ def test_the_report_lies_beside_the_records_and_says_how_fresh_and_complete_they
     assert report.coverage == {"interactions": 0.5}
     assert report.tables["interactions"].days_behind == 2
     assert report.tables["transactions"].completeness["quantity"] == 0.5
+
+
+# ---- mending ------------------------------------------------------------------------------------
+
+
+def mend(settings: Config, changes: dict[str, str], table: str = "transactions") -> None:
+    """Change the raw text of quarantined rows, by line, as a person with an editor would."""
+    rows = quarantined(settings, table)
+    for row in rows:
+        row["raw"] = changes.get(row["line"], row["raw"])
+    path = settings.stores.quarantine / f"{table}.csv"
+    with path.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.DictWriter(handle, list(rows[0]), lineterminator="\r\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+SPOILT = 'id,when,amount\na,2024-03-01,1\nb,2024-03-01,x\nc,2024-03-01,"2\nd,2024-03-01,y\n'
+
+
+def test_mended_rows_are_taken_in_on_a_retry_and_ever_after(tmp_path):
+    settings = orders(tmp_path, SPOILT)
+    assert take_in(settings).tables["transactions"].accepted == 1
+    mend(settings, {"3": "b,2024-03-01,7", "4": "c,2024-03-01,2"})
+    for retry in (True, False, True):
+        report = take_in(settings, retry=retry)
+        assert [(r["customer_id"], r["amount"]) for r in accepted(settings)] == [
+            *(("a", 1.0), ("b", 7.0), ("c", 2.0))
+        ]
+        assert [row["line"] for row in quarantined(settings)] == ["5"]
+        assert report.tables["transactions"].read == 4
+        assert report.tables["transactions"].repaired == {"mended": 2}
+
+
+def test_without_a_retry_a_mend_waits(tmp_path):
+    settings = orders(tmp_path, SPOILT)
+    take_in(settings)
+    mend(settings, {"3": "b,2024-03-01,7"})
+    assert take_in(settings).tables["transactions"].accepted == 1
+
+
+def test_a_mend_that_does_not_mend_is_refused_again_and_can_be_mended_again(tmp_path):
+    settings = orders(tmp_path, SPOILT)
+    take_in(settings)
+    mend(settings, {"3": "b,2024-02-30,7", "5": "d,too,many,fields"})
+    take_in(settings, retry=True)
+    assert [(r["line"], r["reason"], r["raw"]) for r in quarantined(settings)] == [
+        ("3", "bad_date", "b,2024-02-30,7"),
+        ("4", "unterminated_quote", 'c,2024-03-01,"2'),
+        ("5", "wrong_column_count", "d,too,many,fields"),
+    ]
+    mend(settings, {"3": "b,2024-03-02,7", "5": "d,2024-03-02,8"})
+    assert take_in(settings, retry=True).tables["transactions"].accepted == 3
+
+
+def test_a_mend_is_never_given_to_another_row_of_a_file_that_changed(tmp_path):
+    settings = orders(tmp_path, SPOILT)
+    take_in(settings)
+    mend(settings, {"3": "b,2024-03-01,7"})
+    (tmp_path / "orders.csv").write_text("id,when,amount\na,2024-03-01,1\nz,2024-03-01,z\n")
+    take_in(settings, retry=True)
+    assert [row["customer_id"] for row in accepted(settings)] == ["a"]
+    assert [row["raw"] for row in quarantined(settings)] == ["z,2024-03-01,z"]
+
+
+def test_rows_of_parquet_are_mended_as_text(tmp_path):
+    table = {"id": ["a", "b"], "when": ["2024-03-01", "soon"], "amount": [1.0, 2.0]}
+    pq.write_table(pa.table(table), tmp_path / "orders.parquet")
+    settings = config(tmp_path, {"transactions": [{"path": "orders.parquet", "columns": ORDERS}]})
+    take_in(settings)
+    assert [row["raw"] for row in quarantined(settings)] == ["b,soon,2"]
+    mend(settings, {"2": "b,2024-03-02,2"})
+    assert take_in(settings, retry=True).tables["transactions"].accepted == 2
