@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from training.purchase import GammaGamma, MbgNbd
+from training.purchase import DAYS_PER_WEEK, GammaGamma, MbgNbd
 
 Vector = NDArray[np.float64]
 Columns = Mapping[str, Vector]
@@ -92,19 +92,43 @@ class Anchor:
     def _at(self, columns: Columns, present: frozenset[str], n: int) -> Vector:
         if self.purchase is None:
             return np.full(n, self.level)
-        filled = {name: self._filled(columns, name, name in present, n) for name in self.inputs}
+        mixed = self._mixed(columns, present, n)
         value = self.level + self.slope * signal(
-            self.purchase, self.spend, self.horizon_days, filled
+            self.purchase, self.spend, self.horizon_days, mixed
         )
         if FREQUENCY in present:
             value = np.where(self.never_bought(columns, n), self.without_purchases, value)
         return value
 
-    def _filled(self, columns: Columns, name: str, present: bool, n: int) -> Vector:
-        typical = (self.reference or {})[name]
-        if not present:
-            return np.full(n, typical)
-        return np.where(np.isnan(columns[name]), typical, columns[name])
+    def _mixed(self, columns: Columns, present: frozenset[str], n: int) -> Columns:
+        """Return customers whose inputs ``present`` are their own, the others the reference's.
+
+        An input stands for what people mean by it: ``recency_days`` for the days of silence since
+        the last purchase and ``frequency`` for the rate of buying, at whatever tenure. Mixed
+        column by column, a long tenure alone would read as years of silence, and contributions
+        of several hundred points would cancel each other.
+        """
+        typical = {name: np.full(n, (self.reference or {})[name]) for name in self.inputs}
+        own = {
+            name: np.where(np.isnan(columns[name]), typical[name], columns[name])
+            for name in self.inputs
+        }
+        source = {name: own if name in present else typical for name in self.inputs}
+        tenure = source["tenure_days"]["tenure_days"]
+        silent, rated = source["recency_days"], source[FREQUENCY]
+        silence = silent["tenure_days"] - silent["recency_days"]
+        return {name: source[name][name] for name in self.inputs} | {
+            "recency_days": np.maximum(tenure - silence, 0.0),
+            FREQUENCY: self._at_tenure(rated, tenure),
+        }
+
+    def _at_tenure(self, customers: Columns, tenure: Vector) -> Vector:
+        """Return the repeat purchases by ``tenure`` at the customers' expected rate."""
+        assert self.purchase is not None
+        r, alpha = self.purchase.r, self.purchase.alpha * DAYS_PER_WEEK
+        rate = (r + customers[FREQUENCY]) / (alpha + customers["tenure_days"])
+        kept = np.maximum(np.round(rate * (alpha + tenure) - r), 0.0)
+        return np.where(customers["tenure_days"] == tenure, customers[FREQUENCY], kept)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON values."""
@@ -145,12 +169,21 @@ def signal(
 
 
 def reference_customer(columns: Columns, inputs: tuple[str, ...]) -> dict[str, float]:
-    """Return the median customer, the start of every contribution; 0 where nobody has a value."""
-    medians = {}
-    for name in inputs:
-        known = columns[name][~np.isnan(columns[name])]
-        medians[name] = float(np.median(known)) if len(known) else 0.0
+    """Return the median customer, the start of every contribution; 0 where nobody has a value.
+
+    The recency is that of a customer of median tenure and median silence: medians column by
+    column would be of somebody long lost.
+    """
+    medians = {name: _median(columns[name]) for name in inputs}
+    if "recency_days" in medians and "tenure_days" in medians:
+        silence = _median(columns["tenure_days"] - columns["recency_days"])
+        medians["recency_days"] = max(medians["tenure_days"] - silence, 0.0)
     return medians
+
+
+def _median(values: Vector) -> float:
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else 0.0
 
 
 @dataclass(frozen=True)
