@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+import inspect
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -13,6 +17,7 @@ from features.spec import Feature, ratio
 from tests.engines import ENGINES, Row, day_of, matrix_on, records_on, table, typed
 
 Compute = Callable[..., dict[str, float | None]]
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
 
 def feature(name: str, value: Any, source: str | None = "transactions", **more: Any) -> Feature:
@@ -38,9 +43,25 @@ SPEND_84D_BEFORE = feature(
 )
 
 
-@pytest.fixture(params=ENGINES)
-def compute(request: pytest.FixtureRequest) -> Compute:
-    """Return what computes one feature (the last of those given) for every known customer."""
+@dataclass(frozen=True)
+class Call:
+    """One call of ``compute``: the last of the features is asked for."""
+
+    features: tuple[Feature, ...]
+    tables: Mapping[str, Sequence[Row]]
+    day: int
+
+    @property
+    def key(self) -> str:
+        return repr(([one.name for one in self.features], self.tables, self.day))
+
+    def on(self, engine: str) -> dict[str, float | None]:
+        matrix = matrix_on(engine, self.tables, self.features, [self.day])
+        return {customer: row[self.features[-1].name] for (customer, _), row in matrix.items()}
+
+
+def called(answer: Callable[[Call], dict[str, float | None]]) -> Compute:
+    """Return ``compute``, which answers a call by ``answer``."""
 
     def run(
         features: Feature | Sequence[Feature],
@@ -49,13 +70,46 @@ def compute(request: pytest.FixtureRequest) -> Compute:
         cutoff: str,
         **tables: Sequence[Row],
     ) -> dict[str, float | None]:
-        features = [features] if isinstance(features, Feature) else list(features)
+        several = (features,) if isinstance(features, Feature) else tuple(features)
         day = day_of(typed("occurred_at", cutoff))
-        everything = {"transactions": transactions, **tables}
-        matrix = matrix_on(request.param, everything, features, [day])
-        return {customer: row[features[-1].name] for (customer, _), row in matrix.items()}
+        return answer(Call(several, {"transactions": transactions, **tables}, day))
 
     return run
+
+
+@functools.cache
+def spark_answers() -> dict[str, dict[str, float | None]]:
+    """Return what Spark answers to every call in this module, asked all at once.
+
+    Spark takes seconds for a query, however small. So the tests are first played on the reference,
+    their calls noted, and all their features built in one query for the customers of all calls.
+    """
+    calls: list[Call] = []
+    for name, test in globals().items():
+        if name.startswith("test_") and list(inspect.signature(test).parameters) == ["compute"]:
+            test(called(lambda call: calls.append(call) or call.on("reference")))
+    features = {one.name: one for call in calls for one in call.features}
+    assert {one for call in calls for one in call.features} == set(features.values())
+    tables: dict[str, list[Row]] = defaultdict(list)
+    for number, call in enumerate(calls):
+        for name, rows in call.tables.items():
+            tables[name] += [{**r, "customer_id": f"{number}/{r['customer_id']}"} for r in rows]
+    days = {call.day for call in calls}
+    answers: dict[str, dict[str, float | None]] = {call.key: {} for call in calls}
+    for (customer, day), row in matrix_on("spark", tables, [*features.values()], [*days]).items():
+        number, _, name = customer.partition("/")
+        if calls[int(number)].day == day:
+            call = calls[int(number)]
+            answers[call.key][name] = row[call.features[-1].name]
+    return answers
+
+
+@pytest.fixture(params=ENGINES)
+def compute(request: pytest.FixtureRequest) -> Compute:
+    """Return what computes one feature (the last of those given) for every known customer."""
+    if request.param == "spark":
+        return called(lambda call: spark_answers()[call.key])
+    return called(lambda call: call.on(request.param))
 
 
 def test_an_order_on_the_cutoff_counts_and_the_next_day_does_not(compute: Compute) -> None:
@@ -215,7 +269,7 @@ def test_extremes_and_means_leave_missing_values_out(compute: Compute) -> None:
 
 
 def test_the_latest_score_is_the_mean_of_its_last_day(compute: Compute) -> None:
-    latest = feature("latest", lambda t: t.score.argmax(t.day), "satisfaction")
+    latest = feature("latest_score", lambda t: t.score.argmax(t.day), "satisfaction")
     satisfaction = table("""
         customer_id | occurred_at | recorded_at | score
         ada         | 2024-03-01  |             | 1
@@ -229,7 +283,7 @@ def test_the_latest_score_is_the_mean_of_its_last_day(compute: Compute) -> None:
 
 def test_the_latest_of_a_window_before_looks_no_later(compute: Compute) -> None:
     latest = feature(
-        "latest",
+        "points_28d_ago",
         lambda t: t.number.argmax(t.day, where=t.name == "points"),
         "attributes",
         lag_days=28,
