@@ -14,7 +14,7 @@ import datetime as dt
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bentoml
 from anyio import CapacityLimiter, to_thread
@@ -33,7 +33,9 @@ from serving.openapi import PAGE, PAGE_POLICY, ROUTES, openapi
 from serving.predictions import by_ids, by_records
 from serving.problems import ProblemError, encoded, of_status
 from serving.requests import read
-from serving.served import Served, open_served
+
+if TYPE_CHECKING:
+    from serving.served import Served
 
 ANSWERS_AT_ONCE = 64
 ANSWER_SECONDS = 30
@@ -58,6 +60,8 @@ class GatedService(bentoml.Service[Any]):
 
     def for_config(self, config: Config, is_main: bool = True) -> App:
         """Return the ASGI app that serves ``config``, not ready before ``current`` is."""
+        from serving.served import open_served
+
         meters = Meters(bentoml.metrics)
         self.current = Current(
             config.stores.publications, partial(open_served, config), meters.loaded

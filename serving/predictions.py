@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from serving.problems import FieldError, ProblemError, pointer
+from serving.replies import as_text
 from serving.requests import ROWS, Closed, invalid
 from serving.rules import check_rows
-from serving.served import Served, as_text
+
+if TYPE_CHECKING:
+    from serving.served import Served
 
 UNKNOWN = "is not in the live publication"
 HOW_TO_KNOW = "Check the number, or send the customer's records under 'records'."

@@ -7,6 +7,7 @@ types are the promise about them, and a test holds every answer to it.
 from __future__ import annotations
 
 import datetime as dt
+import json
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -208,3 +209,8 @@ class Problem(BaseModel):
     trace_id: str
     errors: tuple[FieldErrorReply, ...] = ()
     error_count: int = 0
+
+
+def as_text(answer: Any) -> str:
+    """Return ``answer`` as the JSON text that publications hold."""
+    return json.dumps(answer, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

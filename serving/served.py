@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -27,6 +25,7 @@ from serving.description import described
 from serving.live import customers_of, in_order, record_tables
 from serving.publication import FEATURES_FILE, SCORES_FILE, Publication, open_publication
 from serving.reasons import Reasoner
+from serving.replies import as_text
 from serving.requests import Closed
 from serving.scorer import PREVIOUS, Scorer, previous_of
 from training.bundle import Bundle, check_in_child, read_bundle
@@ -94,11 +93,6 @@ class Served:
         if as_of < self.as_of:
             return PREVIOUS.empty_table()
         return previous_of(rows_of(self.publication, SCORES_FILE, customer_ids))
-
-
-def as_text(answer: Any) -> str:
-    """Return ``answer`` as the JSON text that publications hold."""
-    return json.dumps(answer, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def open_served(config: Config, folder: Path, before: Served | None = None) -> Served:

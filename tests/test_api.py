@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from configs.errors import ModelError, PublicationError, ServiceError
+from configs.errors import ModelError, PublicationError
 from configs.files import live_generation, make_live
 from configs.load import load
 from configs.schema import Config
@@ -31,17 +31,17 @@ from features.contracts import TABLES
 from features.intake import take_in
 from features.simulator import simulate
 from features.sources import open_engine, open_records
-from serving.current import Current
 from serving.openapi import ROUTES
 from serving.problems import KINDS
 from serving.publication import Publication, open_live
 from serving.publish import publish
 from serving.replies import ModelReply, Predictions, Problem
-from serving.serve import listen
 from serving.served import bundle_of, open_served
 from training.bundle import read_bundle, write_bundle
 from training.fit import fit
 from training.signing import signing_key
+
+pytestmark = pytest.mark.slow
 
 END = dt.date(2026, 6, 30)
 DEMO = Path("configs/demo.yaml")
@@ -523,38 +523,6 @@ def test_an_altered_bundle_is_refused_before_it_is_served(company, tmp_path):
         open_served(config, publication.folder)
 
 
-def test_a_generation_that_fails_is_left_alone_for_a_while_and_a_new_one_is_not(tmp_path):
-    opened: list[str] = []
-
-    def open_generation(folder: Path, before: str | None) -> str:
-        opened.append(folder.name)
-        if folder.name == "bad":
-            raise PublicationError("damaged")
-        return folder.name
-
-    for name in ("good", "bad", "better"):
-        (tmp_path / name).mkdir()
-    current = Current(tmp_path, open_generation)
-    current.refresh()
-    assert current.served is None
-    for name, served in (("good", "good"), ("bad", "good"), ("bad", "good"), ("better", "better")):
-        make_live(tmp_path, name)
-        current.refresh()
-        assert current.served == served
-    assert opened == ["good", "bad", "better"]
-
-
-def test_a_port_that_is_taken_and_a_foreign_address_are_told():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        with pytest.raises(ServiceError, match=f"port {port} on .* cannot be had"):
-            listen("127.0.0.1", port)
-    with pytest.raises(ServiceError, match="listens on this machine alone"):
-        listen("0.0.0.0", port)
-
-
 def test_without_a_publication_the_service_says_what_to_run_and_does_not_start(tmp_path):
     path = tmp_path / "empty.yaml"
     path.write_text(f"stores: {{root: {tmp_path / 'store'}}}\n")
@@ -567,7 +535,6 @@ def test_without_a_publication_the_service_says_what_to_run_and_does_not_start(t
     assert "echelon run" in made.stderr
 
 
-@pytest.mark.slow
 def test_bentoml_serves_it_too(company, tmp_path):
     service = start(company, tmp_path / "log", BENTOML_SERVE)
     try:
