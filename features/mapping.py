@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -13,11 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from configs.errors import RecordsError, did_you_mean
-from configs.schema import Condition, Join, Mapped, SnapshotFile, Source
+from configs.schema import Join, Mapped, SnapshotFile, Source
 from features.cleaning import AmbiguousDateError, parse_moment, parse_number
 from features.columns import (
     Cleaned,
-    as_mask,
     as_text,
     clean_ids,
     clean_moments,
@@ -26,8 +24,8 @@ from features.columns import (
     clean_words,
     order_in,
 )
+from features.conditions import meets
 from features.contracts import TABLES, Column, Table
-from features.localtime import DAY, local_from_utc
 from features.reading import RawTable, Refusal, read_files, require_columns, visible
 from features.vocabulary import OPEN, WORDS
 
@@ -204,48 +202,8 @@ class Mapper:
     def _left_out(self, table: pa.Table) -> np.ndarray:
         out = np.zeros(len(table), dtype=bool)
         for rule in self.source.leave_out:
-            out |= self._meets(table, rule)
+            out |= meets(table, rule, self.zone, self.source.decimal)
         return out
-
-    def _meets(self, table: pa.Table, rule: Iterable[Condition]) -> np.ndarray:
-        met = np.ones(len(table), dtype=bool)
-        for condition in rule:
-            met &= self._holds(table[condition.column].combine_chunks(), condition)
-        return met
-
-    def _holds(self, array: pa.Array, condition: Condition) -> np.ndarray:
-        """Return where every test of ``condition`` holds; a missing value meets only is_missing."""
-        held = np.ones(len(array), dtype=bool)
-        text = clean_texts(array).values
-        if condition.is_missing is not None:
-            held &= clean_ids(array).is_null == condition.is_missing
-        if isinstance(condition.equals, str):
-            held &= as_mask(pc.equal(text, condition.equals))
-        if condition.is_in is not None:
-            held &= as_mask(pc.is_in(text, value_set=pa.array(condition.is_in, pa.string())))
-        if condition.not_in is not None:
-            named = as_mask(pc.is_in(text, value_set=pa.array(condition.not_in, pa.string())))
-            held &= ~named & as_mask(text.is_valid())
-        if condition.starts_with is not None:
-            held &= as_mask(pc.starts_with(text, condition.starts_with))
-        for limit, compare in _limits(condition):
-            held &= self._compared(array, limit, compare)
-        return held
-
-    def _compared(
-        self,
-        array: pa.Array,
-        limit: float | dt.date,
-        compare: Callable[[np.ndarray, float], np.ndarray],
-    ) -> np.ndarray:
-        if isinstance(limit, dt.date):
-            moments = clean_moments(array, self.zone)
-            utc = pc.fill_null(moments.values.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
-            local = local_from_utc(utc, self.zone)
-            return ~moments.is_null & compare(local, _local_microseconds(limit))
-        numbers = clean_numbers(array, self.source.decimal)
-        values = pc.fill_null(numbers.values, 0.0).to_numpy(zero_copy_only=False)
-        return ~numbers.is_null & compare(values, limit)
 
     def _column(self, rows: Rows, column: Column) -> Cleaned:
         mapped = self.source.columns[column.name]
@@ -264,8 +222,8 @@ class Mapper:
         if mapped.choose is not None:
             chosen = pa.nulls(len(table), pa.string())
             for choice in reversed(mapped.choose):
-                met = pa.array(self._meets(table, choice.when))
-                chosen = pc.if_else(met, choice.value, chosen)
+                held = meets(table, choice.when, self.zone, self.source.decimal)
+                chosen = pc.if_else(pa.array(held), choice.value, chosen)
             return chosen
         array = table[mapped.column].combine_chunks()
         return array if mapped.values is None else _translated(array, mapped)
@@ -319,24 +277,6 @@ def _scaled(cleaned: Cleaned, times: float) -> Cleaned:
     if times != 1.0:
         cleaned.values = pc.multiply(cleaned.values, times)
     return cleaned
-
-
-def _limits(
-    condition: Condition,
-) -> list[tuple[float | dt.date, Callable[[np.ndarray, float], np.ndarray]]]:
-    pairs = [
-        (condition.below, np.less),
-        (condition.at_most, np.less_equal),
-        (condition.at_least, np.greater_equal),
-        (None if isinstance(condition.equals, str) else condition.equals, np.equal),
-    ]
-    return [(limit, compare) for limit, compare in pairs if limit is not None]
-
-
-def _local_microseconds(moment: dt.date) -> int:
-    if isinstance(moment, dt.datetime):
-        return (moment - dt.datetime(1970, 1, 1)) // dt.timedelta(microseconds=1)
-    return (moment - dt.date(1970, 1, 1)).days * DAY
 
 
 def _columns_of(mapped: Mapped) -> list[str]:

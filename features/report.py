@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from configs.schema import Config, Language, Text
+from configs.schema import Language, Text
 from features.quarantine import REASONS
 from features.trainable import Trainable
 
@@ -75,11 +75,6 @@ class IntakeReport(BaseModel):
     def quarantined(self) -> int:
         """Number of refused rows over all tables."""
         return sum(sum(table.quarantined.values()) for table in self.tables.values())
-
-
-def is_trainable(report: IntakeReport, target: str) -> bool:
-    """Return whether ``target`` can be trained with the configured horizon."""
-    return any(item.possible for item in report.trainable if item.target == target)
 
 
 def show(report: IntakeReport, language: Language) -> Group:
@@ -209,8 +204,3 @@ def _trainable_table(report: IntakeReport, language: Language) -> Table:
             item.reason[language],
         )
     return grid
-
-
-def usable_days(config: Config, last_day: dt.date | None) -> dt.date | None:
-    """Return the as-of day: the configured one, else the last day with records."""
-    return config.as_of or last_day
