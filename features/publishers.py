@@ -229,7 +229,7 @@ DATA_SETS: dict[str, DataSet] = {
             "https://raw.githubusercontent.com/IBM/telco-customer-churn-on-icp4d/master/data/"
             "Telco-Customer-Churn.csv",
             None,
-            "Apache 2.0 (IBM sample)",
+            "IBM sample data",
             _unpack_telco,
             ("telco.parquet",),
         ),
