@@ -25,6 +25,8 @@ RESAMPLES = 10
 FEWEST_TO_DIVIDE = 60
 SMALLEST_SHARE = 0.04
 STABLE = 0.90
+AS_STABLE = 0.05
+"""A larger number of segments may be this much less repeatable than the most repeatable one."""
 KNOWN_SHARE = 0.3
 """An axis needs a value for at least this share of customers."""
 LOGGED_UNITS = frozenset({"currency", "orders", "times", "days", "products", "items", "hours"})
@@ -78,8 +80,9 @@ def find_segments(
 ) -> Segments:
     """Return segments of the customers, the highest mean expected value first.
 
-    The number is the largest, up to ``at_most``, whose bootstrap agreement (adjusted Rand index)
-    is at least .9 and whose smallest group holds 4 %; failing that, the most repeatable one.
+    The number is the largest, up to ``at_most``, whose smallest group holds 4 % and whose bootstrap
+    agreement (adjusted Rand index) is at least .9 and within .05 of the best; failing that, the
+    most repeatable one.
     Customers without a purchase form a group of their own.
     """
     n = len(expected_values)
@@ -149,18 +152,18 @@ def _axis(feature: Feature, values: Vector) -> Axis | None:
 
 
 def _centres(points: Vector, at_most: int, seed: int) -> tuple[Vector, float]:
-    best: tuple[float, Vector] | None = None
-    chosen: tuple[float, Vector] | None = None
+    """Return the centres and the stability of the largest number that is repeatable enough."""
+    tried: list[tuple[float, Vector]] = []
     for k in range(2, min(at_most, len(points) // 30) + 1):
         fit = KMeans(k, n_init=4, random_state=seed).fit(points)
-        if np.bincount(fit.labels_, minlength=k).min() < SMALLEST_SHARE * len(points):
-            continue
-        stability = _stability(points, fit.labels_, k, seed)
-        candidate = (stability, fit.cluster_centers_)
-        chosen = candidate if stability >= STABLE else chosen
-        best = candidate if best is None or stability > best[0] else best
-    found = chosen or best or (1.0, points.mean(axis=0, keepdims=True))
-    return found[1], found[0]
+        if np.bincount(fit.labels_, minlength=k).min() >= SMALLEST_SHARE * len(points):
+            tried.append((_stability(points, fit.labels_, k, seed), fit.cluster_centers_))
+    if not tried:
+        return points.mean(axis=0, keepdims=True), 1.0
+    best = max(stability for stability, _ in tried)
+    enough = min(max(STABLE, best - AS_STABLE), best)
+    stability, centres = [one for one in tried if one[0] >= enough][-1]
+    return centres, stability
 
 
 def _stability(points: Vector, labels: Codes, k: int, seed: int) -> float:

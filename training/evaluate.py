@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict
 
-from configs.schema import Language, Text
 from training import metrics
 from training.anchor import TargetName
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 Protocol = Literal["out_of_time", "cross_validated", "none"]
 
@@ -150,57 +146,3 @@ def lift_curve(y: ArrayLike, p: ArrayLike) -> tuple[LiftPoint, ...]:
 
 def _known(figures: dict[str, float], order: tuple[str, ...]) -> dict[str, float]:
     return {name: figures[name] for name in order if np.isfinite(figures.get(name, np.nan))}
-
-
-TITLES: dict[str, Text] = {
-    "churn": Text(zh="流失概率", en="Churn probability"),
-    "clv": Text(zh="客户生命周期价值", en="Customer lifetime value"),
-    "model": Text(zh="本模型", en="this model"),
-    "recency": Text(zh="距上次购买天数", en="days since last purchase"),
-    "no_purchase_rule": Text(zh="多久未购买规则", en="no purchase for a while"),
-    "rfm": Text(zh="RFM 分组", en="RFM groups"),
-    "purchase_model": Text(zh="仅购买模型", en="purchase model alone"),
-    "spend_rate": Text(zh="历史消费速度", en="spend rate so far"),
-    "last_period": Text(zh="上一周期消费", en="last period's spend"),
-    "base_rate": Text(zh="人人相同", en="same for everybody"),
-    "logistic_regression": Text(zh="逻辑回归", en="logistic regression"),
-    "full_value": Text(zh="假设无人流失", en="as if nobody left"),
-}
-SHOWN_METRICS: dict[str, tuple[str, ...]] = {
-    "churn": ("auc", "brier", "ece15", "top_decile_lift", "empc"),
-    "clv": ("ngini", "mae", "dmape", "bias", "top10"),
-}
-
-
-def show(evaluation: Evaluation, language: Language) -> RenderableType:
-    """Return tables for the terminal: the model and every rule beside it, per target."""
-    from rich.console import Group
-
-    return Group(*(_table(one, language) for one in evaluation.targets.values()))
-
-
-def _table(one: TargetEvaluation, language: Language) -> RenderableType:
-    from rich.table import Table
-    from rich.text import Text as Line
-
-    title = f"{TITLES[one.target][language]} · {one.horizon_days} d"
-    if one.protocol == "none":
-        return Line(f"{title}: {'; '.join(one.notes)}")
-    table = Table(title=f"{title} · {one.cutoff} · n = {one.n:,}", title_justify="left")
-    table.add_column("")
-    for metric in SHOWN_METRICS[one.target]:
-        table.add_column(metric, justify="right")
-    for name, row in {"model": one.model, **one.baselines}.items():
-        style = "bold" if name == "model" else ""
-        table.add_row(TITLES[name][language], *_cells(one.target, row), style=style)
-    return table
-
-
-def _cells(target: str, row: dict[str, float]) -> list[str]:
-    return [_cell(name, row[name]) if name in row else "–" for name in SHOWN_METRICS[target]]
-
-
-def _cell(name: str, value: float) -> str:
-    if name in ("mae", "empc", "top_decile_lift"):
-        return f"{value:,.2f}"
-    return f"{value:+.1%}" if name == "bias" else f"{value:.3f}"

@@ -101,13 +101,15 @@ class Intervals(BaseModel):
 
 
 def _factors(ratios: Vector, level: float) -> tuple[float, float, float]:
-    """Return the conformal low, the median and the conformal high of actual / expected."""
+    """Return the conformal low, the median and the conformal high of actual / expected.
+
+    Where so many bring nothing that the low end is 0, nobody can fall below it, and all that may
+    be missed is missed above.
+    """
     ratios = np.sort(ratios)
     n, tail = len(ratios), (1.0 - level) / 2.0
-    low = math.floor((n + 1) * tail) - 1
-    high = math.ceil((n + 1) * (1.0 - tail)) - 1
-    return (
-        float(ratios[low]) if low >= 0 else 0.0,
-        float(np.median(ratios)),
-        float(ratios[min(high, n - 1)]),
-    )
+    place = math.floor((n + 1) * tail) - 1
+    low = float(ratios[place]) if place >= 0 else 0.0
+    upper = 1.0 - tail if low > 0.0 else level
+    high = min(math.ceil((n + 1) * upper) - 1, n - 1)
+    return low, float(np.median(ratios)), max(float(ratios[high]), float(np.median(ratios)))
