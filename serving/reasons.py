@@ -124,7 +124,7 @@ class _Teller:
             name = breakdown.inputs[index]
             rows = np.flatnonzero(is_shown & (strongest == index))
             feature[rows] = name
-            actionable[rows] = self._features[name].actionable
+            actionable[rows] = self._features[self._sentences.subject(name)].actionable
             zh[rows], en[rows] = self._written(name, rows)
         concepts = np.array([*ranked.concepts, None], dtype=object)[ranked.concept[place]]
         return {

@@ -18,6 +18,8 @@ REST = Text(zh="其余各项合计", en="everything else together")
 NO_RECORD = Text(zh="无记录", en="none on record")
 FLAGS = frozenset({"flag", "yes_no"})
 """Units of features that are 1 or 0."""
+TOLD_BY = {"recency_days": "days_since_last_purchase"}
+"""Inputs of models whose contribution is that of something people know: days of silence."""
 YES = Text(zh="是", en="yes")
 NO = Text(zh="否", en="no")
 
@@ -146,9 +148,11 @@ class Sentences:
     def subject(self, name: str) -> str:
         """Return the feature that a sentence about ``name`` speaks of.
 
-        A window before is told beside the window after it, and a trend, derived from the two,
-        likewise.
+        Some inputs of models have a sibling that people know better. A window before is told
+        beside the window after it, and a trend, derived from the two, likewise.
         """
+        if TOLD_BY.get(name) in self._features:
+            return TOLD_BY[name]
         feature = self._features[name]
         later = [one for one, other in self._siblings.items() if other is feature]
         if later:

@@ -184,6 +184,20 @@ def test_a_trend_and_a_window_before_are_told_by_the_two_windows() -> None:
     assert sentences.subject("spend_364d") == "spend_364d"
 
 
+def test_a_models_own_input_is_told_by_what_people_know() -> None:
+    silence = Feature(
+        name="days_since_last_purchase",
+        source="transactions",
+        value=lambda t: t,
+        family="behaviour",
+        concept="recency",
+        unit="days",
+        label={"zh": "距最近一次购买", "en": "Since the last purchase"},
+    )
+    assert Sentences((*FEATURES, silence), UNITS, "CNY", {}).subject("recency_days") == silence.name
+    assert Sentences(FEATURES, UNITS, "CNY", {}).subject("recency_days") == "recency_days"
+
+
 def test_of_a_category_the_level_that_the_customer_has_is_told() -> None:
     levels = [
         Feature(
