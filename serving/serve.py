@@ -52,6 +52,9 @@ def serve(
 def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens on a loopback address.
 
+    It names TCP as its protocol: only then does asyncio turn off the delay of small packets, which
+    costs 40 ms an answer on a connection that is used again.
+
     Raises:
         ServiceError: the address is no loopback address, or the port cannot be had.
     """
@@ -62,7 +65,7 @@ def listen(host: str, port: int) -> socket.socket:
             "for no key. Set serving.host to 127.0.0.1 and put a proxy with TLS in front"
         )
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((address, port))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shlex
 import socket
@@ -65,3 +66,21 @@ def test_the_command_shown_at_the_start_survives_any_customer_id():
     shown = greeting("http://127.0.0.1:3000", 'o\'hara "x" $HOME').splitlines()[1]
     *_, body = shlex.split(shown)
     assert json.loads(body) == {"customer_ids": ['o\'hara "x" $HOME']}
+
+
+def test_answers_are_sent_without_the_delay_of_small_packets():
+    async def delay_is_off() -> bool:
+        async def look(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            accepted = writer.get_extra_info("socket")
+            seen.set_result(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0)
+            writer.close()
+
+        seen: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        listener = listen("127.0.0.1", 0)
+        async with await asyncio.start_server(look, sock=listener):
+            _, writer = await asyncio.open_connection(*listener.getsockname())
+            writer.close()
+            await writer.wait_closed()
+            return await seen
+
+    assert asyncio.run(delay_is_off())
