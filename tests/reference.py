@@ -8,6 +8,7 @@ one customer, cutoff and window at a time, as slowly and as plainly as the words
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
@@ -32,18 +33,25 @@ def reference_matrix(
     complete = complete_rows(tables)
     sources = complete | {name: later_rows(complete, name) for name in LATER_SOURCES}
     known = first_known(complete)
+    mine = {customer: rows_by_source(customer, sources) for customer in known}
     return {
-        (customer, cutoff): features_of(customer, cutoff, sources, features)
+        (customer, cutoff): features_of(cutoff, mine[customer], features)
         for cutoff in cutoffs
         for customer, since in known.items()
         if since <= cutoff
     }
 
 
-def features_of(
-    customer: str, cutoff: int, sources: Tables, features: Sequence[Any]
-) -> dict[str, float | None]:
-    """Return the features of one customer at one cutoff, derived ones after their inputs."""
+def rows_by_source(customer: str, sources: Tables) -> dict[str, list[Row]]:
+    """Return the rows of one customer."""
+    return {
+        name: [row for row in rows if row["customer_id"] == customer]
+        for name, rows in sources.items()
+    }
+
+
+def features_of(cutoff: int, mine: Tables, features: Sequence[Any]) -> dict[str, float | None]:
+    """Return the features of the customer with the rows ``mine``, derived ones after inputs."""
     values: dict[str, float | None] = {}
     waiting = list(features)
     while waiting:
@@ -53,8 +61,7 @@ def features_of(
             values[feature.name] = derived(feature, values, cutoff)
         else:
             window = feature.window_days, feature.lag_days
-            mine = [row for row in sources[feature.source] if row["customer_id"] == customer]
-            rows = [row for row in mine if counts(row, cutoff, *window)]
+            rows = [row for row in mine[feature.source] if counts(row, cutoff, *window)]
             values[feature.name] = aggregated(feature, rows, cutoff)
     return values
 
@@ -68,16 +75,23 @@ def counts(row: Row, cutoff: int, window_days: int | None, lag_days: int) -> boo
 
 def aggregated(feature: Any, rows: Sequence[Row], cutoff: int) -> float | None:
     """Return the feature's value over ``rows``."""
-    expression = feature.value(rows_table(feature.source)).op()
-    value = outer(expression, rows, cutoff) if rows else None
+    value = outer(expression_of(feature), rows, cutoff) if rows else None
     return finished(value, feature.when_empty)
 
 
 def derived(feature: Any, values: Mapping[str, float | None], cutoff: int) -> float | None:
     """Return the derived feature's value."""
+    value = evaluate(expression_of(feature), {**values, "cutoff": cutoff})
+    return finished(value, feature.when_empty)
+
+
+@functools.cache
+def expression_of(feature: Any) -> Any:
+    """Return what the declaration says, as an Ibis expression of unbound rows or inputs."""
+    if not feature.is_derived:
+        return feature.value(rows_table(feature.source)).op()
     columns = dict.fromkeys(feature.inputs, "float64") | {"cutoff": "int32"}
-    expression = feature.value(ibis.table(columns, name="inputs")).op()
-    return finished(evaluate(expression, {**values, "cutoff": cutoff}), feature.when_empty)
+    return feature.value(ibis.table(columns, name="inputs")).op()
 
 
 def finished(value: Any, when_empty: float | None) -> float | None:

@@ -1,0 +1,60 @@
+"""The build for a few raw records gives the same, to the bit, as the build for all."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from features.build import feature_matrix
+from features.catalogue import FEATURES
+from features.prepared import PreparedBuild
+from tests.engines import arrow_tables, records_on
+from tests.histories import CUTOFFS, histories, together
+
+
+@pytest.fixture(scope="module")
+def build() -> PreparedBuild:
+    return PreparedBuild(FEATURES)
+
+
+def only(matrix: pa.Table, cutoff: int) -> pa.Table:
+    return matrix.filter(pc.field("cutoff") == cutoff)
+
+
+@pytest.mark.slow
+def test_one_request_after_the_other_is_bit_equal_to_the_whole_build(build: PreparedBuild) -> None:
+    for seed in (11, 12, 13):
+        tables = together(histories(20, seed))
+        whole = feature_matrix(records_on("duckdb", tables), FEATURES, CUTOFFS)
+        for cutoff in CUTOFFS:
+            expected = only(whole, cutoff)
+            known = expected.select(["customer_id"])
+            assert build(arrow_tables(tables), cutoff, known).equals(expected)
+
+
+@pytest.mark.slow
+def test_one_customer_alone_is_bit_equal_to_the_same_among_many(build: PreparedBuild) -> None:
+    customers = histories(30, seed=14)
+    tables = together(customers)
+    whole = only(feature_matrix(records_on("duckdb", tables), FEATURES, CUTOFFS), CUTOFFS[-1])
+    for customer_id in whole["customer_id"].to_pylist()[:10]:
+        alone = arrow_tables(together({customer_id: customers[customer_id]}))
+        asked = pa.table({"customer_id": [customer_id]})
+        expected = whole.filter(pc.field("customer_id") == customer_id)
+        assert build(alone, CUTOFFS[-1], asked).equals(expected)
+
+
+def test_a_customer_without_records_gets_what_features_are_for_none(build: PreparedBuild) -> None:
+    [row] = build({}, CUTOFFS[0], pa.table({"customer_id": ["nobody"]})).to_pylist()
+    aggregated = [one for one in FEATURES if not one.is_derived]
+    assert {one.name: row[one.name] for one in aggregated} == {
+        one.name: one.when_empty for one in aggregated
+    }
+
+
+def test_columns_left_out_hold_the_defaults_of_the_contract(build: PreparedBuild) -> None:
+    day = pa.array([CUTOFFS[0]], pa.int32())
+    bare = pa.table({"customer_id": ["ada"], "amount": [5.0], "day": day, "known_day": day})
+    [row] = build({"transactions": bare}, CUTOFFS[0], bare.select(["customer_id"])).to_pylist()
+    assert row["spend_84d"] == 5
