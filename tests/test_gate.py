@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.gate import DOCUMENT, Gate, Rules, strict_json
+from serving.gate import DOCUMENT, Gate, Rules
 from serving.problems import KINDS, ProblemError, pointer
+from serving.strict_json import strict_json
 
 ROUTES = {"/ask": ("POST",), "/state": ("GET", "HEAD"), "/files/*": ("GET",)}
 RULES = Rules(ROUTES, ("localhost",), body_bytes=1000, body_seconds=0.3)
