@@ -17,6 +17,10 @@ from configs.schema import Text
 WIDTH, HEIGHT = 460, 280
 LEFT, RIGHT, TOP, BOTTOM = 50, 24, 26, 44
 Point = tuple[float, float]
+STEPS = (1, 2, 4, 8, 10)
+"""Ends of an axis whose quarters are round."""
+FINE_STEPS = (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10)
+"""Ends of an axis whose halves are round."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ def frame(
 
 def histogram(counts: Sequence[int], band_of: Callable[[float], str], about: Text) -> Markup:
     """Return customers by churn probability, bars coloured by their band."""
-    top = _round_up(max([*counts, 1]))
+    top = _round_up(max([*counts, 1]), FINE_STEPS)
     axes = Axes(1.0, top * 1.12)
     drawn = frame(
         axes,
@@ -157,13 +161,13 @@ def _legend(named: Sequence[tuple[Text, str]]) -> Markup:
     return drawn
 
 
-def _round_up(value: float) -> float:
-    """Return the next of 1, 2, 2.5, 4, 5, 8 times a power of ten.
+def _round_up(value: float, steps: Sequence[float] = STEPS) -> float:
+    """Return the next of ``steps`` times a power of ten.
 
-    >>> _round_up(0.63), _round_up(3_700), _round_up(1.0)
-    (0.8, 4000.0, 1.0)
+    >>> _round_up(0.63), _round_up(3_700), _round_up(1.0), _round_up(1_049, FINE_STEPS)
+    (0.8, 4000.0, 1.0, 1200.0)
     """
     if value <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
-    return next(step * power for step in (1, 2, 2.5, 4, 5, 8, 10) if step * power >= value)
+    return next(step * power for step in steps if step * power >= value)

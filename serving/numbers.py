@@ -60,12 +60,12 @@ def symbol(currency: str, language: Language) -> str:
 
 
 def number(value: float, language: Language) -> str:
-    """Return a plain number: whole from 100 on, else at most two decimals.
+    """Return a plain number: whole from 100 on, to a tenth from 10 on, else to a hundredth.
 
-    >>> number(1234.5, "en"), number(4.256, "zh"), number(3.0, "zh"), number(-0.001, "en")
-    ('1,234', '4.26', '3', '0')
+    >>> number(1234.5, "en"), number(29.65, "zh"), number(4.256, "zh"), number(-0.001, "en")
+    ('1,234', '29.6', '4.26', '0')
     """
-    return _number(_rounded(value), language)
+    return _number(_rounded(value, tenths_from=10.0), language)
 
 
 @lru_cache(CACHED)
@@ -95,7 +95,8 @@ def signed(text: str, value: float) -> str:
     return ("+" if value > 0 else "−") + text
 
 
-def _rounded(value: float) -> float:
+def _rounded(value: float, tenths_from: float = 100.0) -> float:
     """Return ``value`` as it is shown, half away from zero left to the binary value."""
-    shown = round(value) if abs(value) >= 100 else round(value, 2)
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= tenths_from else 2
+    shown = round(value, digits)
     return float(shown) if math.isfinite(shown) and shown != 0 else 0.0

@@ -15,6 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
+EVERYBODY = ""
+"""Key of the medians of all customers, beside those of each tier."""
+
 Array = npt.NDArray[np.float64]
 
 
@@ -23,7 +26,7 @@ class Population(BaseModel):
 
     Attributes:
         churn_percentiles: churn probabilities at the 1st to the 99th percentile, rising.
-        medians: tier → feature → median of the tier's customers with a value.
+        medians: tier, or ``EVERYBODY`` → feature → median of its customers with a value.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,7 +66,10 @@ def population_of(scores: pa.Table, features: Path, names: Iterable[str]) -> Pop
     probabilities = probabilities[~np.isnan(probabilities)]
     grid = np.percentile(probabilities, range(1, 100)).tolist() if len(probabilities) else ()
     tiers = np.array(scores["tier"].fill_null("").to_pylist(), dtype=object)
-    rows_of = {str(tier): np.flatnonzero(tiers == tier) for tier in sorted(set(tiers)) if tier}
+    everybody = {EVERYBODY: np.arange(len(scores))}
+    rows_of = everybody | {
+        str(tier): np.flatnonzero(tiers == tier) for tier in sorted(set(tiers)) if tier
+    }
     medians: dict[str, dict[str, float]] = {tier: {} for tier in rows_of}
     file = pq.ParquetFile(features)
     for name in names:

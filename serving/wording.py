@@ -1,6 +1,7 @@
 """Sentences about a customer's figures, in Chinese and English.
 
-They state what was counted and set it beside the customer's own past or the median of the tier.
+They state what was counted and set it beside the customer's own past, or the medians of all
+customers and of the tier.
 They never say that one thing made another: a contribution describes the model, not the world.
 """
 
@@ -12,6 +13,7 @@ from typing import Any, Protocol
 
 from configs.schema import Language, Text
 from serving.numbers import money, number, percent
+from serving.population import EVERYBODY
 from training.policy import Policy
 
 REST = Text(zh="其余各项合计", en="everything else together")
@@ -128,7 +130,7 @@ class Sentences:
         features: every declared feature, for labels and siblings.
         units: words of units, by key.
         currency: ISO 4217 code.
-        medians: tier → feature → median of the customers of that tier.
+        medians: tier → feature → median of its customers; ``EVERYBODY`` → of all.
     """
 
     def __init__(
@@ -176,7 +178,8 @@ class Sentences:
             name: the feature.
             value: its value, NaN where missing.
             before: its prior-window sibling's value, NaN where there is none.
-            tier: the customer's tier, whose median is the comparison without a sibling.
+            tier: the customer's tier; its median and that of all are set beside the value
+                where there is no sibling.
         """
         key = (name, _key(value), _key(before), tier)
         if key not in self._written:
@@ -200,10 +203,13 @@ class Sentences:
         if not math.isnan(before) and feature.window_days is not None:
             was = self._quantity(feature, before, language)
             return label + colon + _then(shown, was, value, before, feature.window_days, language)
-        median = self._medians.get(tier, {}).get(name, math.nan)
-        if math.isnan(median):
-            return f"{label}{colon}{shown}"
-        return label + colon + _beside(shown, self._quantity(feature, median, language), language)
+        of_all = self._median(EVERYBODY, name, language)
+        of_tier = self._median(tier, name, language)
+        return label + colon + _beside(shown, of_all, of_tier, language)
+
+    def _median(self, group: str, name: str, language: Language) -> str | None:
+        median = self._medians.get(group, {}).get(name)
+        return None if median is None else self._quantity(self._features[name], median, language)
 
     def _quantity(self, feature: Described, value: float, language: Language) -> str:
         """Return the value with its unit, which English leaves out where the label says it."""
@@ -245,12 +251,19 @@ def _then(
     return f"{shown}, {direction} from {was} in the {window} before"
 
 
-def _beside(shown: str, usual: str, language: Language) -> str:
+def _beside(shown: str, of_all: str | None, of_tier: str | None, language: Language) -> str:
+    """Return a figure beside the median of all customers, whom points start near, and its tier's.
+
+    >>> _beside("18", "6", "25", "en"), _beside("6", "6", None, "en")
+    ("18; all customers' median is 6, the tier's 25", "6; all customers' median is 6")
+    """
+    if of_all is None:
+        return shown
     if language == "zh":
-        same = "，与同级客户的中位数相同"
-        return shown + (same if shown == usual else f"，同级客户的中位数为{usual}")
-    same = ", as is the tier's median"
-    return shown + (same if shown == usual else f"; the tier's median is {usual}")
+        tail = "" if of_tier is None else f"，同级客户{of_tier}"
+        return f"{shown}，全体客户中位数{of_all}{tail}"
+    tail = "" if of_tier is None else f", the tier's {of_tier}"
+    return f"{shown}; all customers' median is {of_all}{tail}"
 
 
 def tier_sentence(score: Mapping[str, Any], policy: Policy, currency: str) -> tuple[str, str]:

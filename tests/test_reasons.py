@@ -20,7 +20,10 @@ from serving.wording import Sentences, tier_sentence
 from tests.small_bundle import FEATURES, UNITS, matrix_of, small_bundle
 
 LIFECYCLE = Lifecycle(new_within_days=90, lost_after_days=365)
-MEDIANS = {"vip": {"csat_latest": 4.0, "tenure_days": 300.0}}
+MEDIANS = {
+    "": {"csat_latest": 3.0, "tenure_days": 100.0, "visits_84d": 2.0},
+    "vip": {"csat_latest": 4.0, "tenure_days": 300.0},
+}
 CAUSAL = re.compile(r"because|due to|cause|lead|drive|thanks|导致|因为|由于|使得|造成|所以")
 
 
@@ -149,22 +152,21 @@ NOTHING = float("nan")
          "Orders in 12 weeks: 2, down from 6 in the 12 weeks before"),
         ("order_count_84d", 3, 3, "近12周订单数:3单,与此前12周相同",
          "Orders in 12 weeks: 3, the same as in the 12 weeks before"),
-        ("csat_latest", 2, NOTHING, "最近满意度评分:2,同级客户的中位数为4",
-         "Latest satisfaction score: 2; the tier's median is 4"),
-        ("csat_latest", 4, NOTHING, "最近满意度评分:4,与同级客户的中位数相同",
-         "Latest satisfaction score: 4, as is the tier's median"),
+        ("csat_latest", 2, NOTHING, "最近满意度评分:2,全体客户中位数3,同级客户4",
+         "Latest satisfaction score: 2; all customers' median is 3, the tier's 4"),
+        ("visits_84d", 1, NOTHING, "近12周到访:1次,全体客户中位数2次",
+         "Visits in 12 weeks: 1 time; all customers' median is 2 times"),
         ("csat_latest", NOTHING, NOTHING, "最近满意度评分:无记录",
          "Latest satisfaction score: none on record"),
         ("spend_364d", 12345.6, NOTHING, "近12个月消费:¥12,346", "Spend in 12 months: CN¥12,346"),
-        ("tenure_days", 1, NOTHING, "首次购买至今:1天,同级客户的中位数为300天",
-         "Since the first purchase: 1 day; the tier's median is 300 days"),
+        ("tenure_days", 1, NOTHING, "首次购买至今:1天,全体客户中位数100天,同级客户300天",
+         "Since the first purchase: 1 day; all customers' median is 100 days, the tier's 300 days"),
     ],
 )  # fmt: skip
 def test_a_sentence_states_the_figure_beside_its_past_or_its_peers(
     sentences: Sentences, name: str, value: float, before: float, zh: str, en: str
 ) -> None:
-    zh = zh.replace(":", "\uff1a").replace(",此", "\uff0c此").replace(",同", "\uff0c同")
-    zh = zh.replace(",与", "\uff0c与")
+    zh = re.sub(r",(?=\D)", "\uff0c", zh.replace(":", "\uff1a"))
     assert sentences.write(name, value, before, "vip") == (zh, en)
 
 
