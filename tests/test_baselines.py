@@ -81,3 +81,9 @@ def test_the_last_period_is_as_long_as_the_horizon():
 def test_every_rule_is_stated_in_words():
     found = {*churn_rules(TRAIN, TEST, 90), *value_rules(TRAIN, TEST, 90)}
     assert found <= set(RULES)
+
+
+def test_without_training_only_rules_that_learn_nothing_are_left():
+    nothing = TRAIN.where(np.zeros(len(TRAIN), dtype=bool))
+    assert set(churn_rules(nothing, TEST, 90)) == {"recency"}
+    assert set(value_rules(nothing, TEST, 90)) == {"spend_rate", "last_period"}

@@ -47,7 +47,7 @@ def test_every_horizon_trained_on_has_closed_by_the_day_it_is_measured_from(
     cutoffs = grid(snapshots, horizon, 0, length, None)
     assert all(cutoff + horizon <= length for cutoff in cutoffs.served)
     if cutoffs.evaluation is not None:
-        assert cutoffs.measured
+        assert cutoffs.evaluation > 0
         assert all(cutoff + horizon <= cutoffs.evaluation for cutoff in cutoffs.measured)
         assert cutoffs.evaluation + horizon <= length
 
@@ -61,10 +61,15 @@ def test_a_short_history_gives_one_cutoff_and_a_shorter_one_none():
     assert closed_by(120, USUAL, 90, 0) == ()
 
 
-def test_without_a_closed_horizon_after_training_nothing_is_measured():
+def test_a_short_history_measures_the_purchase_model_alone():
     cutoffs = grid(USUAL, 365, 0, 700, None)
-    assert cutoffs.evaluation is None
+    assert (cutoffs.evaluation, cutoffs.measured) == (335, ())
     assert cutoffs.served == (195, 223, 251, 279, 307, 335)
+
+
+def test_without_a_closed_horizon_nothing_is_measured():
+    assert grid(USUAL, 365, 0, 365, None).evaluation is None
+    assert grid(USUAL, 90, 0, 600, evaluation=511).evaluation is None
 
 
 def test_calibration_rows_share_no_label_window_with_training():

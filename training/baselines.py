@@ -67,23 +67,22 @@ def last_period_feature(horizon_days: int) -> Feature:
 
 
 def churn_rules(train: Dataset, test: Dataset, horizon_days: int) -> dict[str, Rule]:
-    """Return every churn rule's scores of the buyers ``test``."""
+    """Return the churn rules' scores of the buyers ``test``; rules that learn need ``train``."""
     before, after = _days_since(train), _days_since(test)
-    return {
-        "recency": Rule(after, is_money_or_probability=False),
-        "no_purchase_rule": Rule(_best_inactivity(train.y, before, after, horizon_days)),
-        "rfm": Rule(_rfm(train, test)),
-    }
+    rules = {"recency": Rule(after, is_money_or_probability=False)}
+    if len(train):
+        rules["no_purchase_rule"] = Rule(_best_inactivity(train.y, before, after, horizon_days))
+        rules["rfm"] = Rule(_rfm(train, test))
+    return rules
 
 
 def value_rules(train: Dataset, test: Dataset, horizon_days: int) -> dict[str, Rule]:
-    """Return every value rule's scores, in money, of the buyers ``test``."""
+    """Return the value rules' scores, in money, of the buyers ``test``."""
     c = test.columns(VALUE_INPUTS)
     total = c["monetary_value"] * (c["frequency"] + 1.0)
-    rules = {
-        "spend_rate": Rule(_rate_so_far(total, c["tenure_days"], horizon_days)),
-        "rfm": Rule(_rfm(train, test)),
-    }
+    rules = {"spend_rate": Rule(_rate_so_far(total, c["tenure_days"], horizon_days))}
+    if len(train):
+        rules["rfm"] = Rule(_rfm(train, test))
     if LAST_PERIOD in test.matrix.column_names:
         rules["last_period"] = Rule(test.columns([LAST_PERIOD])[LAST_PERIOD])
     return rules

@@ -31,6 +31,7 @@ ROWS_SHARE_OF_A_LEAF = 50
 """A leaf holds at least the smaller of the configured rows and a fiftieth of all rows."""
 FEWEST_EARLIER_CUTOFFS = 3
 """Cutoffs that the model to be calibrated must have learnt from, strictly before."""
+NOBODY_WITHOUT = ("training has nobody without purchases: who has none is scored as the average",)
 LARGEST_LEVEL = math.log(3.0)
 
 
@@ -204,6 +205,7 @@ def _signals_by_cutoff(
     with_spend: bool,
 ) -> Vector:
     signals = np.empty(len(buyers))
+    buyers = buyers.only(VALUE_INPUTS)
     cutoff = buyers.cutoff
     for day in buyers.cutoffs:
         models = purchases[day]
@@ -227,7 +229,7 @@ def _level(label: Vector | None, signals: Vector) -> float:
 def _without_purchases(target: TargetName, train: Dataset) -> tuple[float, tuple[str, ...]]:
     """Return the base rate, on the link, of customers who had not bought by a cutoff."""
     others = train.where(~train.has_bought)
-    group, notes = (others, ()) if len(others) else (train, ("nobody without purchases",))
+    group, notes = (others, ()) if len(others) else (train, NOBODY_WITHOUT)
     if len(group) == 0:
         return 0.0, notes
     total, n = float(np.maximum(group.y, 0.0).sum()), len(group)

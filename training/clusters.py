@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
-from sklearn.metrics import adjusted_rand_score
+from sklearn.metrics import adjusted_rand_score, silhouette_score
 from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -25,8 +25,8 @@ RESAMPLES = 10
 FEWEST_TO_DIVIDE = 60
 SMALLEST_SHARE = 0.04
 STABLE = 0.90
-AS_STABLE = 0.05
-"""A larger number of segments may be this much less repeatable than the most repeatable one."""
+COMPARED = 1_500
+"""Customers whose distances are all compared, for the silhouette."""
 KNOWN_SHARE = 0.3
 """An axis needs a value for at least this share of customers."""
 LOGGED_UNITS = frozenset({"currency", "orders", "times", "days", "products", "items", "hours"})
@@ -80,9 +80,9 @@ def find_segments(
 ) -> Segments:
     """Return segments of the customers, the highest mean expected value first.
 
-    The number is the largest, up to ``at_most``, whose smallest group holds 4 % and whose bootstrap
-    agreement (adjusted Rand index) is at least .9 and within .05 of the best; failing that, the
-    most repeatable one.
+    Of the numbers up to ``at_most`` whose smallest group holds 4 % and whose bootstrap agreement
+    (adjusted Rand index) is at least .9, the one with the best silhouette is taken, two only where
+    nothing else is left; failing that, the most repeatable number.
     Customers without a purchase form a group of their own.
     """
     n = len(expected_values)
@@ -151,19 +151,33 @@ def _axis(feature: Feature, values: Vector) -> Axis | None:
     )
 
 
+@dataclass(frozen=True)
+class _Trial:
+    """One number of segments, and how repeatable and how well apart they are."""
+
+    centres: Vector
+    stability: float
+    separation: float
+
+
 def _centres(points: Vector, at_most: int, seed: int) -> tuple[Vector, float]:
-    """Return the centres and the stability of the largest number that is repeatable enough."""
-    tried: list[tuple[float, Vector]] = []
+    """Return the centres and the stability of the best number of segments."""
+    trials: list[_Trial] = []
     for k in range(2, min(at_most, len(points) // 30) + 1):
         fit = KMeans(k, n_init=4, random_state=seed).fit(points)
         if np.bincount(fit.labels_, minlength=k).min() >= SMALLEST_SHARE * len(points):
-            tried.append((_stability(points, fit.labels_, k, seed), fit.cluster_centers_))
-    if not tried:
+            stability = _stability(points, fit.labels_, k, seed)
+            separation = silhouette_score(points[:COMPARED], fit.labels_[:COMPARED])
+            trials.append(_Trial(fit.cluster_centers_, stability, float(separation)))
+    if not trials:
         return points.mean(axis=0, keepdims=True), 1.0
-    best = max(stability for stability, _ in tried)
-    enough = min(max(STABLE, best - AS_STABLE), best)
-    stability, centres = [one for one in tried if one[0] >= enough][-1]
-    return centres, stability
+    stable = [trial for trial in trials if trial.stability >= STABLE]
+    several = [trial for trial in stable if len(trial.centres) > 2]
+    if several or stable:
+        best = max(several or stable, key=lambda trial: trial.separation)
+    else:
+        best = max(trials, key=lambda trial: trial.stability)
+    return best.centres, best.stability
 
 
 def _stability(points: Vector, labels: Codes, k: int, seed: int) -> float:

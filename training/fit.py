@@ -142,7 +142,7 @@ def _matrix(
 
 def _purchases(data: Dataset, progress: Progress) -> dict[int, PurchaseModels]:
     """Return the purchase models of every cutoff; all targets share them."""
-    buyers, models = data.buyers(), {}
+    buyers, models = data.only(VALUE_INPUTS).buyers(), {}
     for i, cutoff in enumerate(buyers.cutoffs):
         progress("purchase models", i / len(buyers.cutoffs))
         models[cutoff] = fitted_purchase(buyers.at([cutoff]).columns(VALUE_INPUTS))
@@ -172,7 +172,7 @@ def _learn(
             target=task.target,
             horizon_days=task.horizon_days,
             protocol="none",
-            notes=("not measured: no closed horizon is left after training",),
+            notes=("not measured: no horizon after a cutoff has closed yet",),
         ),
         np.empty(0),
         np.empty(0),
