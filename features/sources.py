@@ -7,6 +7,7 @@ was not given is null, so every declared feature can be built for every company.
 
 from __future__ import annotations
 
+import atexit
 import datetime as dt
 import importlib.util
 import os
@@ -156,6 +157,7 @@ def _through_files(
 ) -> dict[str, ibis.Table]:
     """Spark reads Parquet with the types that were written; its in-memory way goes by pandas."""
     folder = Path(tempfile.mkdtemp(prefix="echelon-records-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     for name, table in tables.items():
         pq.write_table(table, folder / f"{name}.parquet")
     return {name: backend.read_parquet(str(folder / f"{name}.parquet")) for name in tables}
