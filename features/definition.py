@@ -52,6 +52,8 @@ def structure(feature: Feature) -> list[Any]:
     >>> structure(SPENDS[0])
     ['Sum', ['Field', 'amount'], ['Equals', ['Field', 'kind'], ['Literal', 'purchase']]]
     """
+    if feature.family == "snapshot":
+        return [str(feature.value)]
     return _nested(_expression(feature))
 
 

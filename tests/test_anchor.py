@@ -67,17 +67,20 @@ def _at(present):
 
 
 def _mixed(present, own):
-    """Silence and the rate of buying are kept, at the tenure of whoever lends theirs."""
+    """The rate of buying, and the silence in purchases expected meanwhile, are kept."""
     silent, rated, old, spent = (
         own if name in present else REFERENCE
         for name in ("recency_days", "frequency", "tenure_days", "monetary_value")
     )
     tenure = old["tenure_days"]
-    rate = (0.6 + rated["frequency"]) / (35.0 + rated["tenure_days"])
+    rate, silent_rate = (
+        (0.6 + one["frequency"]) / (35.0 + one["tenure_days"]) for one in (rated, silent)
+    )
+    silence = (silent["tenure_days"] - silent["recency_days"]) * silent_rate / rate
     is_own_tenure = rated["tenure_days"] == tenure
     return {
         "tenure_days": tenure,
-        "recency_days": max(tenure - silent["tenure_days"] + silent["recency_days"], 0.0),
+        "recency_days": max(tenure - silence, 0.0),
         "frequency": rated["frequency"]
         if is_own_tenure
         else max(round(rate * (35.0 + tenure) - 0.6), 0),
@@ -91,6 +94,13 @@ def test_a_longer_tenure_at_the_same_silence_and_rate_raises_no_churn():
     _, parts = CHURN.shapley(columns, 1)
     assert parts["tenure_days"][0] < 0.0
     assert parts["recency_days"][0] < 0.0
+
+
+def test_a_frequent_buyer_in_rhythm_is_not_told_that_frequency_raises_churn():
+    regular = {"frequency": 41.0, "recency_days": 490.0, "tenure_days": 500.0}
+    columns = {name: np.array([value]) for name, value in regular.items()}
+    _, parts = CHURN.shapley(columns, 1)
+    assert parts["frequency"][0] < 0.0
 
 
 def test_the_reference_customer_has_no_contributions():

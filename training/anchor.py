@@ -103,10 +103,11 @@ class Anchor:
     def _mixed(self, columns: Columns, present: frozenset[str], n: int) -> Columns:
         """Return customers whose inputs ``present`` are their own, the others the reference's.
 
-        An input stands for what people mean by it: ``recency_days`` for the days of silence since
-        the last purchase and ``frequency`` for the rate of buying, at whatever tenure. Mixed
-        column by column, a long tenure alone would read as years of silence, and contributions
-        of several hundred points would cancel each other.
+        An input stands for what people mean by it: ``frequency`` for the rate of buying, at
+        whatever tenure, and ``recency_days`` for the silence since the last purchase, counted in
+        purchases that were to be expected meanwhile. Mixed column by column, a frequent buyer
+        with a typical silence would read as long gone, and contributions of several hundred
+        points would cancel each other.
         """
         typical = {name: np.full(n, (self.reference or {})[name]) for name in self.inputs}
         own = {
@@ -115,19 +116,28 @@ class Anchor:
         }
         source = {name: own if name in present else typical for name in self.inputs}
         tenure = source["tenure_days"]["tenure_days"]
-        silent, rated = source["recency_days"], source[FREQUENCY]
-        silence = silent["tenure_days"] - silent["recency_days"]
+        silence = self._silence(source["recency_days"], source[FREQUENCY])
         return {name: source[name][name] for name in self.inputs} | {
             "recency_days": np.maximum(tenure - silence, 0.0),
-            FREQUENCY: self._at_tenure(rated, tenure),
+            FREQUENCY: self._at_tenure(source[FREQUENCY], tenure),
         }
+
+    def _silence(self, silent: Columns, rated: Columns) -> Vector:
+        """Return the silence of customers ``silent``, carried over to the rate of ``rated``."""
+        silence = silent["tenure_days"] - silent["recency_days"]
+        return silence if silent is rated else silence * self._rate(silent) / self._rate(rated)
+
+    def _rate(self, customers: Columns) -> Vector:
+        """Return the expected purchases a day while a customer stays."""
+        assert self.purchase is not None
+        r, alpha = self.purchase.r, self.purchase.alpha * DAYS_PER_WEEK
+        return (r + customers[FREQUENCY]) / (alpha + customers["tenure_days"])
 
     def _at_tenure(self, customers: Columns, tenure: Vector) -> Vector:
         """Return the repeat purchases by ``tenure`` at the customers' expected rate."""
         assert self.purchase is not None
         r, alpha = self.purchase.r, self.purchase.alpha * DAYS_PER_WEEK
-        rate = (r + customers[FREQUENCY]) / (alpha + customers["tenure_days"])
-        kept = np.maximum(np.round(rate * (alpha + tenure) - r), 0.0)
+        kept = np.maximum(np.round(self._rate(customers) * (alpha + tenure) - r), 0.0)
         return np.where(customers["tenure_days"] == tenure, customers[FREQUENCY], kept)
 
     def to_dict(self) -> dict[str, Any]:
