@@ -14,6 +14,7 @@ from features.catalogue import by_name
 from features.snapshot import snapshot_features, snapshot_matrix
 from features.sources import day_number, last_day, open_engine, open_records
 from training.bundle import Bundle
+from training.contract import listed
 from training.signals import with_signals
 
 SNAPSHOT_FILE = "snapshot.parquet"
@@ -44,7 +45,8 @@ def _of_snapshot(snapshot: SnapshotSource, bundle: Bundle, folder: Path) -> pa.T
     if not path.is_file():
         raise PublicationError(f"{path} does not exist; run `echelon intake` first")
     table = pq.read_table(path)
-    features = [f for f in snapshot_features(snapshot, table) if f.name in bundle.feature_names]
+    declared = snapshot_features(listed(snapshot, table), table)
+    features = [f for f in declared if f.name in bundle.feature_names]
     matrix = snapshot_matrix(features, table, day_number(snapshot.observed_on))
     for name in set(bundle.feature_names) - set(matrix.column_names):
         matrix = matrix.append_column(name, pa.array([0.0] * len(matrix)))

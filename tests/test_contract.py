@@ -14,7 +14,7 @@ from configs.load import load, shipped
 from configs.schema import Config, SnapshotFile, SnapshotSource, Sources
 from training.additive import AdditiveModel
 from training.anchor import Anchor
-from training.contract import ContractValue, typical_monthly_value
+from training.contract import ContractValue, listed, typical_monthly_value
 from training.fit import fit
 from training.models import read_model
 
@@ -155,3 +155,8 @@ def test_thirty_contract_customers_get_rules_only():
 def test_a_monthly_value_that_is_no_listed_number_is_refused():
     with pytest.raises(ConfigError, match="value_per_month is 'fee'"):
         fit(config(numbers=("months",)), contracts(300))
+
+
+def test_columns_that_no_configuration_lists_are_all_that_intake_kept():
+    named = listed(config().sources.snapshot, contracts(3))
+    assert (named.numbers, named.categories) == (("fee", "months"), ("plan",))

@@ -12,15 +12,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from configs.errors import ModelError
+from configs.errors import ConfigError, ModelError, did_you_mean
+from configs.schema import SnapshotSource
 from training.additive import LINK_BOUND, AdditiveModel
 from training.anchor import Columns, TargetName, Vector
 
 DAYS_PER_MONTH = 365.25 / 12.0
 SMALLEST_VALUE = 0.01
 """Monthly values at or below this count as this, so that the logarithm exists."""
+
+LABEL = "label"
+OWN = ("customer_id", LABEL, "value_per_month")
+"""Columns that intake writes for every snapshot, beside the raw ones."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +143,26 @@ class ContractValue:
         known = np.where(np.isnan(value), self.typical_value, np.maximum(value, SMALLEST_VALUE))
         relative: Vector = np.log(known / self.typical_value)
         return relative
+
+
+def listed(snapshot: SnapshotSource, table: pa.Table) -> SnapshotSource:
+    """Return ``snapshot`` with its columns named: where none are, all that intake kept.
+
+    Raises:
+        ConfigError: the monthly value is not among the listed numbers.
+    """
+    if not (snapshot.numbers or snapshot.categories):
+        raw = table.drop_columns([name for name in OWN if name in table.column_names]).schema
+        texts = tuple(field.name for field in raw if pa.types.is_string(field.type))
+        numbers = tuple(field.name for field in raw if field.name not in texts)
+        snapshot = snapshot.model_copy(update={"numbers": numbers, "categories": texts})
+    value = snapshot.value_per_month
+    if value is not None and value not in snapshot.numbers:
+        raise ConfigError(
+            f"sources.snapshot.value_per_month is {value!r}, which is not among "
+            f"sources.snapshot.numbers; add it there: {did_you_mean(value, snapshot.numbers)}"
+        )
+    return snapshot
 
 
 def typical_monthly_value(values: Vector) -> float:

@@ -14,7 +14,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from configs.errors import ConfigError, TrainingError, did_you_mean
+from configs.errors import TrainingError
 from configs.progress import Progress
 from configs.schema import Config, SnapshotSource, Training
 from features.snapshot import snapshot_features, snapshot_matrix
@@ -26,7 +26,7 @@ from training.baselines import Rule, figures_of, rules_in_words
 from training.boosting import fit_target
 from training.clusters import find_segments
 from training.columns import column_values
-from training.contract import DAYS_PER_MONTH, ContractValue, typical_monthly_value
+from training.contract import DAYS_PER_MONTH, LABEL, ContractValue, listed, typical_monthly_value
 from training.dataset import Dataset, check_no_feature_tells_all
 from training.evaluate import (
     Evaluation,
@@ -42,9 +42,6 @@ from training.policy import Policy, check_guards
 Vector = NDArray[np.float64]
 FOLDS = 5
 MOST_ITERATIONS = 2_000
-LABEL = "label"
-OWN = ("customer_id", LABEL, "value_per_month")
-"""Columns that intake writes for every snapshot, beside the raw ones."""
 
 
 @dataclass(frozen=True)
@@ -233,26 +230,6 @@ def _full_value(model: ContractValue, data: Dataset) -> Vector:
         return np.full(len(data), months)
     value = data.columns([model.value_input])[model.value_input]
     return months * np.where(np.isnan(value), model.typical_value, np.maximum(value, 0.0))
-
-
-def listed(snapshot: SnapshotSource, table: pa.Table) -> SnapshotSource:
-    """Return ``snapshot`` with its columns named: where none are, all that intake kept.
-
-    Raises:
-        ConfigError: the monthly value is not among the listed numbers.
-    """
-    if not (snapshot.numbers or snapshot.categories):
-        raw = table.drop_columns([name for name in OWN if name in table.column_names]).schema
-        texts = tuple(field.name for field in raw if pa.types.is_string(field.type))
-        numbers = tuple(field.name for field in raw if field.name not in texts)
-        snapshot = snapshot.model_copy(update={"numbers": numbers, "categories": texts})
-    value = snapshot.value_per_month
-    if value is not None and value not in snapshot.numbers:
-        raise ConfigError(
-            f"sources.snapshot.value_per_month is {value!r}, which is not among "
-            f"sources.snapshot.numbers; add it there: {did_you_mean(value, snapshot.numbers)}"
-        )
-    return snapshot
 
 
 def _assembled(
