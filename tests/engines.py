@@ -25,7 +25,11 @@ from tests.reference import reference_matrix
 Row = dict[str, Any]
 KINDS = {column.name: column.type for one in TABLES.values() for column in one.columns}
 TIMES = {one.time for one in TABLES.values()}
-ENGINES = ["reference", "duckdb", pytest.param("spark", marks=pytest.mark.spark)]
+ENGINES = [
+    "reference",
+    "duckdb",
+    pytest.param("spark", marks=[pytest.mark.spark, pytest.mark.slow]),
+]
 
 
 def table(text: str) -> list[Row]:
