@@ -116,8 +116,8 @@ def _check_interactions(rows: Rows, mapper: Mapper, made: dict[str, Cleaned]) ->
     )
     for name, hours in (("responded_at", "response_hours"), ("resolved_at", "resolution_hours")):
         made[hours] = _hours_since_start(rows, made, name, mapper.raw_name(name))
-    resolved = made["resolved_at"]
-    made["resolved_day"] = Cleaned(pa.array(resolved.days, pa.int32(), mask=resolved.is_null))
+    for name, day in (("responded_at", "responded_day"), ("resolved_at", "resolved_day")):
+        made[day] = Cleaned(pa.array(made[name].days, pa.int32(), mask=made[name].is_null))
 
 
 def _hours_since_start(rows: Rows, made: dict[str, Cleaned], name: str, raw: str) -> Cleaned:

@@ -34,6 +34,7 @@ DERIVED_COLUMNS: dict[str, dict[str, pa.DataType]] = {
     "interactions": {
         "response_hours": pa.float64(),
         "resolution_hours": pa.float64(),
+        "responded_day": pa.int32(),
         "resolved_day": pa.int32(),
     },
 }
@@ -297,17 +298,28 @@ class LaterSource:
     """A fact that comes later than its row: the rows again, dated by the day it came.
 
     ``table`` itself is seen without ``columns``, for at a cutoff in between nobody knew them.
+    ``day`` is the local day of ``moment`` that intake noted; where it is missing, ``moment`` is
+    taken as local.
     """
 
     table: str
     moment: str
     columns: tuple[str, ...]
+    day: str | None = None
 
 
 LATER_SOURCES = {
-    "responses": LaterSource("interactions", "responded_at", ("responded_at", "response_hours")),
+    "responses": LaterSource(
+        "interactions",
+        "responded_at",
+        ("responded_at", "response_hours", "responded_day"),
+        day="responded_day",
+    ),
     "resolutions": LaterSource(
-        "interactions", "resolved_at", ("resolved_at", "resolution_hours", "resolved_day")
+        "interactions",
+        "resolved_at",
+        ("resolved_at", "resolution_hours", "resolved_day"),
+        day="resolved_day",
     ),
     "endings": LaterSource("customers", "ended_on", ("ended_on",)),
 }

@@ -217,6 +217,8 @@ def _dated_by(tables: Mapping[str, ibis.Table], later: LaterSource) -> ibis.Tabl
         for column in other.columns
     }
     day = day_of(table[later.moment])
+    if later.day is not None:
+        day = ibis.coalesce(table[later.day], day)
     known = ibis.ifelse(table.known_day > day, table.known_day, day)
     rows = table.filter(table[later.moment].notnull()).mutate(day=day, known_day=known)
     return rows.drop(*(hidden - set(later.columns)))

@@ -57,9 +57,14 @@ def _row(table: Table, sent: Any, zone: ZoneInfo) -> Row:
     row["day"] = None if day is None else day_number(day)
     row["known_day"] = row["day"] if recorded is None else max(row["day"], day_number(recorded))
     if table.name == "interactions":
-        resolved = local_day(sent.resolved_at, zone)
-        row["resolved_day"] = None if resolved is None else day_number(resolved)
+        row["responded_day"] = _day(sent.responded_at, zone)
+        row["resolved_day"] = _day(sent.resolved_at, zone)
     return row | FURTHER.get(table.name, _nothing)(row)
+
+
+def _day(moment: dt.datetime | None, zone: ZoneInfo) -> int | None:
+    day = local_day(moment, zone)
+    return None if day is None else day_number(day)
 
 
 def _in_utc(value: Any, zone: ZoneInfo) -> Any:

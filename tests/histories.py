@@ -104,7 +104,11 @@ def interaction(random: Random, occurred: dt.datetime) -> Row:
 
 
 def answered(occurred: dt.datetime, responded: dt.datetime | None) -> Row:
-    return {"responded_at": responded, "response_hours": hours(occurred, responded)}
+    return {
+        "responded_at": responded,
+        "response_hours": hours(occurred, responded),
+        "responded_day": None if responded is None else day_of(responded),
+    }
 
 
 def resolution(occurred: dt.datetime, resolved: dt.datetime | None) -> Row:

@@ -139,6 +139,8 @@ def later_rows(tables: Tables, name: str) -> list[Row]:
         if moment is not None:
             date = moment.date() if isinstance(moment, dt.datetime) else moment
             day = (date - EPOCH).days
+            if later.day is not None and row[later.day] is not None:
+                day = row[later.day]
             known = day if row["known_day"] is None else max(day, row["known_day"])
             rows.append({**row, "day": day, "known_day": known})
     return rows

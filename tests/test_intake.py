@@ -352,6 +352,22 @@ def test_a_source_may_live_in_a_zone_of_its_own(tmp_path):
     assert accepted(settings)[0]["occurred_at"] == dt.datetime(2024, 3, 1, 23, 30)
 
 
+def test_an_answer_after_midnight_is_of_the_local_day_it_came_on(tmp_path):
+    (tmp_path / "orders.csv").write_text("id,when,amount\na,2024-03-01,1\n")
+    (tmp_path / "tickets.csv").write_text("id,when,answered\na,2024-03-01 23:30,2024-03-02 01:00\n")
+    columns = {"customer_id": "id", "occurred_at": "when", "responded_at": "answered"}
+    settings = config(
+        tmp_path,
+        {
+            "transactions": [{"path": "orders.csv", "columns": ORDERS}],
+            "interactions": [{"path": "tickets.csv", "columns": columns}],
+        },
+    )
+    take_in(settings)
+    [row] = accepted(settings, "interactions")
+    assert (row["responded_day"], row["responded_at"].day) == (row["day"] + 1, 1)
+
+
 def test_interactions_get_response_and_resolution_times(tmp_path):
     (tmp_path / "orders.csv").write_text("id,when,amount\na,2024-03-01,1\n")
     (tmp_path / "tickets.csv").write_text(
@@ -372,11 +388,11 @@ def test_interactions_get_response_and_resolution_times(tmp_path):
         },
     )
     take_in(settings)
-    names = ("kind", "response_hours", "resolution_hours", "resolved_day")
+    names = ("kind", "response_hours", "resolution_hours", "responded_day", "resolved_day")
     day = (dt.date(2024, 3, 3) - dt.date(1970, 1, 1)).days
     assert [tuple(r[name] for name in names) for r in accepted(settings, "interactions")] == [
-        ("complaint", 1.5, 48.0, day),
-        ("enquiry", 0.0, None, None),
+        ("complaint", 1.5, 48.0, day - 2, day),
+        ("enquiry", 0.0, None, day - 2, None),
     ]
     assert [r["reason"] for r in quarantined(settings, "interactions")] == ["ends_before_start"]
 
