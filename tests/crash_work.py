@@ -16,12 +16,16 @@ from pathlib import Path
 from configs.files import POINTER
 from serving.publish import publish_matrix
 from tests.small_bundle import config_in, job_in, matrix_of
-from tests.small_fitted import PROVENANCE, small_fitted
+from tests.small_fitted import PROVENANCE
 from training import registry
 from training.bundle import check_golden, read_bundle, write_bundle
+from training.fitted import Fitted
 from training.signing import signing_key
 
 CUSTOMERS = 300
+DIFFERENT_MODELS = 4
+FITTED: tuple[Fitted, ...] = ()
+"""Models to write, each with its own intercept; made by ``crash_preload`` in the fork server."""
 
 
 def begin(begun: Connection, work: Callable[..., None], root: Path, turns: int | None) -> None:
@@ -56,7 +60,7 @@ def train(root: Path, turns: int | None = None) -> None:
     registry.check_in_child = check_here
     config = config_in(root)
     for turn in _turns(turns):
-        fitted = small_fitted(turn / 8)
+        fitted = FITTED[turn % DIFFERENT_MODELS]
         folder = root / "scratch" / str(time.time_ns())
         write_bundle(fitted, folder, signing_key(config.stores.keys), PROVENANCE, config)
         registry.log_run(config, fitted, folder)
@@ -69,8 +73,8 @@ def train_naively(root: Path, turns: int | None = None) -> None:
     config = config_in(root)
     key = signing_key(config.stores.keys)
     made = [root / "scratch" / str(time.time_ns()) for _ in range(2)]
-    for intercept, folder in enumerate(made):
-        write_bundle(small_fitted(float(intercept)), folder, key, PROVENANCE, config)
+    for fitted, folder in zip(FITTED, made, strict=False):
+        write_bundle(fitted, folder, key, PROVENANCE, config)
     for turn in _turns(turns):
         _copy_over(made[turn % 2], config.stores.bundles / "naive")
 

@@ -244,6 +244,12 @@ def test_passwords_reach_neither_the_run_nor_the_messages(config):
     assert "ada:***@db" in str(caught.value)
 
 
+def test_a_missing_driver_is_named_with_a_remedy(config):
+    unknown = config.stores.model_copy(update={"tracking_uri": "postgresql+pg8000://127.0.0.1/x"})
+    with pytest.raises(ModelError, match=r"pg8000.*pip install 'echelon\[postgresql\]'"):
+        history(config.model_copy(update={"stores": unknown}))
+
+
 def test_no_kept_file_is_a_pickle(config):
     trained(config)
     suffixes = {p.suffix for p in (config.stores.root / "mlartifacts").rglob("*") if p.is_file()}

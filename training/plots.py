@@ -202,6 +202,7 @@ def _summary(explanation: Any, path: Path, target: str, language: Language) -> P
         show=False,
         color_bar_label=WORDS["feature_value"][language],
     )
+    figure.axes[-1].set_yticklabels([WORDS["low"][language], WORDS["high"][language]])
     axes.set_xlabel(WORDS["impact"][language])
     axes.set_title(_title("summary", target, language))
     figure.set_size_inches(9.0, 6.0)

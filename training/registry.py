@@ -189,6 +189,12 @@ def _client(stores: Stores) -> Iterator[MlflowClient]:
         if uri.startswith("sqlite:///"):
             _create_database(Path(uri.removeprefix("sqlite:///")))
         yield _connect(uri)
+    except ModuleNotFoundError as error:
+        raise ModelError(
+            f"the registry at {redacted_text(uri)} needs a driver that is not installed "
+            f"({error.name}). Run `pip install 'echelon[postgresql]'`, or name an installed driver "
+            "in the address (postgresql+psycopg2://…)"
+        ) from error
     except (MlflowException, SQLAlchemyError) as error:
         first = redacted_text(str(error)).splitlines()[0]
         raise ModelError(
@@ -303,17 +309,31 @@ def _promotions(client: MlflowClient, name: str) -> list[Promotion]:
 
 
 def _version(client: MlflowClient, name: str, version: str) -> ModelVersion:
-    versions = {str(v.version): v for v in client.search_model_versions(f"name = '{name}'")}
-    wanted = max(versions, key=int, default=version) if version == "latest" else version
-    if wanted not in versions:
-        known = ", ".join(sorted(versions, key=int)) or "none; `echelon train` makes one"
-        raise ModelError(f"model {name!r} has no version {version!r}; known: {known}")
-    if DIGEST not in versions[wanted].tags:
+    found = _one_version(client, name, version)
+    if found is None:
+        every = client.search_model_versions(f"name = '{name}'")
+        known = ", ".join(sorted((str(v.version) for v in every), key=int))
         raise ModelError(
-            f"version {wanted} of model {name!r} is no bundle of Echelon: it has no tag {DIGEST}. "
-            "Promote a version that `echelon train` made"
+            f"model {name!r} has no version {version!r}; known: "
+            f"{known or 'none; `echelon train` makes one'}"
         )
-    return versions[wanted]
+    if DIGEST not in found.tags:
+        raise ModelError(
+            f"version {found.version} of model {name!r} is no bundle of Echelon: it has no tag "
+            f"{DIGEST}. Promote a version that `echelon train` made"
+        )
+    return found
+
+
+def _one_version(client: MlflowClient, name: str, version: str) -> ModelVersion | None:
+    one = f"name = '{name}'"
+    if version != "latest":
+        if not version.isdecimal():
+            return None
+        one += f" and version_number = {int(version)}"
+    newest = ["version_number DESC"]
+    found = client.search_model_versions(one, max_results=1, order_by=newest)
+    return found[0] if found else None
 
 
 def _make_champion(
