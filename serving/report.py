@@ -19,9 +19,10 @@ from serving.explain import BANDS, TRENDS
 from serving.numbers import compact_money, money, number, percent, signed
 from serving.publication import Publication
 from serving.report_facts import Facts, histogram
-from serving.report_words import METRICS, OBJECTIVES, PROTOCOLS, RULES, Metric
+from serving.report_words import METRICS, OBJECTIVES, PROTOCOLS, Metric
 from training.evaluate import Evaluation, TargetEvaluation
 from training.lifecycle import STAGES
+from training.results import METHODS
 
 SHOWN_METRICS = {
     "churn": ("auc", "brier", "ece15", "top_decile_lift"),
@@ -177,16 +178,15 @@ def _quality(evaluation: TargetEvaluation, currency: str) -> Quality:
         metrics=tuple(METRICS[name] for name in names),
         rows=(
             model,
-            *((_rule(r, evaluation), False, _row(evaluation.baselines[r], names)) for r in rules),
+            *((_rule(r), False, _row(evaluation.baselines[r], names)) for r in rules),
         ),
         calibration=_calibration(evaluation, currency),
         lift=_lift(evaluation),
     )
 
 
-def _rule(rule: str, evaluation: TargetEvaluation) -> Text:
-    words = evaluation.rules.get(rule, rule)
-    return RULES.get(rule, Text(zh=words, en=words))
+def _rule(rule: str) -> Text:
+    return METHODS[rule]
 
 
 def _row(figures: Mapping[str, float], names: list[str]) -> tuple[float | None, ...]:
@@ -214,7 +214,7 @@ def _lift(evaluation: TargetEvaluation) -> Markup:
     return charts.lift(
         [(point.share, point.captured) for point in evaluation.lift],
         [(point.share, point.captured) for point in rule],
-        _rule(best, evaluation) if best else Text(zh="", en=""),
+        _rule(best) if best else Text(zh="", en=""),
         captured,
         Text(zh="按预测排序的覆盖率", en="what the highest predictions hold"),
     )

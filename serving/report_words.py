@@ -82,18 +82,6 @@ METRICS: dict[str, Metric] = {
     ),
 }
 
-RULES: dict[str, Text] = {
-    "recency": Text(zh="距最近购买的天数", en="Days since last purchase"),
-    "no_purchase_rule": Text(zh="若干天未购即流失", en="No purchase for so long"),
-    "rfm": Text(zh="RFM 评分", en="RFM score"),
-    "purchase_model": Text(zh="仅购买模型", en="Purchase model alone"),
-    "spend_rate": Text(zh="历史消费速度", en="Spend rate so far"),
-    "last_period": Text(zh="上期消费重现", en="Last period repeats"),
-    "base_rate": Text(zh="人人取平均", en="Same for everybody"),
-    "logistic_regression": Text(zh="逻辑回归", en="Logistic regression"),
-    "full_value": Text(zh="假设无人流失", en="As if nobody left"),
-}
-
 PROTOCOLS: dict[str, Text] = {
     "out_of_time": Text(
         zh="在训练之后的时段上衡量：模型从未见过这些天",

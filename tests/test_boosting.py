@@ -111,11 +111,11 @@ def test_predictions_are_level_with_what_comes(churn, clv):
 
 def test_churn_is_calibrated_where_a_later_closed_horizon_exists_and_says_so(churn):
     assert churn.model.slope != 1.0
-    assert "calibrated (Platt)" in " ".join(churn.notes)
+    assert "calibrated (Platt)" in " ".join(note.en for note in churn.notes)
     early = churned(TRAIN.at([0, 28, 56]))
     uncalibrated = fitted("churn", early, LATER)
     assert (uncalibrated.model.intercept, uncalibrated.model.slope) == (0.0, 1.0)
-    assert "not calibrated" in " ".join(uncalibrated.notes)
+    assert "not calibrated" in " ".join(note.en for note in uncalibrated.notes)
 
 
 def test_training_twice_gives_the_same_model_to_the_bit(clv):
@@ -138,7 +138,7 @@ def test_thirty_customers_get_rules_only(target):
     few, now = shop(0, 30, 1), shop(120, 30, 2)
     result = fitted(target, churned(few) if target == "churn" else few, now)
     assert result.model.is_rules_only
-    assert "rules only: " in " ".join(result.notes)
+    assert "rules only: " in " ".join(note.en for note in result.notes)
     assert np.isfinite(predicted(result.model, now)).all()
 
 

@@ -126,7 +126,9 @@ def test_contract_customers_are_cross_validated_beside_logistic_regression(train
 
 def test_copies_of_a_customer_are_dropped_before_splitting(trained):
     assert trained.evaluation.targets["churn"].n == 1_200
-    assert "50 exact duplicates" in " ".join(trained.evaluation.targets["churn"].notes)
+    assert "50 exact duplicates" in " ".join(
+        note.en for note in trained.evaluation.targets["churn"].notes
+    )
 
 
 def test_everything_a_bundle_needs_is_there(trained):

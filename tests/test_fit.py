@@ -158,7 +158,7 @@ def test_thirty_customers_get_tiers_by_rules_only():
     few = fit(config(), records(shop(30)))
     assert all(model.is_rules_only for model in few.models.values())
     assert set(few.reference.tier_medians) == {"vip", "potential", "general", "low"}
-    assert "rules only: " in " ".join(few.evaluation.targets["churn"].notes)
+    assert "rules only: " in " ".join(note.en for note in few.evaluation.targets["churn"].notes)
 
 
 def test_a_history_too_short_for_any_horizon_still_gives_a_forecast():

@@ -19,6 +19,7 @@ from serving.publish import publish_matrix
 from serving.report import both, report_html, write_report
 from serving.report_facts import Facts
 from tests.small_bundle import job_in, matrix_of, small_bundle
+from training.baselines import rules_in_words
 from training.evaluate import (
     Evaluation,
     TargetEvaluation,
@@ -91,7 +92,7 @@ def measured(target: str, rule_is_better: bool = False) -> TargetEvaluation:
         base_rate=0.4,
         model=figures(target, y, p),  # type: ignore[arg-type]
         baselines={"recency": {main: figures(target, y, rule)[main]}},  # type: ignore[arg-type]
-        rules={"recency": "days since the last purchase"},
+        rules=rules_in_words(["recency"]),
         calibration=calibration_curve(y, p),
         lift=lift_curve(y, p),
         rule_lifts={"recency": lift_curve(y, rule)},

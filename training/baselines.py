@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from configs.schema import Text
 from features.spec import Feature
 from training.anchor import VALUE_INPUTS, TargetName
 from training.dataset import Dataset
@@ -25,16 +26,36 @@ GROUPS = 5
 SHORTEST_TENURE_DAYS = 28
 LAST_PERIOD = "spend_last_period"
 
-RULES: dict[str, str] = {
-    "recency": "days since the last purchase: the longer, the likelier lost",
-    "no_purchase_rule": "no purchase in the last horizon/2ⁿ days; n and both rates from training",
-    "rfm": "recency, frequency and money in fifths, summed; mean outcome per sum from training",
-    "purchase_model": "the purchase model alone, without trees",
-    "spend_rate": "spend so far per day since the first purchase, times the horizon",
-    "last_period": "spend in the last horizon repeats",
-    "base_rate": "the same for everybody: the mean of training",
-    "logistic_regression": "logistic regression on all features",
-    "full_value": "monthly value times months, as if nobody left",
+RULES: dict[str, Text] = {
+    "recency": Text(
+        zh="距上次购买的天数，越久越可能流失",
+        en="days since the last purchase: the longer, the likelier lost",
+    ),
+    "no_purchase_rule": Text(
+        zh="最近 horizon/2ⁿ 天未购买即视为流失；n 与两边的比率取自训练数据",
+        en="no purchase in the last horizon/2ⁿ days; n and both rates from training",
+    ),
+    "rfm": Text(
+        zh="近度、频次、金额各分五档求和，取训练中该分数的平均结果",
+        en="recency, frequency and money in fifths, summed; mean outcome per sum from training",
+    ),
+    "purchase_model": Text(
+        zh="仅用购买模型，不加树模型", en="the purchase model alone, without trees"
+    ),
+    "spend_rate": Text(
+        zh="首次购买以来的日均消费乘以预测期",
+        en="spend so far per day since the first purchase, times the horizon",
+    ),
+    "last_period": Text(zh="上一期的消费重现", en="spend in the last horizon repeats"),
+    "base_rate": Text(
+        zh="人人相同：训练数据的平均值", en="the same for everybody: the mean of training"
+    ),
+    "logistic_regression": Text(
+        zh="对全部特征做逻辑回归", en="logistic regression on all features"
+    ),
+    "full_value": Text(
+        zh="月价值乘以月数，假设无人流失", en="monthly value times months, as if nobody left"
+    ),
 }
 
 
@@ -142,6 +163,6 @@ def _rates(y: Vector, before: NDArray[np.int64], after: NDArray[np.int64]) -> Ve
     return rates
 
 
-def rules_in_words(names: Sequence[str]) -> dict[str, str]:
+def rules_in_words(names: Sequence[str]) -> dict[str, Text]:
     """Return each rule in words."""
     return {name: RULES[name] for name in names}

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 
-from configs.schema import Training
+from configs.schema import Text, Training
+from training import notes as words
 from training.additive import AdditiveModel
 from training.anchor import (
     PURCHASE_INPUTS,
@@ -31,7 +32,6 @@ ROWS_SHARE_OF_A_LEAF = 50
 """A leaf holds at least the smaller of the configured rows and a fiftieth of all rows."""
 FEWEST_EARLIER_CUTOFFS = 3
 """Cutoffs that the model to be calibrated must have learnt from, strictly before."""
-NOBODY_WITHOUT = ("training has nobody without purchases: who has none is scored as the average",)
 LARGEST_LEVEL = math.log(3.0)
 
 
@@ -40,7 +40,7 @@ class FittedTarget:
     """A fitted model and what a reader must know about how it was fitted."""
 
     model: AdditiveModel
-    notes: tuple[str, ...]
+    notes: tuple[Text, ...]
 
 
 def fit_target(
@@ -70,15 +70,13 @@ def fit_target(
         return FittedTarget(model, notes)
     split = calibration_split(train.cutoffs, horizon_days, FEWEST_EARLIER_CUTOFFS)
     if split is None:
-        return FittedTarget(
-            model, (*notes, "not calibrated afterwards: no closed horizon outside training")
-        )
+        return FittedTarget(model, (*notes, words.NOT_CALIBRATED))
     earlier, latest = (train.at(cutoffs) for cutoffs in split)
     trial, _ = _uncalibrated(target, horizon_days, earlier, latest, *shared)
     intercept, slope = platt(trial, latest.buyers())
     return FittedTarget(
         replace(model, intercept=intercept, slope=slope),
-        (*notes, "calibrated (Platt) on a later cutoff that shares no horizon with training"),
+        (*notes, words.CALIBRATED),
     )
 
 
@@ -90,17 +88,17 @@ def _uncalibrated(
     purchases: Mapping[int, PurchaseModels],
     tree_inputs: Sequence[str],
     settings: Training,
-) -> tuple[AdditiveModel, tuple[str, ...]]:
+) -> tuple[AdditiveModel, tuple[Text, ...]]:
     buyers = train.buyers()
     anchor, links, notes = fit_anchor(target, horizon_days, train, present, purchases)
     model = AdditiveModel(target, horizon_days, anchor, threads=settings.threads)
     varying = [name for name in tree_inputs if varies(buyers.columns([name])[name])]
     steady, moved = split_steady(buyers, present.buyers(), varying)
     if moved and len(buyers):
-        notes = (*notes, f"left out of the trees, as their values have moved: {', '.join(moved)}")
+        notes = (*notes, words.moved(moved))
     reason = _why_no_trees(target, buyers, steady, settings)
     if reason is not None:
-        return model, (*notes, f"rules only: {reason}")
+        return model, (*notes, words.rules_only(reason))
     trees = fit_trees(target, buyers, links, steady, settings)
     model = replace(model, tree_inputs=steady, trees=trees)
     if target == "clv":
@@ -123,7 +121,7 @@ def fit_anchor(
     train: Dataset,
     present: Dataset,
     purchases: Mapping[int, PurchaseModels],
-) -> tuple[Anchor, Vector, tuple[str, ...]]:
+) -> tuple[Anchor, Vector, tuple[Text, ...]]:
     """Return the anchor to serve, its link on the training buyers, and notes.
 
     Purchase parameters are fitted anew at every training cutoff, so that the anchor means there
@@ -226,10 +224,11 @@ def _level(label: Vector | None, signals: Vector) -> float:
     return max(-LARGEST_LEVEL, min(LARGEST_LEVEL, ratio))
 
 
-def _without_purchases(target: TargetName, train: Dataset) -> tuple[float, tuple[str, ...]]:
+def _without_purchases(target: TargetName, train: Dataset) -> tuple[float, tuple[Text, ...]]:
     """Return the base rate, on the link, of customers who had not bought by a cutoff."""
     others = train.where(~train.has_bought)
-    group, notes = (others, ()) if len(others) else (train, NOBODY_WITHOUT)
+    notes = () if len(others) else (words.NOBODY_WITHOUT_PURCHASES,)
+    group = others if len(others) else train
     if len(group) == 0:
         return 0.0, notes
     total, n = float(np.maximum(group.y, 0.0).sum()), len(group)
@@ -241,13 +240,21 @@ def _without_purchases(target: TargetName, train: Dataset) -> tuple[float, tuple
 
 def _why_no_trees(
     target: TargetName, buyers: Dataset, tree_inputs: Sequence[str], settings: Training
-) -> str | None:
+) -> Text | None:
     if len(buyers) == 0:
-        return "no horizon has closed yet, so there is nothing to learn from"
-    if buyers.n_customers < settings.minimum_customers:
-        return f"{buyers.n_customers} customers, fewer than {settings.minimum_customers}"
+        return Text(
+            zh="还没有已结束的预测期，无从学习",
+            en="no horizon has closed yet, so there is nothing to learn from",
+        )
+    n, least = buyers.n_customers, settings.minimum_customers
+    if n < least:
+        return Text(zh=f"{n}位客户，少于{least}位", en=f"{n} customers, fewer than {least}")
     happened = int((buyers.y > 0).sum())
     rarer = happened if target == "clv" else min(happened, len(buyers) - happened)
     if rarer < 10:
-        return f"only {rarer} of {len(buyers)} outcomes differ from the rest"
-    return None if tree_inputs else "no stationary features are chosen"
+        return Text(
+            zh=f"{len(buyers)}个结果中只有{rarer}个与其余不同",
+            en=f"only {rarer} of {len(buyers)} outcomes differ from the rest",
+        )
+    nothing_chosen = Text(zh="没有选用平稳的特征", en="no stationary features are chosen")
+    return None if tree_inputs else nothing_chosen

@@ -16,10 +16,11 @@ from sklearn.preprocessing import StandardScaler
 
 from configs.errors import TrainingError
 from configs.progress import Progress
-from configs.schema import Config, SnapshotSource, Training
+from configs.schema import Config, SnapshotSource, Text, Training
 from features.snapshot import snapshot_features, snapshot_matrix
 from features.sources import date_of, day_number
 from features.spec import Feature
+from training import notes as words
 from training.additive import AdditiveModel
 from training.anchor import TargetName
 from training.baselines import Rule, figures_of, rules_in_words
@@ -85,7 +86,7 @@ def fit_contracts(config: Config, table: pa.Table, progress: Progress) -> Fitted
         "churn", config.churn.horizon_days, distinct, distinct, {}, names, config.training
     )
     clv = contract_value(config, snapshot, churn.model, everybody)
-    notes = (*churn.notes, f"{len(everybody) - len(distinct)} exact duplicates were left out")
+    notes = (*churn.notes, words.duplicates(len(everybody) - len(distinct)))
     progress("training churn", 1.0)
     evaluation = Evaluation(
         targets={
@@ -157,7 +158,7 @@ def _logistic(X: Vector, y: Vector, unseen: Vector, seed: int) -> Vector:
 
 
 def _churn_evaluation(
-    config: Config, data: Dataset, held_out: HeldOut | None, notes: tuple[str, ...]
+    config: Config, data: Dataset, held_out: HeldOut | None, notes: tuple[Text, ...]
 ) -> TargetEvaluation:
     target: TargetName = "churn"
     if held_out is None:
@@ -186,7 +187,7 @@ def _value_evaluation(
         full * (1.0 - data.y),
         full * (1.0 - held_out.model),
         rules,
-        ("actual value: monthly value times months for who stayed, nothing for who left",),
+        (words.CONTRACT_VALUE,),
     )
 
 
@@ -197,7 +198,7 @@ def _evaluation(
     y: Vector,
     predicted: Vector,
     rules: dict[str, Rule],
-    notes: tuple[str, ...],
+    notes: tuple[Text, ...],
 ) -> TargetEvaluation:
     return TargetEvaluation(
         target=target,
@@ -217,10 +218,12 @@ def _evaluation(
     )
 
 
-def _unmeasured(target: TargetName, horizon_days: int, notes: tuple[str, ...]) -> TargetEvaluation:
-    too_few = "not measured: fewer than two customers of the rarer label"
+def _unmeasured(target: TargetName, horizon_days: int, notes: tuple[Text, ...]) -> TargetEvaluation:
     return TargetEvaluation(
-        target=target, horizon_days=horizon_days, protocol="none", notes=(*notes, too_few)
+        target=target,
+        horizon_days=horizon_days,
+        protocol="none",
+        notes=(*notes, words.TOO_FEW_LABELS),
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict
 
+from configs.schema import Text
 from training import metrics
 from training.anchor import TargetName
 
@@ -51,7 +52,7 @@ class TargetEvaluation(_Frozen):
         base_rate: share of churners, or mean money per customer.
         model: metric → figure of the served form.
         baselines: rule → metric → figure; rules that only order customers lack the others.
-        rules: rule → the rule in words, English.
+        rules: rule → the rule in words.
         calibration, lift: the model's curves.
         rule_lifts: rule → its lift curve.
         training_cutoffs: what the measured model learnt from.
@@ -66,12 +67,12 @@ class TargetEvaluation(_Frozen):
     base_rate: float | None = None
     model: dict[str, float] = {}
     baselines: dict[str, dict[str, float]] = {}
-    rules: dict[str, str] = {}
+    rules: dict[str, Text] = {}
     calibration: tuple[CalibrationBin, ...] = ()
     lift: tuple[LiftPoint, ...] = ()
     rule_lifts: dict[str, tuple[LiftPoint, ...]] = {}
     training_cutoffs: tuple[dt.date, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Text, ...] = ()
 
     @property
     def main_metric(self) -> str:

@@ -23,6 +23,7 @@ from features.catalogue import select
 from features.labels import CONTRACT_END, MARGIN, NO_PURCHASE, SPEND, Label, label_table
 from features.sources import Records, date_of, day_number, fetch, last_day
 from features.spec import Feature
+from training import notes as words
 from training.anchor import VALUE_INPUTS, PurchaseModels, TargetName, fitted_purchase
 from training.baselines import LAST_PERIOD, last_period_feature
 from training.boosting import FittedTarget, fit_target
@@ -172,7 +173,7 @@ def _learn(
             target=task.target,
             horizon_days=task.horizon_days,
             protocol="none",
-            notes=("not measured: no horizon after a cutoff has closed yet",),
+            notes=(words.NO_HORIZON_CLOSED,),
         ),
         np.empty(0),
         np.empty(0),
@@ -185,7 +186,7 @@ def _learn(
     progress(f"training {task.target}", 0.5)
     train = labelled.at(task.grid.served)
     served = fit_target(task.target, task.horizon_days, train, now, purchases, inputs, settings)
-    notes = tuple(dict.fromkeys((*evaluation.notes, *(f"served: {n}" for n in served.notes))))
+    notes = tuple(dict.fromkeys((*evaluation.notes, *map(words.served, served.notes))))
     progress(f"training {task.target}", 1.0)
     return _Learnt(served, evaluation.model_copy(update={"notes": notes}), expected, actual)
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.sources import date_of
+from training import notes as words
 from training.baselines import Rule, churn_rules, figures_of, rules_in_words, value_rules
 from training.boosting import FittedTarget
 from training.dataset import Dataset
@@ -59,5 +60,5 @@ def _nobody(fitted: FittedTarget) -> TargetEvaluation:
         target=fitted.model.target,
         horizon_days=fitted.model.horizon_days,
         protocol="none",
-        notes=(*fitted.notes, "not measured: nobody had bought by the evaluation cutoff"),
+        notes=(*fitted.notes, words.NOBODY_AT_CUTOFF),
     )

@@ -7,7 +7,7 @@ has them (Noto Sans CJK and others are looked for); without one, labels are Engl
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ import numpy as np
 from configs.schema import Language
 from training.additive import AdditiveModel
 from training.anchor import Vector
-from training.evaluate import TargetEvaluation
+from training.evaluate import LiftPoint, TargetEvaluation
 from training.fitted import Fitted, column_values
 
 if TYPE_CHECKING:
@@ -114,11 +114,19 @@ def calibration(axes: Axes, measured: TargetEvaluation, language: Language) -> N
 
 
 def lift(axes: Axes, measured: TargetEvaluation, language: Language) -> None:
-    """Draw the share of churners or money among the highest predictions, beside chance."""
-    shares = [0.0, *(point.share for point in measured.lift)]
-    captured = [0.0, *(point.captured for point in measured.lift)]
+    """Draw the share of churners or money among the highest predictions.
+
+    Beside it stand the best simple rule and chance.
+    """
     axes.plot([0, 1], [0, 1], "--", color=GREY, label=WORDS["random"][language])
-    axes.plot(shares, captured, "o-", color=BLUE, markersize=4, label=WORDS["model"][language])
+    rule = measured.best_rule
+    if rule in measured.rule_lifts:
+        words = measured.rules.get(rule)
+        label = rule if words is None else words[language]
+        axes.plot(*_curve(measured.rule_lifts[rule]), color=ORANGE, label=label)
+    axes.plot(
+        *_curve(measured.lift), "o-", color=BLUE, markersize=4, label=WORDS["model"][language]
+    )
     axes.set(
         xlabel=WORDS["share"][language],
         ylabel=WORDS["captured"][language],
@@ -126,6 +134,11 @@ def lift(axes: Axes, measured: TargetEvaluation, language: Language) -> None:
         ylim=(0, 1.02),
     )
     axes.legend()
+
+
+def _curve(points: Sequence[LiftPoint]) -> tuple[list[float], list[float]]:
+    shares = [0.0, *(point.share for point in points)]
+    return shares, [0.0, *(point.captured for point in points)]
 
 
 def deciles(axes: Axes, measured: TargetEvaluation, language: Language) -> None:

@@ -13,17 +13,17 @@ SHOWN = {
     "churn": ("auc", "brier", "log_loss", "ece15", "top_decile_lift"),
     "clv": ("ngini", "mae", "rmse", "dmape", "bias", "top10"),
 }
-NAMES: dict[str, Text] = {
-    "model": Text(zh="模型", en="model"),
-    "recency": Text(zh="最近购买(近度)", en="recency"),
-    "no_purchase_rule": Text(zh="未购规则", en="no-purchase rule"),
-    "rfm": Text(zh="RFM 分组", en="RFM groups"),
-    "purchase_model": Text(zh="仅购买模型", en="purchase model alone"),
-    "spend_rate": Text(zh="历史消费速度", en="spend rate"),
-    "last_period": Text(zh="上期消费", en="last period's spend"),
-    "base_rate": Text(zh="人人相同", en="the same for everybody"),
-    "logistic_regression": Text(zh="逻辑回归", en="logistic regression"),
-    "full_value": Text(zh="假设无人流失", en="as if nobody left"),
+METHODS: dict[str, Text] = {
+    "model": Text(zh="本模型", en="This model"),
+    "recency": Text(zh="距上次购买的天数", en="Days since last purchase"),
+    "no_purchase_rule": Text(zh="若干天未购即流失", en="No purchase for so long"),
+    "rfm": Text(zh="RFM 评分", en="RFM score"),
+    "purchase_model": Text(zh="仅购买模型", en="Purchase model alone"),
+    "spend_rate": Text(zh="历史消费速度", en="Spend rate so far"),
+    "last_period": Text(zh="上期消费重现", en="Last period repeats"),
+    "base_rate": Text(zh="人人取平均", en="Same for everybody"),
+    "logistic_regression": Text(zh="逻辑回归", en="Logistic regression"),
+    "full_value": Text(zh="假设无人流失", en="As if nobody left"),
 }
 TITLES: dict[str, Text] = {
     "churn": Text(zh="流失(未来{days}天)", en="Churn, {days} days ahead"),
@@ -65,7 +65,7 @@ def _shown(evaluation: TargetEvaluation, language: Language) -> RenderableType:
     for metric in SHOWN[evaluation.target]:
         table.add_column(f"{metric} {_arrow(metric)}", justify="right")
     for method, figures in {"model": evaluation.model, **evaluation.baselines}.items():
-        name = NAMES[method][language] if method in NAMES else method
+        name = METHODS[method][language]
         table.add_row(name, *_cells(evaluation, figures))
     return table
 

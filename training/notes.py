@@ -1,0 +1,59 @@
+"""What a reader must know about how a model was fitted and measured, in both languages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from configs.schema import Text
+
+NOBODY_WITHOUT_PURCHASES = Text(
+    zh="训练数据中没有从未购买的客户：此类客户按平均水平评分",
+    en="training has nobody without purchases: who has none is scored as the average",
+)
+NOT_CALIBRATED = Text(
+    zh="未再校准：训练之外没有已结束的预测期",
+    en="not calibrated afterwards: no closed horizon outside training",
+)
+CALIBRATED = Text(
+    zh="已在较晚的截止日上做 Platt 校准，其预测期与训练互不重叠",
+    en="calibrated (Platt) on a later cutoff that shares no horizon with training",
+)
+NO_HORIZON_CLOSED = Text(
+    zh="尚未评估：截止日之后还没有完整的预测期",
+    en="not measured: no horizon after a cutoff has closed yet",
+)
+NOBODY_AT_CUTOFF = Text(
+    zh="尚未评估：评估截止日之前无人购买",
+    en="not measured: nobody had bought by the evaluation cutoff",
+)
+TOO_FEW_LABELS = Text(
+    zh="尚未评估：较少的一类不足两位客户",
+    en="not measured: fewer than two customers of the rarer label",
+)
+CONTRACT_VALUE = Text(
+    zh="实际价值：留下的客户为月价值乘以月数，离开的客户为零",
+    en="actual value: monthly value times months for who stayed, nothing for who left",
+)
+
+
+def moved(names: Sequence[str]) -> Text:
+    """Return the note that features were left out because their values have moved."""
+    return Text(
+        zh=f"取值已整体偏移，未进入树模型：{'、'.join(names)}",
+        en=f"left out of the trees, as their values have moved: {', '.join(names)}",
+    )
+
+
+def rules_only(reason: Text) -> Text:
+    """Return the note that no trees were grown, and why."""
+    return Text(zh=f"仅用规则：{reason.zh}", en=f"rules only: {reason.en}")
+
+
+def duplicates(n: int) -> Text:
+    """Return the note that ``n`` exact duplicates were left out."""
+    return Text(zh=f"剔除了{n}行完全重复的记录", en=f"{n} exact duplicates were left out")
+
+
+def served(note: Text) -> Text:
+    """Return ``note`` as one on the model that is served, not the measured one."""
+    return Text(zh=f"所用模型：{note.zh}", en=f"served: {note.en}")
