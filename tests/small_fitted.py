@@ -68,8 +68,8 @@ def _evaluated(target, model, matrix):
         base_rate=float(outcome.mean()),
         model=figures(target, outcome, predicted),
         baselines={"recency": figures(target, outcome, predicted * 0.9)},
-        rules={"recency": "longest without a purchase first"},
         calibration=calibration_curve(outcome, predicted),
         lift=lift_curve(outcome, predicted),
+        rule_lifts={"recency": lift_curve(outcome, predicted[::-1])},
         training_cutoffs=(DAY,),
     )

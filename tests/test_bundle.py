@@ -8,13 +8,17 @@ import sys
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from configs.errors import ModelError
+from features.sentiment import SentimentModel
 from tests.small_bundle import config_in, matrix_of
 from tests.small_fitted import PROVENANCE, small_fitted, small_store
+from training.anchor import Anchor
 from training.bundle import check_golden, check_in_child, read_bundle, write_bundle
-from training.fitted import column_values
+from training.contract import ContractValue
+from training.fitted import column_values, golden_rows
 from training.manifest import (
     MANIFEST_FILE,
     SIGNATURE_FILE,
@@ -57,6 +61,34 @@ def test_what_is_read_predicts_to_the_bit_what_was_written(store):
         assert getattr(bundle, part) == getattr(fitted, part)
     assert bundle.feature_names == tuple(feature.name for feature in fitted.features)
     assert bundle.features[0].label == {"zh": "复购次数", "en": "Repeat purchases"}
+
+
+def test_a_bundle_of_contract_customers_reads_back_the_same(tmp_path):
+    fitted = small_fitted()
+    churn = replace(fitted.models["churn"], anchor=Anchor(90, -1.2), trees=None, tree_inputs=())
+    models = {"churn": churn, "clv": ContractValue(90, churn, "monetary_value", 80.0)}
+    golden = golden_rows(matrix_of(100), models, seed=0)
+    config, folder, _ = small_store(tmp_path, replace(fitted, models=models, golden=golden))
+    bundle = read_bundle(folder, public_key(config.stores.keys))
+    assert (bundle.models["churn"], bundle.models["clv"]) == (churn, models["clv"])
+
+
+def test_a_comment_model_travels_with_the_bundle(tmp_path):
+    n = 200
+    comments = pa.table({
+        "comment": ["服务很好,非常满意" if i % 2 else "太差了,要退款" for i in range(n)],
+        "score": [5.0 if i % 2 else 1.0 for i in range(n)],
+        "scale_min": [1.0] * n,
+        "scale_max": [5.0] * n,
+        "instrument": ["csat"] * n,
+        "known_day": pa.array([19_000 + i for i in range(n)], pa.int32()),
+    })  # fmt: skip
+    sentiment = SentimentModel().fit(comments)
+    config, folder, _ = small_store(tmp_path, replace(small_fitted(), sentiment=sentiment))
+    read = read_bundle(folder, public_key(config.stores.keys)).sentiment
+    texts, days = ["很满意", "退款", None], [19_300] * 3
+    np.testing.assert_array_equal(read.score(texts, days), sentiment.score(texts, days))
+    assert sentiment.score(texts, days)[0] > sentiment.score(texts, days)[1]
 
 
 def test_a_bundle_holds_no_pickle_and_no_customer(store):
