@@ -7,6 +7,7 @@ and begins to work at once. Each function works for ``turns`` turns, for ever by
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -40,7 +41,12 @@ def check_here(folder: Path, key: object) -> None:
 
 
 def _turns(turns: int | None) -> Iterator[int]:
-    return itertools.count() if turns is None else iter(range(turns))
+    """Yield turns until there were enough, or until whoever started the worker is gone."""
+    parent = os.getppid()
+    for turn in itertools.count():
+        if turn == turns or os.getppid() != parent:
+            return
+        yield turn
 
 
 def make_registry(root: Path, turns: int | None = None) -> None:
