@@ -12,7 +12,7 @@ help:
 
 demo: .venv/.ready  ## simulate 5,000 customers, train, publish, report (about two minutes)
 	$(BIN)/echelon simulate --customers 5000 --seed 7 --out var/demo/exports
-	$(BIN)/echelon run --config configs/demo.yaml
+	env -u ECHELON_DATA $(BIN)/echelon run --config configs/demo.yaml
 
 serve: .venv/.ready  ## answer predictions for the demo at http://127.0.0.1:3000
 	$(BIN)/echelon serve --config configs/demo.yaml

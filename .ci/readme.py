@@ -1,4 +1,4 @@
-"""Run every ``sh`` block of a Markdown file, in order, in one shell that stops at the first failure.
+"""Run every ``sh`` block of a Markdown file in order, in one shell that stops at a failure.
 
 A line that starts a server ends in ``&``; everything started is ended with the script.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 
 
 def main(path: str) -> int:
+    """Return the exit code of the commands in ``path``."""
     blocks = re.findall(r"^```sh\n(.*?)^```", Path(path).read_text(encoding="utf-8"), re.M | re.S)
     script = "set -euxo pipefail\n" + "\n".join(blocks)
     process = subprocess.Popen(["bash", "-c", script], start_new_session=True)

@@ -133,6 +133,7 @@ class _Intake:
         tally.quarantined += staging.refuse(taken.rows.refusals())
         nothing = pa.nulls(len(taken.table), pa.string())
         staging.accept(taken.table, raw.source, taken.lines, nothing, nothing)
+        self.progress("reading snapshot", 1.0)
         self._finish("snapshot", staging, tally, ("customer_id",))
         return tally, taken
 

@@ -227,10 +227,13 @@ def history(
 
     Example: echelon history --at 2030-01-01 -c configs/demo.yaml
     """
+    from zoneinfo import ZoneInfo
+
     from serving.console_output import show_history
     from training.registry import history as promotions
 
-    show_history(promotions(_config(config), at))
+    loaded = _config(config)
+    show_history(promotions(loaded, at), ZoneInfo(loaded.timezone))
 
 
 @app.command(rich_help_panel="Scores")
@@ -255,7 +258,7 @@ def explain(
 ) -> None:
     """Print one customer's tier, value and churn with the reasons.
 
-    Example: echelon explain C000001 -c configs/demo.yaml
+    Example: echelon explain C0000001 -c configs/demo.yaml
     """
     from serving.console_output import console
     from serving.explain import render

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -17,10 +18,14 @@ if TYPE_CHECKING:
     from training.registry import Promotion
 
 
+WIDTH = 118
+"""Columns where output is no terminal: wide enough for the tables."""
+
+
 def console() -> Console:
     """Return the terminal; wide enough for tables where output is no terminal."""
     probe = Console()
-    return probe if probe.is_terminal else Console(width=110)
+    return probe if probe.is_terminal else Console(width=WIDTH)
 
 
 @contextmanager
@@ -52,9 +57,10 @@ def show_origins(origins: Sequence[Origin]) -> None:
     console().print(table)
 
 
-def show_history(promotions: Sequence[Promotion]) -> None:
-    """Print promotions, the newest first."""
-    table = Table("model", "live from (UTC)", "reason", box=None)
+def show_history(promotions: Sequence[Promotion], zone: ZoneInfo) -> None:
+    """Print promotions in local time, the newest first."""
+    table = Table("model", f"live from ({zone.key})", "by", "reason", box=None)
     for promotion in promotions:
-        table.add_row(promotion.version, promotion.at.isoformat(" ", "seconds"), promotion.reason)
+        at = promotion.at.astimezone(zone).isoformat(" ", "seconds")
+        table.add_row(promotion.version, at, promotion.way, promotion.reason)
     console().print(table)

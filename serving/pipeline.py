@@ -96,7 +96,7 @@ def train(config: Config, progress: Progress = silent) -> Trained:
         key = signing_key(config.stores.keys)
         write_bundle(fitted, bundle, key, provenance_of(folder), config)
         progress("register", 0.2)
-        pictures = draw(fitted, Path(scratch) / "plots")
+        pictures = draw(fitted, Path(scratch) / "plots", config.language)
         progress("register", 0.6)
         run_info = log_run(config, fitted, bundle, pictures)
     progress("register", 1.0)

@@ -1,0 +1,87 @@
+"""The whole way: from source files to explained, tracked, published scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from configs.load import load, shipped
+from features.simulator import simulate
+from serving.pipeline import report, run, score
+from serving.publication import open_live
+from training.registry import champion, history, promote, rollback
+
+pytestmark = pytest.mark.slow
+HIGUIDES = Path(__file__).parent / "higuides.yaml"
+RULES = {"churn": ("auc", "recency"), "clv": ("ngini", "spend_rate")}
+
+
+def whole_way(tmp_path, path, data, **changes):
+    """Run the configuration at ``path`` on ``data`` in a store of its own."""
+    own = {"ECHELON_DATA": str(data), "ECHELON_STORES__ROOT": str(tmp_path / "store")}
+    config = load(path, own | changes)
+    return config, run(config)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    "name", ["online_retail_ii", "complete_journey", "cdnow", "telco", "higuides"]
+)
+def test_public_data_go_the_whole_way(tmp_path, echelon_data, name):
+    path = HIGUIDES if name == "higuides" else shipped(f"datasets/{name}.yaml")
+    config, outcome = whole_way(tmp_path, path, echelon_data)
+    outcome.publication.check()
+    scores = outcome.publication.scores().to_pandas()
+    assert scores.churn_probability.between(0, 1).all()
+    assert (scores.clv_expected >= 0).all()
+    assert set(scores.tier) <= {tier.code for tier in config.policy.tiers}
+    assert outcome.report.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+@pytest.mark.data
+def test_on_online_retail_ii_the_models_beat_recency_and_the_spend_rate(tmp_path, echelon_data):
+    path = shipped("datasets/online_retail_ii.yaml")
+    _, outcome = whole_way(tmp_path, path, echelon_data)
+    assert outcome.intake.tables["transactions"].read == 1_067_370
+    for target, (metric, rule) in RULES.items():
+        measured = outcome.trained.evaluation.targets[target]
+        assert str(measured.cutoff) == "2011-06-09"
+        assert measured.model[metric] > measured.baselines[rule][metric]
+    assert outcome.trained.evaluation.targets["churn"].model["auc"] > 0.77
+    assert outcome.trained.evaluation.targets["clv"].model["ngini"] > 0.855
+
+
+def test_thirty_customers_get_tiers_by_rules_and_are_told_so(tmp_path):
+    simulate(30, seed=1, out=tmp_path / "exports", days=900)
+    _, outcome = whole_way(tmp_path, shipped("demo.yaml"), tmp_path / "exports")
+    scores = outcome.publication.scores().to_pandas()
+    assert len(scores) == 30
+    assert scores.tier.notna().all()
+    assert set(scores.fallback.dropna()) <= {"rules_only", "no_purchases"}
+    assert scores.fallback.notna().all()
+
+
+def test_a_second_champion_can_be_promoted_and_taken_back(tmp_path):
+    simulate(300, seed=2, out=tmp_path / "exports", days=900)
+    changes = {"ECHELON_CLV__HORIZON_DAYS": "90", "ECHELON_TRAINING__THREADS": "1"}
+    config, first = whole_way(tmp_path, shipped("demo.yaml"), tmp_path / "exports", **changes)
+    second = run(config)
+    promote(config, second.trained.version, "again")
+    assert champion(config).version == second.trained.version
+    rollback(config, "the first was better")
+    assert champion(config).version == first.trained.version
+    assert history(config)[0].reason == "the first was better"
+    folder = score(config)
+    assert open_live(config.stores.publications).folder == folder
+    assert folder == first.publication.folder
+    assert report(config, tmp_path / "page.html").is_file()
+
+
+def test_records_are_published_as_of_the_last_day_by_default(small_company):
+    config = load(small_company, {})
+    publication = open_live(config.stores.publications)
+    customers = pq.read_table(publication.folder / "scores.parquet")
+    assert customers.num_rows == 500
+    assert str(publication.manifest.as_of) == str(config.as_of)
