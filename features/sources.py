@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import atexit
 import datetime as dt
-import importlib.util
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from ibis.formats.pyarrow import PyArrowSchema
 
-from configs.errors import ConfigError, RecordsError
+from configs.errors import RecordsError
 from configs.schema import Engine
 from features.contracts import LATER_SOURCES, TABLES, LaterSource
 
@@ -66,7 +64,7 @@ def open_engine(engine: Engine) -> ibis.BaseBackend:
     """Return a connected engine.
 
     Raises:
-        ConfigError: Spark is asked for where PySpark or Java is not installed.
+        ConfigError: Spark is asked for where PySpark or Java is missing, or does not start.
     """
     return _open_spark(engine) if engine.name == "spark" else _open_duckdb(engine)
 
@@ -81,45 +79,9 @@ def _open_duckdb(engine: Engine) -> ibis.BaseBackend:
 
 
 def _open_spark(engine: Engine) -> ibis.BaseBackend:
-    _require_spark()
-    from pyspark.sql import SparkSession
+    from features.spark_session import open_session
 
-    builder = SparkSession.builder.appName("echelon").master(engine.spark_master)
-    for key, value in _spark_settings(engine).items():
-        builder = builder.config(key, value)
-    return ibis.pyspark.connect(builder.getOrCreate())
-
-
-def _spark_settings(engine: Engine) -> dict[str, str]:
-    settings = {
-        "spark.driver.memory": f"{max(1, round(engine.memory_limit_gib))}g",
-        "spark.pyspark.python": sys.executable,
-        "spark.pyspark.driver.python": sys.executable,
-        "spark.sql.session.timeZone": "UTC",
-        "spark.sql.execution.arrow.pyspark.enabled": "true",
-        "spark.sql.autoBroadcastJoinThreshold": "32m",
-        "spark.ui.enabled": "false",
-        "spark.ui.showConsoleProgress": "false",
-    }
-    if engine.spark_master.startswith("local"):
-        settings |= {
-            "spark.driver.host": "127.0.0.1",
-            "spark.driver.bindAddress": "127.0.0.1",
-            "spark.sql.shuffle.partitions": str(engine.threads),
-            "spark.default.parallelism": str(engine.threads),
-        }
-    return settings
-
-
-def _require_spark() -> None:
-    missing = [] if importlib.util.find_spec("pyspark") else ["PySpark"]
-    if not (os.environ.get("JAVA_HOME") or shutil.which("java")):
-        missing.append("Java (17 or later)")
-    if missing:
-        raise ConfigError(
-            f"engine.name is 'spark', but {' and '.join(missing)} cannot be found. Install with "
-            "`pip install .[spark]` (and a Java runtime), or set engine.name to 'duckdb'"
-        )
+    return ibis.pyspark.connect(open_session(engine))
 
 
 def open_records(backend: ibis.BaseBackend, folder: Path) -> Records:

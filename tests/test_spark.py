@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import subprocess
 import sys
 
 import pytest
@@ -78,3 +79,34 @@ def test_without_pyspark_the_error_says_what_to_install(monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "pyspark", None)
     with pytest.raises(ConfigError, match=r"PySpark.*pip install \.\[spark\]"):
         open_engine(settings("spark"))
+
+
+def test_without_java_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAVA_HOME", "/no/java/here")
+    with pytest.raises(ConfigError, match=r"install Java 17 .*JAVA_HOME.*'duckdb'"):
+        open_engine(settings("spark"))
+
+
+STARTED = """
+from configs.errors import ConfigError
+from features.sources import open_engine
+from tests.engines import settings
+for changed in ({"spark_master": "nowhere"}, {"memory_limit_gib": 900_000}, {}):
+    try:
+        rows = open_engine(settings("spark").model_copy(update=changed)).sql("SELECT 7 AS rows")
+        print(rows.execute()["rows"][0])
+    except ConfigError as error:
+        print(error)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.spark
+def test_spark_writes_nothing_on_the_terminal_and_says_why_it_does_not_start() -> None:
+    done = subprocess.run([sys.executable, "-c", STARTED], capture_output=True, text=True)
+    assert done.stderr == ""
+    no_master, no_memory, rows = done.stdout.splitlines()
+    assert "spark_master 'nowhere'" in no_master
+    assert "Master must" in no_master
+    assert "Could not reserve enough space" in no_memory
+    assert rows == "7"
