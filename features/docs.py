@@ -1,9 +1,12 @@
-"""The page ``docs/features.md``, written from the declarations: ``python -m features.docs``."""
+"""The page ``docs/features.md``, written from the declarations.
+
+``python -m features.docs`` writes it, and ``docs/records.md`` with it.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -12,6 +15,8 @@ from configs.schema import Text
 from features.catalogue import FEATURES, fingerprint
 from features.concepts import CONCEPTS
 from features.definition import definition
+from features.markdown import table
+from features.records_page import RECORDS_PAGE, records_page
 from features.spec import Family, Feature, Target
 from features.units import MEANINGS, UNITS
 
@@ -134,7 +139,7 @@ def _family(family: Family) -> str:
 
 def _concept(concept: str, features: Sequence[Feature]) -> str:
     name = CONCEPTS[concept]
-    return _table(f"### {name.en} · {name.zh}", COLUMNS, (_row(feature) for feature in features))
+    return table(f"### {name.en} · {name.zh}", COLUMNS, (_row(feature) for feature in features))
 
 
 def _row(feature: Feature) -> tuple[str, ...]:
@@ -181,7 +186,7 @@ def _definition(feature: Feature) -> str:
 def _units() -> str:
     used = dict.fromkeys(feature.unit for feature in FEATURES)
     rows = ((f"`{unit}`", *_meaning(unit)) for unit in used)
-    return _table("## Units · 单位", ("unit", "meaning", "含义"), rows)
+    return table("## Units · 单位", ("unit", "meaning", "含义"), rows)
 
 
 def _meaning(unit: str) -> tuple[str, str]:
@@ -193,18 +198,13 @@ def _concepts() -> str:
     counts = Counter(feature.concept for feature in FEATURES)
     rows = ((f"`{key}`", text.en, text.zh, str(counts[key])) for key, text in CONCEPTS.items())
     title = "## Concepts, the words of reasons · 概念，即理由的用词"
-    return _table(title, ("concept", "English", "中文", "features"), rows)
-
-
-def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [f"| {' | '.join(cell.replace('|', '∣') for cell in row)} |" for row in rows]
-    rule = "|" + "---|" * len(columns)
-    return "\n".join([title, "", f"| {' | '.join(columns)} |", rule, *lines, ""])
+    return table(title, ("concept", "English", "中文", "features"), rows)
 
 
 def main() -> None:
-    """Write the page."""
+    """Write both pages."""
     write_text(PAGE, page())
+    write_text(RECORDS_PAGE, records_page())
 
 
 if __name__ == "__main__":

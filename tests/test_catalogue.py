@@ -22,6 +22,7 @@ from features.concepts import CONCEPTS
 from features.contracts import LATER_SOURCES, TABLES
 from features.definition import definition
 from features.docs import PAGE, page
+from features.records_page import RECORDS_PAGE, records_page
 from features.sources import contract_schema, day_number, records_from_arrow
 from features.units import UNITS
 
@@ -132,6 +133,15 @@ def test_what_grows_with_the_history_is_no_input_of_trees():
 
 def test_the_page_of_features_is_current():
     assert PAGE.read_text(encoding="utf-8") == page(), "run `python -m features.docs`"
+
+
+def test_the_page_of_records_is_current_and_names_every_attribute_that_features_use():
+    page = records_page()
+    assert RECORDS_PAGE.read_text(encoding="utf-8") == page, "run `python -m features.docs`"
+    texts = "".join(definition(feature) for feature in FEATURES if feature.source == "attributes")
+    used = set(re.findall(r"name = '(\w+)'", texts))
+    assert len(used) == 7, texts
+    assert {name for name in used if f"`{name}`" not in page} == set()
 
 
 def test_a_selection_has_the_chosen_families_the_anchor_and_all_inputs():
