@@ -2,7 +2,8 @@
 
 A label counts the days ``(cutoff, cutoff + horizon]``. It is missing where the horizon had not
 closed by the last day of the records, and for customers who can no longer have it (a contract that
-had ended by the cutoff). When a row was recorded plays no part: what happened, happened.
+had ended by the cutoff). When a row was recorded plays no part, what happened, happened; unless
+labels are asked for as they were known on a day, when rows recorded later did not exist yet.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ def label_table(
     cutoffs: Sequence[int],
     horizon_days: int,
     last: int | None = None,
+    known_by: int | None = None,
 ) -> pa.Table:
     """Return ``customer_id, cutoff, <label>…`` of every customer known at each cutoff, sorted.
 
@@ -72,6 +74,7 @@ def label_table(
         cutoffs: day numbers.
         horizon_days: length of the horizon.
         last: the day up to which records are complete; default: the last one in them.
+        known_by: rows recorded after this day do not count; default: all do.
 
     Returns:
         The same rows, in the same order, as ``feature_matrix`` gives for the same cutoffs; null
@@ -81,7 +84,7 @@ def label_table(
     cutoff_table = ibis.memtable(pa.table({"cutoff": pa.array(days, pa.int32())}))
     population = known_at(records.tables, Times(cutoff_table, days))
     times = Times(cutoff_table, days, as_known=False)
-    table = _label_values(population, records, labels, horizon_days, times)
+    table = _label_values(population, records, labels, horizon_days, times, known_by)
     end = last_day(records) if last is None else last
     closed = table.cutoff + horizon_days <= end
     seen = {one.name: ibis.ifelse(closed, table[one.name], ibis.null("float64")) for one in labels}
@@ -94,8 +97,11 @@ def _label_values(
     labels: Sequence[Label],
     horizon_days: int,
     times: Times,
+    known_by: int | None,
 ) -> ibis.Table:
     sources = seen_sources(dated(records.tables))
+    if known_by is not None:
+        sources = {name: t.filter(t.known_day <= known_by) for name, t in sources.items()}
     schemas = {name: table.schema() for name, table in sources.items()}
     horizon, before = Window(horizon_days, lag_days=-horizon_days), Window(None)
     readings = [read(label, horizon, schemas) for label in labels]

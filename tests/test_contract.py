@@ -11,11 +11,15 @@ import pytest
 
 from configs.errors import ConfigError, TrainingError
 from configs.load import load, shipped
+from configs.progress import silent
 from configs.schema import Config, SnapshotFile, SnapshotSource, Sources
 from training.additive import AdditiveModel
 from training.anchor import Anchor
 from training.contract import ContractValue, listed, typical_monthly_value
+from training.contract_fit import cross_validated
+from training.dataset import Dataset
 from training.fit import fit
+from training.metrics import auc
 from training.models import read_model
 
 RNG = np.random.default_rng(0)
@@ -124,11 +128,43 @@ def test_contract_customers_are_cross_validated_beside_logistic_regression(train
     assert abs(value.model["bias"]) < 0.05
 
 
-def test_copies_of_a_customer_are_dropped_before_splitting(trained):
-    assert trained.evaluation.targets["churn"].n == 1_200
-    assert "50 exact duplicates" in " ".join(
-        note.en for note in trained.evaluation.targets["churn"].notes
+def test_customers_alike_in_everything_are_kept_and_never_split(trained):
+    churn = trained.evaluation.targets["churn"]
+    assert churn.n == 1_250
+    assert "50 customers equal another" in " ".join(note.en for note in churn.notes)
+
+
+def test_a_copy_of_a_customer_tells_nothing_about_the_other():
+    rng = np.random.default_rng(0)
+    once = pa.table(
+        {"customer_id": [f"C{i:04d}" for i in range(400)], "noise": rng.uniform(size=400)}
     )
+    labels = (rng.uniform(size=400) < 0.5).astype(float)
+    twice = pa.concat_tables([once, once, once])
+    cutoff = pa.array(np.zeros(1_200, dtype=np.int32))
+    data = Dataset(twice.add_column(1, "cutoff", cutoff), np.tile(labels, 3))
+    held_out = cross_validated(data, ["noise"], config(), silent)
+    assert held_out is not None
+    assert auc(data.y, held_out.model) < 0.6
+
+
+def test_where_columns_are_few_and_coarse_probabilities_stay_what_they_are():
+    rng = np.random.default_rng(1)
+    free = rng.uniform(size=2_000) < 0.5
+    label = (rng.uniform(size=2_000) < np.where(free, 0.3, 0.1)).astype(np.int8)
+    plans = {
+        "customer_id": [f"C{i:05d}" for i in range(2_000)],
+        "label": label,
+        "value_per_month": pa.nulls(2_000, pa.float64()),
+        "plan": np.where(free, "free", "full"),
+    }
+    coarse = config(categories=("plan",))
+    snapshot = coarse.sources.snapshot.model_copy(update={"value_per_month": None})
+    fitted = fit(coarse.model_copy(update={"sources": Sources(snapshot=snapshot)}), pa.table(plans))
+    p = fitted.models["churn"].predict(
+        {"plan=free": np.array([1.0, 0.0]), "plan=full": np.array([0.0, 1.0])}
+    )
+    assert p == pytest.approx([label[free].mean(), label[~free].mean()], abs=0.03)
 
 
 def test_everything_a_bundle_needs_is_there(trained):
@@ -146,6 +182,14 @@ def test_a_column_that_is_the_label_stops_training_by_name():
     leaking = table.append_column("left_for_good", table["label"].cast("float64"))
     with pytest.raises(TrainingError, match="left_for_good"):
         fit(config(), leaking)
+
+
+def test_reasons_for_leaving_stop_training_by_their_column():
+    table = contracts(400)
+    why = np.where(table["label"].to_numpy() > 0, np.arange(400) % 5, -1)
+    reasons = pa.array([None if i < 0 else f"reason {i}" for i in why], pa.string())
+    with pytest.raises(TrainingError, match=r"'why' alone .*leave_out_columns"):
+        fit(config(), table.append_column("why", reasons))
 
 
 def test_thirty_contract_customers_get_rules_only():

@@ -13,7 +13,6 @@ from configs.schema import Snapshots
 from training.dataset import (
     Dataset,
     calibration_split,
-    check_no_feature_tells_all,
     closed_by,
     grid,
     split_steady,
@@ -104,17 +103,6 @@ def test_missing_values_become_nan_and_buyers_are_who_has_a_frequency():
 def test_asking_for_labels_that_do_not_exist_is_an_error():
     with pytest.raises(TrainingError, match="no label"):
         _ = rows(x=[1.0]).y
-
-
-def test_a_feature_that_knows_the_future_stops_training_by_name():
-    rng = np.random.default_rng(0)
-    churned = (rng.uniform(size=500) < 0.3).astype(float)
-    honest = churned + rng.normal(0, 1, 500)
-    leak = np.where(churned > 0, np.nan, rng.uniform(size=500))
-    data = Dataset(rows(honest=honest, planted=leak).matrix, churned)
-    check_no_feature_tells_all(data, ["honest"])
-    with pytest.raises(TrainingError, match="'planted' alone separates"):
-        check_no_feature_tells_all(data, ["honest", "planted"])
 
 
 def test_a_feature_whose_values_moved_is_told_from_one_that_stayed():

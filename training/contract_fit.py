@@ -28,7 +28,7 @@ from training.boosting import fit_target
 from training.clusters import find_segments
 from training.columns import column_values
 from training.contract import DAYS_PER_MONTH, LABEL, ContractValue, listed, typical_monthly_value
-from training.dataset import Dataset, check_no_feature_tells_all
+from training.dataset import Dataset
 from training.evaluate import (
     Evaluation,
     TargetEvaluation,
@@ -38,11 +38,13 @@ from training.evaluate import (
 )
 from training.fitted import Fitted, golden_rows, summarise
 from training.intervals import Intervals
+from training.leaks import check_no_category_tells_all, check_no_feature_tells_all
 from training.policy import Policy, check_guards
 
 Vector = NDArray[np.float64]
 FOLDS = 5
 MOST_ITERATIONS = 2_000
+LEAVE_OUT = "add its column to sources.snapshot.leave_out_columns, or take it off the lists there"
 
 
 @dataclass(frozen=True)
@@ -77,24 +79,33 @@ def fit_contracts(config: Config, table: pa.Table, progress: Progress) -> Fitted
     check_guards(config.policy, names)
     matrix = snapshot_matrix(features, table, day_number(snapshot.observed_on))
     everybody = Dataset(matrix, column_values(table, LABEL))
-    distinct = without_duplicates(everybody, names)
-    check_no_feature_tells_all(distinct, names)
+    check_no_feature_tells_all(everybody, names, LEAVE_OUT)
+    check_no_category_tells_all(everybody, _levels(features), LEAVE_OUT)
     progress("cross-validation", 0.0)
-    held_out = cross_validated(distinct, names, config, progress)
+    held_out = cross_validated(everybody, names, config, progress)
     progress("training churn", 0.0)
     churn = fit_target(
-        "churn", config.churn.horizon_days, distinct, distinct, {}, names, config.training
+        "churn", config.churn.horizon_days, everybody, everybody, {}, names, config.training
     )
     clv = contract_value(config, snapshot, churn.model, everybody)
-    notes = (*churn.notes, words.duplicates(len(everybody) - len(distinct)))
+    notes = (*churn.notes, words.alike(len(everybody) - len(set(alike(everybody, names)))))
     progress("training churn", 1.0)
     evaluation = Evaluation(
         targets={
-            "churn": _churn_evaluation(config, distinct, held_out, notes),
-            "clv": _value_evaluation(config, clv, distinct, held_out),
+            "churn": _churn_evaluation(config, everybody, held_out, notes),
+            "clv": _value_evaluation(config, clv, everybody, held_out),
         }
     )
-    return _assembled(config, features, everybody, distinct, clv, held_out, evaluation)
+    return _assembled(config, features, everybody, clv, held_out, evaluation)
+
+
+def _levels(features: Sequence[Feature]) -> dict[str, list[str]]:
+    """Return the features of each category column, by column."""
+    levels: dict[str, list[str]] = {}
+    for feature in features:
+        if feature.name != feature.concept:
+            levels.setdefault(feature.concept, []).append(feature.name)
+    return levels
 
 
 def contract_value(
@@ -108,30 +119,34 @@ def contract_value(
     return ContractValue(config.clv.horizon_days, churn, column, typical)
 
 
-def without_duplicates(data: Dataset, names: Sequence[str]) -> Dataset:
-    """Return the first of all rows that are equal in every feature and in the label.
-
-    Otherwise copies of one customer would lie on both sides of a split.
-    """
-    rows = np.nan_to_num(np.column_stack([data.X(names), data.y]), nan=np.inf)
-    _, first = np.unique(rows, axis=0, return_index=True)
-    keep = np.zeros(len(data), dtype=bool)
-    keep[first] = True
-    return data.where(keep)
+def alike(data: Dataset, names: Sequence[str]) -> NDArray[np.int64]:
+    """Return the number of each row's group: rows that are equal in every feature."""
+    rows = np.nan_to_num(data.X(names), nan=np.inf)
+    groups: NDArray[np.int64] = np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1)
+    return groups
 
 
 def cross_validated(
     data: Dataset, names: Sequence[str], config: Config, progress: Progress
 ) -> HeldOut | None:
-    """Return held-out probabilities from stratified folds; ``None`` where there are too few."""
+    """Return held-out probabilities from stratified folds; ``None`` where there are too few.
+
+    Customers who are alike in every feature fall into one fold, as copies of one customer would
+    otherwise lie on both sides of a split. None is dropped: where the columns are few and coarse,
+    thousands are alike and one in five of them leaves.
+    """
     y, settings = data.y, config.training
-    folds = min(FOLDS, int(min(y.sum(), len(y) - y.sum())))
+    groups = alike(data, names)
+    _, first = np.unique(groups, return_index=True)
+    of_group = y[first]
+    folds = min(FOLDS, int(min(of_group.sum(), len(first) - of_group.sum())))
     if folds < 2:
         return None
     model, logistic, base_rate = (np.empty(len(y)) for _ in range(3))
     split = StratifiedKFold(folds, shuffle=True, random_state=settings.seed)
-    for i, (inside, outside) in enumerate(split.split(y, y)):
-        train, test = (data.where(np.isin(np.arange(len(y)), rows)) for rows in (inside, outside))
+    for i, (_, held_out) in enumerate(split.split(first, of_group)):
+        outside = np.isin(groups, held_out)
+        train, test = data.where(~outside), data.where(outside)
         model[outside] = _fold(train, test, names, config.churn.horizon_days, settings)
         logistic[outside] = _logistic(train.X(names), train.y, test.X(names), settings.seed)
         base_rate[outside] = train.y.mean()
@@ -239,7 +254,6 @@ def _assembled(
     config: Config,
     features: tuple[Feature, ...],
     everybody: Dataset,
-    distinct: Dataset,
     clv: ContractValue,
     held_out: HeldOut | None,
     evaluation: Evaluation,
@@ -249,10 +263,10 @@ def _assembled(
     columns = everybody.columns(feature.name for feature in features)
     value = clv.predict(columns)
     policy = Policy.freeze(config.policy, value, seed)
-    full = _full_value(clv, distinct)
+    full = _full_value(clv, everybody)
     intervals = Intervals(level=level)
     if held_out is not None:
-        expected, actual = full * (1.0 - held_out.model), full * (1.0 - distinct.y)
+        expected, actual = full * (1.0 - held_out.model), full * (1.0 - everybody.y)
         intervals = Intervals.fit(expected, actual, level, source="cross_validated")
     observed_on = date_of(everybody.cutoffs[0])
     return Fitted(

@@ -14,7 +14,6 @@ from configs.errors import TrainingError
 from configs.schema import Snapshots
 from training.anchor import FREQUENCY
 from training.columns import column_values
-from training.metrics import auc
 
 Vector = NDArray[np.float64]
 KEYS = ["cutoff", "customer_id"]
@@ -22,8 +21,6 @@ YEAR_DAYS = 365
 MOVED = 0.4
 """Largest Kolmogorov–Smirnov distance at which a feature still means the same at two cutoffs."""
 COMPARED_ROWS = 20_000
-TELLS_ALL = 0.995
-"""A single feature that orders churners this well (AUC) is taken for a leak."""
 
 
 @dataclass(frozen=True)
@@ -226,27 +223,3 @@ def _distance(before: Vector, now: Vector) -> float:
 
 def _thinned(values: Vector) -> Vector:
     return values[:: max(len(values) // COMPARED_ROWS, 1)]
-
-
-def check_no_feature_tells_all(data: Dataset, names: Sequence[str]) -> None:
-    """Check that no feature alone separates churners from stayers.
-
-    Raises:
-        TrainingError: one does, so it knows the future; the message names it.
-    """
-    y = data.y
-    for name in names:
-        values = data.columns([name])[name]
-        if max(_separation(y, np.nan_to_num(values, nan=extreme)) for extreme in (-1e18, 1e18)) > (
-            TELLS_ALL
-        ):
-            raise TrainingError(
-                f"feature {name!r} alone separates churned customers from others almost "
-                f"perfectly (AUC above {TELLS_ALL} on {len(y)} rows), so it must contain what "
-                f"it should predict; add it to features.leave_out"
-            )
-
-
-def _separation(y: Vector, values: Vector) -> float:
-    area = auc(y, values)
-    return 0.0 if np.isnan(area) else max(area, 1.0 - area)

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from configs.errors import TrainingError
 from configs.progress import Progress, silent
-from configs.schema import Config
+from configs.schema import Config, Text
 from features.build import feature_matrix
 from features.catalogue import select
 from features.labels import CONTRACT_END, MARGIN, NO_PURCHASE, SPEND, Label, label_table
@@ -29,10 +29,11 @@ from training.baselines import LAST_PERIOD, last_period_feature
 from training.boosting import FittedTarget, fit_target
 from training.clusters import find_segments
 from training.contract_fit import fit_contracts
-from training.dataset import Dataset, Grid, check_no_feature_tells_all, grid
+from training.dataset import Dataset, Grid, grid
 from training.evaluate import Evaluation, TargetEvaluation
 from training.fitted import Fitted, Reference, golden_rows, summarise
 from training.intervals import Intervals
+from training.leaks import check_no_feature_tells_all
 from training.measure import measured
 from training.models import Model
 from training.policy import Policy, check_guards
@@ -41,6 +42,7 @@ from training.signals import learn_sentiment, with_signals
 __all__ = ["Fitted", "Reference", "fit"]
 
 Vector = NDArray[np.float64]
+LEAVE_OUT = "add it to features.leave_out"
 
 
 def fit(config: Config, records: Records | pa.Table, progress: Progress = silent) -> Fitted:
@@ -85,11 +87,12 @@ class _Learnt:
 def _fit_buyers(config: Config, records: Records, progress: Progress) -> Fitted:
     features = select(config.features)
     check_guards(config.policy, [feature.name for feature in features])
-    progress("comments", 0.0)
-    sentiment = learn_sentiment(records)
-    records = with_signals(records, sentiment)
     as_of = last_day(records) if config.as_of is None else day_number(config.as_of)
     tasks = _tasks(config, _first_purchase_day(records, as_of), as_of)
+    progress("comments", 0.0)
+    sentiment = learn_sentiment(records, as_of)
+    records = with_signals(records, sentiment)
+    progress("comments", 1.0)
     progress("features", 0.0)
     data = Dataset(_matrix(records, features, tasks, as_of, config.clv.horizon_days))
     progress("features", 1.0)
@@ -123,13 +126,13 @@ def _tasks(config: Config, first_day: int, as_of: int) -> tuple[_Task, _Task]:
 
 def _first_purchase_day(records: Records, as_of: int) -> int:
     t = records.tables["transactions"]
-    bought = t.filter((t.kind == "purchase") & (t.day <= as_of))
+    bought = t.filter((t.kind == "purchase") & (t.day <= as_of) & (t.known_day <= as_of))
     day = fetch(records.backend, bought.aggregate(day=bought.day.min()))["day"][0].as_py()
     if day is None:
         raise TrainingError(
-            f"no purchase by {date_of(as_of)} is among the records, so there is nothing to learn "
-            "from; see `echelon intake` for what was read, and map `kind` so that purchases are "
-            "called 'purchase'"
+            f"no purchase known by {date_of(as_of)} is among the records, so there is nothing to "
+            "learn from; see `echelon intake` for what was read, map `kind` so that purchases are "
+            "called 'purchase', and leave `recorded_at` out where it is the day of a later load"
         )
     return int(day)
 
@@ -164,38 +167,56 @@ def _learn(
     """Return the served model of one target and how its measured twin did."""
     progress(f"training {task.target}", 0.0)
     inputs = [f.name for f in features if f.stationary and f.name not in VALUE_INPUTS]
-    labelled = _labelled(task, records, data, int(now.cutoff[0]) if len(now) else 0)
-    if task.target == "churn" and len(labelled.buyers()):
-        check_no_feature_tells_all(labelled.buyers(), inputs)
+    as_of = now.cutoffs[0]
+    known_by = None if config.as_of is None else as_of
+    served_on = _labelled(task, records, data, task.grid.served, as_of, known_by)
+    if len(served_on):
+        check_no_feature_tells_all(served_on.buyers(), inputs, LEAVE_OUT)
     settings = config.training
-    evaluation, expected, actual = (
-        TargetEvaluation(
-            target=task.target,
-            horizon_days=task.horizon_days,
-            protocol="none",
-            notes=(words.NO_HORIZON_CLOSED,),
-        ),
-        np.empty(0),
-        np.empty(0),
-    )
-    if task.grid.evaluation is not None:
-        train, test = labelled.at(task.grid.measured), labelled.at([task.grid.evaluation])
-        trial = fit_target(task.target, task.horizon_days, train, test, purchases, inputs, settings)
-        evaluation, expected = measured(trial, train.buyers(), test.buyers())
-        actual = test.buyers().y
+    evaluation, expected, actual = _not_measured(task, words.NO_HORIZON_CLOSED)
+    day = task.grid.evaluation
+    if day is not None:
+        test = _labelled(task, records, data, [day], as_of, known_by).buyers()
+        if len(test):
+            train = _labelled(task, records, data, task.grid.measured, day, known_by=day)
+            trial = fit_target(
+                task.target, task.horizon_days, train, test, purchases, inputs, settings
+            )
+            evaluation, expected = measured(trial, train.buyers(), test)
+            actual = test.y
+        else:
+            evaluation, expected, actual = _not_measured(task, words.NOBODY_AT_CUTOFF)
     progress(f"training {task.target}", 0.5)
-    train = labelled.at(task.grid.served)
-    served = fit_target(task.target, task.horizon_days, train, now, purchases, inputs, settings)
+    served = fit_target(task.target, task.horizon_days, served_on, now, purchases, inputs, settings)
     notes = tuple(dict.fromkeys((*evaluation.notes, *map(words.served, served.notes))))
     progress(f"training {task.target}", 1.0)
     return _Learnt(served, evaluation.model_copy(update={"notes": notes}), expected, actual)
 
 
-def _labelled(task: _Task, records: Records, data: Dataset, as_of: int) -> Dataset:
-    rows = data.at(task.grid.all)
-    if not task.grid.all:
+def _not_measured(task: _Task, why: Text) -> tuple[TargetEvaluation, Vector, Vector]:
+    evaluation = TargetEvaluation(
+        target=task.target, horizon_days=task.horizon_days, protocol="none", notes=(why,)
+    )
+    return evaluation, np.empty(0), np.empty(0)
+
+
+def _labelled(
+    task: _Task,
+    records: Records,
+    data: Dataset,
+    cutoffs: Sequence[int],
+    last: int,
+    known_by: int | None,
+) -> Dataset:
+    """Return the rows of ``cutoffs`` with the labels of horizons closed by the day ``last``.
+
+    What the measured model learns from is labelled by the rows that were recorded by its own
+    cutoff, as it would have been then.
+    """
+    rows = data.at(cutoffs)
+    if not len(rows):
         return Dataset(rows.matrix, np.empty(0))
-    labels = label_table(records, [task.label], task.grid.all, task.horizon_days, last=as_of)
+    labels = label_table(records, [task.label], cutoffs, task.horizon_days, last, known_by)
     return rows.labelled(labels, task.label.name)
 
 

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.sources import date_of
-from training import notes as words
 from training.baselines import Rule, churn_rules, figures_of, rules_in_words, value_rules
 from training.boosting import FittedTarget
 from training.dataset import Dataset
@@ -28,8 +27,6 @@ def measured(
         test: the buyers at the evaluation cutoff, with what came after.
     """
     model, y = fitted.model, test.y
-    if len(y) == 0:
-        return _nobody(fitted), np.empty(0)
     columns = test.columns(model.inputs)
     predicted = model.predict(columns)
     find = churn_rules if model.target == "churn" else value_rules
@@ -53,12 +50,3 @@ def measured(
         notes=fitted.notes,
     )
     return evaluation, predicted
-
-
-def _nobody(fitted: FittedTarget) -> TargetEvaluation:
-    return TargetEvaluation(
-        target=fitted.model.target,
-        horizon_days=fitted.model.horizon_days,
-        protocol="none",
-        notes=(*fitted.notes, words.NOBODY_AT_CUTOFF),
-    )

@@ -49,9 +49,12 @@ def rules_only(reason: Text) -> Text:
     return Text(zh=f"仅用规则：{reason.zh}", en=f"rules only: {reason.en}")
 
 
-def duplicates(n: int) -> Text:
-    """Return the note that ``n`` exact duplicates were left out."""
-    return Text(zh=f"剔除了{n}行完全重复的记录", en=f"{n} exact duplicates were left out")
+def alike(n: int) -> Text:
+    """Return the note that ``n`` customers are equal to another in every feature."""
+    return Text(
+        zh=f"{n}位客户与他人各项特征完全相同，交叉验证时归入同一折",
+        en=f"{n} customers equal another in every feature; such customers share a fold",
+    )
 
 
 def served(note: Text) -> Text:

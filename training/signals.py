@@ -8,10 +8,10 @@ from features.sentiment import SIGNALS, SentimentModel, with_sentiment
 from features.sources import Records, fetch, records_from_arrow
 
 
-def learn_sentiment(records: Records) -> SentimentModel | None:
-    """Return the model of the company's own rated comments; ``None`` if they teach nothing."""
+def learn_sentiment(records: Records, as_of: int) -> SentimentModel | None:
+    """Return the model of the rated comments known by ``as_of``; ``None`` if they teach nothing."""
     satisfaction = records.tables["satisfaction"]
-    commented = satisfaction.filter(satisfaction.comment.notnull())
+    commented = satisfaction.filter(satisfaction.comment.notnull(), satisfaction.known_day <= as_of)
     model = SentimentModel().fit(fetch(records.backend, commented))
     return model if model.blocks_ else None
 
