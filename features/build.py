@@ -15,6 +15,7 @@ import ibis
 import ibis.expr.operations as ops
 import pyarrow as pa
 
+from configs.errors import FeatureError
 from features.grains import KEYS, Asked, Times, answers
 from features.plan import (
     COUNTS,
@@ -85,16 +86,23 @@ def assemble(
     sources = seen_sources(tables)
     layers = in_order(features)
     schemas = {name: table.schema() for name, table in sources.items()}
-    readings = [
-        read(one, Window(one.window_days, one.lag_days), schemas)
-        for one in features
-        if not one.is_derived
-    ]
+    readings = [read(one, _window(one), schemas) for one in features if not one.is_derived]
     population = known_at(tables, times) if customers is None else _everyone(customers, times)
     matrix = aggregated(population, sources, readings, times)
     for layer in layers:
         matrix = matrix.mutate(**{one.name: _derived(matrix, one) for one in layer})
     return matrix.select(*KEYS, *(feature.name for feature in features))
+
+
+def _window(feature: Feature) -> Window:
+    """Return the window of a feature; only labels look ahead."""
+    if feature.lag_days < 0 or (feature.window_days is not None and feature.window_days < 1):
+        raise FeatureError(
+            f"feature {feature.name} has window_days={feature.window_days} and "
+            f"lag_days={feature.lag_days}; a window has at least one day, and a lag below 0 would "
+            "look past the cutoff: what happens after it is a label"
+        )
+    return Window(feature.window_days, feature.lag_days)
 
 
 def dated(tables: Mapping[str, ibis.Table]) -> dict[str, ibis.Table]:

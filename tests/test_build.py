@@ -411,6 +411,8 @@ def test_a_matrix_is_sorted_by_cutoff_and_customer() -> None:
         (feature("x", lambda t: 1.0), "must give an Ibis expression"),
         (feature("x", lambda f: f.y, None, inputs=("y",)), "derives from 'y'"),
         (feature("x", lambda f: f.x, None, inputs=("x",)), "in a circle: x"),
+        (feature("x", lambda t: t.count(), lag_days=-28), "look past the cutoff"),
+        (feature("x", lambda t: t.count(), window_days=0), "at least one day"),
     ],
 )
 def test_a_wrong_declaration_says_what_would_be_right(declared: Feature, message: str) -> None:
