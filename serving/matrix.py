@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,6 +16,7 @@ from features.snapshot import snapshot_features, snapshot_matrix
 from features.sources import day_number, last_day, open_engine, open_records
 from training.bundle import Bundle
 from training.contract import listed
+from training.described import DescribedFeature
 from training.signals import with_signals
 
 SNAPSHOT_FILE = "snapshot.parquet"
@@ -47,7 +49,20 @@ def _of_snapshot(snapshot: SnapshotSource, bundle: Bundle, folder: Path) -> pa.T
     table = pq.read_table(path)
     declared = snapshot_features(listed(snapshot, table), table)
     features = [f for f in declared if f.name in bundle.feature_names]
-    matrix = snapshot_matrix(features, table, day_number(snapshot.observed_on))
-    for name in set(bundle.feature_names) - set(matrix.column_names):
-        matrix = matrix.append_column(name, pa.array([0.0] * len(matrix)))
-    return matrix.select(["customer_id", "cutoff", *bundle.feature_names])
+    return with_absent(
+        snapshot_matrix(features, table, day_number(snapshot.observed_on)), bundle.features
+    )
+
+
+def with_absent(matrix: pa.Table, features: Sequence[DescribedFeature]) -> pa.Table:
+    """Return ``matrix`` with the columns of ``features``, in their order.
+
+    A level that nobody is at any more is 0 for all; a number that the file no longer has is
+    missing, which is not the same as nothing.
+    """
+    for feature in features:
+        if feature.name not in matrix.column_names:
+            absent = 0.0 if feature.unit == "yes_no" else None
+            values = pa.array([absent] * len(matrix), pa.float64())
+            matrix = matrix.append_column(feature.name, values)
+    return matrix.select(["customer_id", "cutoff", *(feature.name for feature in features)])

@@ -10,6 +10,8 @@ import pytest
 from configs.errors import FeatureError
 from configs.schema import SnapshotFile, SnapshotSource, Text
 from features.snapshot import snapshot_features, snapshot_matrix
+from serving.matrix import with_absent
+from training.described import described
 
 SNAPSHOT = SnapshotSource(
     source=SnapshotFile(path="contracts.csv"),
@@ -72,3 +74,11 @@ def test_a_column_that_is_not_there_is_named() -> None:
             snapshot_features(SNAPSHOT, ROWS),
             ROWS.rename_columns(["customer_id", "label", "month", "contract"]),
         )
+
+
+def test_a_level_nobody_is_at_any_more_is_none_and_a_number_no_longer_given_is_missing() -> None:
+    features = [described(one) for one in snapshot_features(SNAPSHOT, ROWS)]
+    only = pa.table({"customer_id": ["fay"], "cutoff": [1], "contract=monthly": [1.0]})
+    [row] = with_absent(only, features).to_pylist()
+    assert (row["contract=two years"], row["months"]) == (0.0, None)
+    assert list(row)[2:] == [one.name for one in features]
