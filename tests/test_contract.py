@@ -165,6 +165,7 @@ def test_where_columns_are_few_and_coarse_probabilities_stay_what_they_are():
         {"plan=free": np.array([1.0, 0.0]), "plan=full": np.array([0.0, 1.0])}
     )
     assert p == pytest.approx([label[free].mean(), label[~free].mean()], abs=0.03)
+    assert fitted.evaluation.targets["churn"].model["auc"] > 0.6
 
 
 def test_everything_a_bundle_needs_is_there(trained):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.intervals import Intervals
+from training.intervals import Intervals, coverage_of_others
 
 
 def outcomes(n: int, seed: int):
@@ -69,3 +69,17 @@ def test_customers_who_all_spend_nothing_give_an_interval_up_to_the_expected_val
 
 def test_intervals_survive_json():
     assert Intervals.model_validate_json(FITTED.model_dump_json()) == FITTED
+
+
+def test_coverage_is_counted_on_customers_who_taught_nothing():
+    assert coverage_of_others(*outcomes(4_000, 2), level=0.8) == pytest.approx(0.8, abs=0.03)
+    expected, actual = outcomes(60, 3)
+    own = Intervals.fit(expected, actual, level=0.8).bounds(expected)
+    assert ((own[0] <= actual) & (actual <= own[1])).mean() >= 0.8
+    assert coverage_of_others(expected[:39], actual[:39], level=0.8) is None
+
+
+def test_coverage_shows_that_the_two_halves_are_different_worlds():
+    expected = np.full(400, 100.0)
+    actual = np.where(np.arange(400) % 2 == 0, 50.0, 500.0)
+    assert coverage_of_others(expected, actual, level=0.8) < 0.6

@@ -39,10 +39,13 @@ from training.evaluate import (
 from training.fitted import Fitted, golden_rows, summarise
 from training.intervals import Intervals
 from training.leaks import check_no_category_tells_all, check_no_feature_tells_all
+from training.measure import interval_notes
 from training.policy import Policy, check_guards
 
 Vector = NDArray[np.float64]
 FOLDS = 5
+FEWEST_GROUPS = 10
+"""Groups of the rarer label, by their first customer, that folds of whole groups need."""
 MOST_ITERATIONS = 2_000
 LEAVE_OUT = "add its column to sources.snapshot.leave_out_columns, or take it off the lists there"
 
@@ -88,7 +91,8 @@ def fit_contracts(config: Config, table: pa.Table, progress: Progress) -> Fitted
         "churn", config.churn.horizon_days, everybody, everybody, {}, names, config.training
     )
     clv = contract_value(config, snapshot, churn.model, everybody)
-    notes = (*churn.notes, words.alike(len(everybody) - len(set(alike(everybody, names)))))
+    alike = len(everybody) - len(np.unique(kept_together(everybody, names)))
+    notes = (*churn.notes, words.alike(alike)) if alike else churn.notes
     progress("training churn", 1.0)
     evaluation = Evaluation(
         targets={
@@ -119,11 +123,18 @@ def contract_value(
     return ContractValue(config.clv.horizon_days, churn, column, typical)
 
 
-def alike(data: Dataset, names: Sequence[str]) -> NDArray[np.int64]:
-    """Return the number of each row's group: rows that are equal in every feature."""
+def kept_together(data: Dataset, names: Sequence[str]) -> NDArray[np.int64]:
+    """Return the number of each row's group; rows of a group never lie on both sides of a split.
+
+    A group is equal in every feature. Where so few columns tell customers apart that there are
+    hardly any groups, customers alike are the rule and no copies: each is a group of its own.
+    """
     rows = np.nan_to_num(data.X(names), nan=np.inf)
-    groups: NDArray[np.int64] = np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1)
-    return groups
+    _, first, groups = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    of_group = data.y[first]
+    if min(of_group.sum(), len(first) - of_group.sum()) < FEWEST_GROUPS:
+        return np.arange(len(data))
+    return np.asarray(groups, dtype=np.int64).reshape(-1)
 
 
 def cross_validated(
@@ -136,7 +147,7 @@ def cross_validated(
     thousands are alike and one in five of them leaves.
     """
     y, settings = data.y, config.training
-    groups = alike(data, names)
+    groups = kept_together(data, names)
     _, first = np.unique(groups, return_index=True)
     of_group = y[first]
     folds = min(FOLDS, int(min(of_group.sum(), len(first) - of_group.sum())))
@@ -195,15 +206,10 @@ def _value_evaluation(
         return _unmeasured(target, config.clv.horizon_days, ())
     full = _full_value(model, data)
     rules = {"full_value": Rule(full), "base_rate": Rule(full * (1.0 - held_out.base_rate))}
-    return _evaluation(
-        target,
-        config.clv.horizon_days,
-        data,
-        full * (1.0 - data.y),
-        full * (1.0 - held_out.model),
-        rules,
-        (words.CONTRACT_VALUE,),
-    )
+    actual, expected = full * (1.0 - data.y), full * (1.0 - held_out.model)
+    covered = interval_notes(config.training.interval_level, expected, actual)
+    notes = (words.CONTRACT_VALUE, *covered)
+    return _evaluation(target, config.clv.horizon_days, data, actual, expected, rules, notes)
 
 
 def _evaluation(

@@ -34,7 +34,7 @@ from training.evaluate import Evaluation, TargetEvaluation
 from training.fitted import Fitted, Reference, golden_rows, summarise
 from training.intervals import Intervals
 from training.leaks import check_no_feature_tells_all
-from training.measure import measured
+from training.measure import interval_notes, measured
 from training.models import Model
 from training.policy import Policy, check_guards
 from training.signals import learn_sentiment, with_signals
@@ -188,7 +188,9 @@ def _learn(
             evaluation, expected, actual = _not_measured(task, words.NOBODY_AT_CUTOFF)
     progress(f"training {task.target}", 0.5)
     served = fit_target(task.target, task.horizon_days, served_on, now, purchases, inputs, settings)
-    notes = tuple(dict.fromkeys((*evaluation.notes, *map(words.served, served.notes))))
+    covered = interval_notes(settings.interval_level, expected, actual)
+    own = (*evaluation.notes, *(covered if task.target == "clv" else ()))
+    notes = tuple(dict.fromkeys((*own, *map(words.served, served.notes))))
     progress(f"training {task.target}", 1.0)
     return _Learnt(served, evaluation.model_copy(update={"notes": notes}), expected, actual)
 

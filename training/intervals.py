@@ -100,6 +100,23 @@ class Intervals(BaseModel):
         return np.where(p > self.knots[-1], p * (money[-1] / self.knots[-1]), inside)
 
 
+def coverage_of_others(expected: ArrayLike, actual: ArrayLike, level: float) -> float | None:
+    """Return the share covered by intervals that other customers taught; ``None`` if too few.
+
+    Every other customer teaches, the rest are counted, and the other way round. The intervals
+    that are served learn from all of them, whom they cover by construction.
+    """
+    p, y = np.asarray(expected, dtype=float), np.maximum(np.asarray(actual, dtype=float), 0.0)
+    if len(p) < 2 * FEWEST_ROWS:
+        return None
+    even = np.arange(len(p)) % 2 == 0
+    inside = np.zeros(len(p), dtype=bool)
+    for taught in (even, ~even):
+        low, high, _ = Intervals.fit(p[taught], y[taught], level).bounds(p[~taught])
+        inside[~taught] = (low <= y[~taught]) & (y[~taught] <= high)
+    return float(inside.mean())
+
+
 def _factors(ratios: Vector, level: float) -> tuple[float, float, float]:
     """Return the conformal low, the median and the conformal high of actual / expected.
 

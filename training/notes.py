@@ -57,6 +57,15 @@ def alike(n: int) -> Text:
     )
 
 
+def covered(level: float, share: float) -> Text:
+    """Return the note on how many customers the intervals of others covered."""
+    return Text(
+        zh=f"区间目标覆盖率{level:.0%}：由一半客户学得的区间覆盖了另一半中的{share:.1%}",
+        en=f"intervals of {level:.0%}: learnt on half of these customers, they covered {share:.1%} "
+        "of the other half",
+    )
+
+
 def served(note: Text) -> Text:
     """Return ``note`` as one on the model that is served, not the measured one."""
     return Text(zh=f"所用模型：{note.zh}", en=f"served: {note.en}")
