@@ -219,7 +219,7 @@ def rollback(reason: Reason = "rolled back", config: ConfigPath = None) -> None:
 @app.command(rich_help_panel="Models")
 def history(
     at: Annotated[
-        dt.datetime | None, typer.Option(help="What was live then: 2026-11-20T08:00:00.")
+        dt.datetime | None, typer.Option(help="What was live then (UTC): 2026-11-20T08:00:00.")
     ] = None,
     config: ConfigPath = None,
 ) -> None:
@@ -265,8 +265,9 @@ def explain(
     from serving.publication import open_live
 
     loaded = _config(config)
+    shown = _language(language, loaded)
     answer = open_live(loaded.stores.publications).customer(customer_id)
-    console().print(render(answer, _language(language, loaded)))
+    console().print(render(answer, shown))
 
 
 @app.command(rich_help_panel="Scores")

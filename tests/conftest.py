@@ -10,6 +10,10 @@ import pytest
 import yaml
 
 
+collect_ignore = ["crash_preload.py", "crash_work.py"]
+"""Scripts that tests run in processes of their own."""
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--forbid-skips", action="store_true", help="fail if any test is skipped")
 
