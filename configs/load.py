@@ -19,6 +19,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from configs.errors import ConfigError, did_you_mean
+from configs.redaction import redacted_values
 from configs.schema import Config
 
 PREFIX = "ECHELON_"
@@ -44,10 +45,12 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
 
 
 def origins(path: Path | None = None, environment: Mapping[str, str] | None = None) -> list[Origin]:
-    """Return every setting with the layer that set it, sorted by key."""
+    """Return every setting with the layer that set it, sorted by key, passwords hidden."""
     merged, sources = _layers(path, environment)
     _validated(merged, path)
-    return [Origin(key, value, sources[key]) for key, value in sorted(_leaves(merged))]
+    return [
+        Origin(key, redacted_values(value), sources[key]) for key, value in sorted(_leaves(merged))
+    ]
 
 
 class _Loader(yaml.SafeLoader):
@@ -176,9 +179,8 @@ def _explained(problem: Any) -> str:
         return f"  {where}: unknown key; {did_you_mean(str(problem['loc'][-1]), known)}"
     if problem["type"] == "missing":
         return f"  {where}: is missing and has no default"
-    return (
-        f"  {where}: {problem['msg'].removeprefix('Value error, ')} (given: {problem['input']!r})"
-    )
+    given = redacted_values(problem["input"])
+    return f"  {where}: {problem['msg'].removeprefix('Value error, ')} (given: {given!r})"
 
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:

@@ -67,7 +67,11 @@ def _sql(folder: Path, url: str, statement: str) -> Iterator[pa.Table]:
             if not yielded:
                 yield _table(names, [])
     except (sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
-        raise RecordsError(f"{_without_secret(url)} cannot be read: {error}") from error
+        said = getattr(error, "orig", None) or str(error).partition("\n(Background")[0]
+        raise RecordsError(
+            f"{_without_secret(url)} cannot be read: {said}. Mend `database` or `query`, and see "
+            "that the database runs and its driver is installed"
+        ) from error
 
 
 def _absolute(folder: Path, url: str) -> str:

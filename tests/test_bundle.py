@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from configs.errors import ModelError
+from configs.redaction import redacted, redacted_text
 from features.sentiment import SentimentModel
 from tests.small_bundle import config_in, matrix_of
 from tests.small_fitted import PROVENANCE, small_fitted, small_store
@@ -26,7 +27,6 @@ from training.manifest import (
     provenance_of,
     verified,
 )
-from training.redaction import redacted, redacted_text
 from training.signing import public_key, signing_key
 
 

@@ -102,3 +102,14 @@ def test_every_default_stands_in_the_default_file_with_no_key_left_out():
     config = load(environment={})
     required = {name for name, field in type(config).model_fields.items() if field.is_required()}
     assert required <= set(given)
+
+
+def test_no_password_is_shown_neither_among_settings_nor_in_errors(tmp_path):
+    source = "{database: 'postgresql://ada:s3cret@host/shop', columns: {}%s}"
+    text = "sources: {transactions: [" + source + "]}\nstores: {tracking_uri: 'http://ml:s3cret@h'}"
+    shown = str(origins(written(tmp_path, text % ", query: orders"), {}))
+    assert "ada:***@host" in shown
+    assert "s3cret" not in shown
+    with pytest.raises(ConfigError, match="database needs query") as caught:
+        load(written(tmp_path, text % ""), {})
+    assert "s3cret" not in str(caught.value)

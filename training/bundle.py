@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 from pydantic import BaseModel, ConfigDict
 
 from configs.errors import EchelonError, ModelError
+from configs.redaction import redacted
 from configs.schema import Config
 from features.spec import Feature
 from training.anchor import TargetName, Vector
@@ -46,7 +47,6 @@ from training.manifest import (
 )
 from training.models import Model, read_model
 from training.policy import Policy
-from training.redaction import redacted
 from training.segments import Segments
 from training.signing import pem_of, public_key_of
 

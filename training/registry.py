@@ -28,12 +28,12 @@ import yaml
 
 from configs.errors import ModelError
 from configs.files import draft_folder, flush_to_disk, new_generation, sweep_drafts
+from configs.redaction import redacted, redacted_text
 from configs.schema import Config, Stores
 from training.bundle import check_in_child
 from training.fitted import Fitted
 from training.manifest import AGAIN, Manifest, verified
 from training.promotions import Promotion, Way, in_force, later_than, promotions_in, standing
-from training.redaction import redacted, redacted_text
 from training.run_record import figures, parameters
 from training.signing import public_key
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from configs.redaction import redacted
 from configs.schema import Config
 from training.evaluate import Evaluation
 from training.manifest import Manifest
-from training.redaction import redacted
 
 SETTINGS = ("as_of", "features", "churn", "clv", "snapshots", "training", "policy", "lifecycle")
 """Sections that are parameters of a run; the configuration kept beside it has them all."""

@@ -14,7 +14,7 @@ _AS_OPTION = re.compile(r"(?i)\b(password|passwd|pwd|token|secret)(\s*=\s*)('[^'
 
 def redacted(config: Config) -> dict[str, Any]:
     """Return ``config`` as JSON values with the password of every database and store hidden."""
-    hidden: dict[str, Any] = _hide(config.model_dump(mode="json"))
+    hidden: dict[str, Any] = redacted_values(config.model_dump(mode="json"))
     return hidden
 
 
@@ -29,9 +29,14 @@ def redacted_text(text: str) -> str:
     return _AS_OPTION.sub(rf"\1\2{HIDDEN}", _IN_URL.sub(rf"\1:{HIDDEN}@", text))
 
 
-def _hide(value: Any) -> Any:
+def redacted_values(value: Any) -> Any:
+    """Return ``value``, whatever it holds, with the passwords in its texts hidden.
+
+    >>> redacted_values([{"database": "postgresql://ada:s3cret@host/shop", "port": 5432}])
+    [{'database': 'postgresql://ada:***@host/shop', 'port': 5432}]
+    """
     if isinstance(value, dict):
-        return {key: _hide(item) for key, item in value.items()}
+        return {key: redacted_values(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_hide(item) for item in value]
+        return [redacted_values(item) for item in value]
     return redacted_text(value) if isinstance(value, str) else value
