@@ -31,6 +31,11 @@ from features.vocabulary import OPEN, WORDS
 _SAMPLE = 5_000
 _LABELS = ("churn", "churned", "attrition", "attritionflag", "exited", "left", "流失", "是否流失")
 _POSITIVE = ("yes", "true", "1", "churned", "attritedcustomer", "attrited", "是", "流失", "已流失")
+_SIMULATED = {
+    "truth.parquet": "what a simulated company hides, its future included",
+    "dirt.parquet": "the list of what was dirtied in a simulated company",
+}
+"""Files of ``echelon simulate`` that are no records."""
 _CURRENCIES = {"¥": "CNY", "￥": "CNY", "元": "CNY", "£": "GBP", "€": "EUR", "$": "USD"}
 
 
@@ -64,7 +69,8 @@ def propose(folder: Path) -> str:
     """
     files = [_seen(folder, path) for path, _ in files_of(folder, ".")]
     for seen in files:
-        seen.match = best_table(seen.path, seen.sample)
+        if Path(seen.path).name not in _SIMULATED:
+            seen.match = best_table(seen.path, seen.sample)
     if any(seen.match and seen.match.table.name == "transactions" for seen in files):
         return "\n".join([*_heading(folder, files), *_sources(files)]) + "\n"
     for seen in files:
@@ -108,7 +114,9 @@ def _sources(files: list[Seen]) -> list[str]:
         for seen in chosen:
             lines += _source(seen)
     for seen in files:
-        if seen.match is None:
+        if Path(seen.path).name in _SIMULATED:
+            lines += ["", f"# {seen.path} is left out: {_SIMULATED[Path(seen.path).name]}"]
+        elif seen.match is None:
             headers = ", ".join(seen.sample.column_names)
             lines += ["", f"# {seen.path} fits no table; its columns: {headers}"]
     return lines

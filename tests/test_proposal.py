@@ -141,3 +141,12 @@ def test_a_proposal_never_overwrites_a_file(folder, tmp_path):
 def test_real_folders_get_a_proposal_that_loads(echelon_data, tmp_path, name):
     write_proposal(echelon_data / name, tmp_path / "echelon.yaml")
     assert load(tmp_path / "echelon.yaml", {}).sources.transactions
+
+
+def test_the_hidden_truth_of_a_simulated_company_is_no_record(folder):
+    (folder / "orders.csv").write_text("customer_id,occurred_at,amount\nA1,2024-01-05,9\n")
+    truth = {"customer_id": ["A1"], "signed_up_on": [dt.date(2024, 1, 1)], "spend_next": [7.0]}
+    pq.write_table(pa.table(truth), folder / "truth.parquet")
+    config, text = proposed(folder)
+    assert list(config.sources.tables) == ["transactions"]
+    assert "# truth.parquet is left out: what a simulated company hides" in text
