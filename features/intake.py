@@ -154,6 +154,7 @@ class _Intake:
                     tally.repaired["mended"] += len(mended.lines)
                     again = self._take(mended, mapper, number, staging, tally)
                     tally.quarantined += staging.refuse(with_first_fingerprints(again, refusals))
+        self.progress(f"reading {name}", 1.0)
         write_mends(self.draft / f"{name}.mended", mends)
         self._finish(name, staging, tally, ("customer_id", "day"))
         return tally

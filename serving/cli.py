@@ -219,7 +219,8 @@ def rollback(reason: Reason = "rolled back", config: ConfigPath = None) -> None:
 @app.command(rich_help_panel="Models")
 def history(
     at: Annotated[
-        dt.datetime | None, typer.Option(help="What was live then (UTC): 2026-11-20T08:00:00.")
+        dt.datetime | None,
+        typer.Option(help="What was live then, in the config's time zone: 2026-11-20T08:00:00."),
     ] = None,
     config: ConfigPath = None,
 ) -> None:

@@ -58,7 +58,10 @@ def show_origins(origins: Sequence[Origin]) -> None:
 
 
 def show_history(promotions: Sequence[Promotion], zone: ZoneInfo) -> None:
-    """Print promotions in local time, the newest first."""
+    """Print promotions in local time, the newest first, or that there is none."""
+    if not promotions:
+        console().print("No model was champion; `echelon promote` makes one")
+        return
     table = Table("model", f"live from ({zone.key})", "by", "reason", box=None)
     for promotion in promotions:
         at = promotion.at.astimezone(zone).isoformat(" ", "seconds")

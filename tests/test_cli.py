@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from typer.main import get_command
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 
 from configs import errors
 from serving.cli import EXIT_CODES, app
+from serving.console_output import show_history
 
 ECHELON = [sys.executable, "-m", "serving.cli"]
 HEAVY = {"ibis", "duckdb", "pandas", "lightgbm", "mlflow", "shap", "sklearn", "bentoml", "scipy"}
@@ -99,3 +101,8 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(tmp_path):
     assert process.returncode == 130
     assert b"Traceback" not in said
     assert not list(tmp_path.rglob("*.draft"))
+
+
+def test_history_says_so_where_no_model_was_champion(capsys):
+    show_history([], ZoneInfo("Asia/Shanghai"))
+    assert capsys.readouterr().out == "No model was champion; `echelon promote` makes one\n"
