@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+"""Tests run beside each other: threads that wait must not keep a core from those that work."""
 
 collect_ignore = ["crash_preload.py", "crash_work.py"]
 """Scripts that tests run in processes of their own."""

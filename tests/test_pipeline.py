@@ -21,6 +21,7 @@ RULES = {"churn": ("auc", "recency"), "clv": ("ngini", "spend_rate")}
 def whole_way(tmp_path, path, data, **changes):
     """Run the configuration at ``path`` on ``data`` in a store of its own."""
     own = {"ECHELON_DATA": str(data), "ECHELON_STORES__ROOT": str(tmp_path / "store")}
+    own |= {"ECHELON_TRAINING__THREADS": "1", "ECHELON_ENGINE__THREADS": "1"}
     config = load(path, own | changes)
     return config, run(config)
 
@@ -65,8 +66,8 @@ def test_thirty_customers_get_tiers_by_rules_and_are_told_so(tmp_path):
 
 def test_a_second_champion_can_be_promoted_and_taken_back(tmp_path):
     simulate(300, seed=2, out=tmp_path / "exports", days=900)
-    changes = {"ECHELON_CLV__HORIZON_DAYS": "90", "ECHELON_TRAINING__THREADS": "1"}
-    config, first = whole_way(tmp_path, shipped("demo.yaml"), tmp_path / "exports", **changes)
+    shorter = {"ECHELON_CLV__HORIZON_DAYS": "90"}
+    config, first = whole_way(tmp_path, shipped("demo.yaml"), tmp_path / "exports", **shorter)
     second = run(config)
     promote(config, second.trained.version, "again")
     assert champion(config).version == second.trained.version

@@ -153,3 +153,10 @@ def test_a_boundary_belongs_to_the_higher_churn_band():
 def test_a_policy_survives_json():
     policy_ = frozen(guards=(OVERDUE, STAR))
     assert Policy.model_validate_json(policy_.model_dump_json()) == policy_
+
+
+@pytest.mark.parametrize("by", ["quantile", "revenue_share"])
+@pytest.mark.parametrize("values", [[0.0] * 30, [120.0], [7.0] * 5])
+def test_customers_who_are_all_alike_are_in_the_lowest_tier(by, values):
+    spread = Policy.freeze(policy(by, (0.5, 0.8, 0.95)), values)
+    assert set(spread.assign(values).codes) == {"low"}

@@ -175,6 +175,8 @@ def frozen_thresholds(policy: TierPolicy, values: Vector, seed: int = 0) -> tupl
 
     ``quantile`` .95: 95 % of customers lie below. ``revenue_share`` .95: the customers below hold
     95 % of expected value. ``natural_breaks``: midpoints between K-means centres of log value.
+    Thresholds found on values lie above the least of them: customers all alike are in the lowest
+    tier, not all in the highest.
     """
     way, at = policy.thresholds.by, policy.thresholds.at
     if way == "amount":
@@ -192,7 +194,8 @@ def frozen_thresholds(policy: TierPolicy, values: Vector, seed: int = 0) -> tupl
         edges = values[np.minimum(np.searchsorted(share, at), len(values) - 1)]
     else:
         edges = _natural_breaks(values, len(policy.tiers), seed)
-    return tuple(float(edge) for edge in np.maximum.accumulate(edges))
+    above_the_least = np.nextafter(values[0], np.inf)
+    return tuple(float(edge) for edge in np.maximum(np.maximum.accumulate(edges), above_the_least))
 
 
 def _natural_breaks(values: Vector, tiers: int, seed: int) -> Vector:
