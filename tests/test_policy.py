@@ -110,7 +110,7 @@ def test_quantiles_of_nobody_are_refused_and_equal_values_are_not():
     with pytest.raises(TrainingError, match="needs customers"):
         frozen([], by="quantile", at=(0.5, 0.8, 0.95))
     same = frozen(np.full(9, 7.0), by="quantile", at=(0.5, 0.8, 0.95))
-    assert set(same.assign(np.full(9, 7.0)).codes) == {"vip"}
+    assert set(same.assign(np.full(9, 7.0)).codes) == {"low"}
 
 
 OVERDUE = Guard(
