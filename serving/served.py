@@ -122,9 +122,9 @@ def open_served(config: Config, folder: Path, before: Served | None = None) -> S
 def bundle_of(publication: Publication, config: Config) -> Bundle:
     """Return the bundle that made ``publication``.
 
-    Copies of bundles are named by version and digest; the one that gives the published scores
-    again is taken. Each is first loaded in a child process against its golden predictions, since
-    damaged model text ends the process that reads it.
+    A copy of a bundle is named by its version, or by version and digest; the one that gives the
+    published scores again is taken. Each is first loaded in a child process against its golden
+    predictions, since damaged model text ends the process that reads it.
 
     Raises:
         ModelError: no copy is there, none can be used, or none gives the published scores.
@@ -132,7 +132,10 @@ def bundle_of(publication: Publication, config: Config) -> Bundle:
     version = publication.manifest.terms.model
     key = public_key(config.stores.keys)
     problems = []
-    for path in sorted(config.stores.bundles.glob(f"{version}-*"), reverse=True):
+    copies = [
+        path for name in (version, f"{version}-*") for path in config.stores.bundles.glob(name)
+    ]
+    for path in sorted(copies, reverse=True):
         try:
             check_in_child(path, key)
             bundle = read_bundle(path, key)
