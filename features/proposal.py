@@ -67,7 +67,7 @@ def propose(folder: Path) -> str:
     Raises:
         RecordsError: the folder holds no file, or none with purchases or labels.
     """
-    files = [_seen(folder, path) for path, _ in files_of(folder, ".")]
+    files = [_seen(folder, path) for path, _ in files_of(folder, ".") if not _in_a_store(path)]
     for seen in files:
         if Path(seen.path).name not in _SIMULATED:
             seen.match = best_table(seen.path, seen.sample)
@@ -78,6 +78,11 @@ def propose(folder: Path) -> str:
         if label is not None:
             return "\n".join([*_heading(folder, files), *_snapshot(seen, label)]) + "\n"
     raise RecordsError(_nothing_fits(folder, files))
+
+
+def _in_a_store(path: Path) -> bool:
+    """Whether a file lies in a store of Echelon, which may stand among the exports."""
+    return any((parent / "records" / "CURRENT").exists() for parent in path.parents)
 
 
 def _seen(folder: Path, path: Path) -> Seen:

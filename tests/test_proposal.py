@@ -11,7 +11,7 @@ import pytest
 
 from configs.errors import RecordsError
 from configs.load import load
-from configs.schema import Config, Mapped
+from configs.schema import Config, Mapped, Stores
 from features.intake import take_in
 from features.proposal import propose, write_proposal
 
@@ -150,3 +150,11 @@ def test_the_hidden_truth_of_a_simulated_company_is_no_record(folder):
     config, text = proposed(folder)
     assert list(config.sources.tables) == ["transactions"]
     assert "# truth.parquet is left out: what a simulated company hides" in text
+
+
+def test_a_store_that_stands_among_the_exports_is_not_proposed(folder):
+    (folder / "orders.csv").write_text("customer_id,occurred_at,amount\nA1,2024-01-05,9\n")
+    before, _ = proposed(folder)
+    take_in(before.model_copy(update={"stores": Stores(root=folder / "var")}))
+    after, _ = proposed(folder)
+    assert after.sources == before.sources
