@@ -278,6 +278,7 @@ class Training(Section):
     minimum_customers: Annotated[int, Field(ge=1)]
     interval_level: Annotated[float, Field(gt=0, lt=1)]
     segments_at_most: Annotated[int, Field(ge=2, le=12)]
+    purchase_model: Literal["mbg_nbd", "bg_nbd", "pareto_nbd"]
     trees: Trees
 
 

@@ -21,6 +21,7 @@ SETTINGS = Training(
     minimum_customers=200,
     interval_level=0.8,
     segments_at_most=8,
+    purchase_model="mbg_nbd",
     trees=Trees(
         count=80, leaves=4, learning_rate=0.05, minimum_rows_per_leaf=50, tweedie_power=1.5
     ),

@@ -20,7 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from training.purchase import DAYS_PER_WEEK, GammaGamma, MbgNbd
+from training.purchase import (
+    DAYS_PER_WEEK,
+    DEFAULT_KIND,
+    KINDS,
+    GammaGamma,
+    PurchaseModel,
+    described,
+    from_description,
+)
 
 Vector = NDArray[np.float64]
 Columns = Mapping[str, Vector]
@@ -52,7 +60,7 @@ class Anchor:
     slope: float = 1.0
     without_purchases: float = 0.0
     reference: Mapping[str, float] | None = None
-    purchase: MbgNbd | None = None
+    purchase: PurchaseModel | None = None
     spend: GammaGamma | None = None
 
     @property
@@ -148,7 +156,7 @@ class Anchor:
             "slope": self.slope,
             "without_purchases": self.without_purchases,
             "reference": dict(self.reference) if self.reference is not None else None,
-            "purchase": self.purchase.to_dict() if self.purchase is not None else None,
+            "purchase": described(self.purchase) if self.purchase is not None else None,
             "spend": self.spend.to_dict() if self.spend is not None else None,
         }
 
@@ -159,14 +167,14 @@ class Anchor:
         return cls(
             **{
                 **value,
-                "purchase": None if purchase is None else MbgNbd.from_dict(purchase),
+                "purchase": None if purchase is None else from_description(purchase),
                 "spend": None if spend is None else GammaGamma.from_dict(spend),
             }
         )
 
 
 def signal(
-    purchase: MbgNbd, spend: GammaGamma | None, horizon_days: int, columns: Columns
+    purchase: PurchaseModel, spend: GammaGamma | None, horizon_days: int, columns: Columns
 ) -> Vector:
     """Return log E[X(H)], plus log E[M] where ``spend`` is given; never below the floor."""
     frequency = columns[FREQUENCY]
@@ -200,16 +208,21 @@ def _median(values: Vector) -> float:
 class PurchaseModels:
     """The purchase models of one cutoff."""
 
-    purchase: MbgNbd
+    purchase: PurchaseModel
     spend: GammaGamma
 
 
-def fitted_purchase(columns: Columns) -> PurchaseModels:
-    """Return the purchase models fitted on the customers of one cutoff who have bought."""
+def fitted_purchase(columns: Columns, kind: str = DEFAULT_KIND) -> PurchaseModels:
+    """Return the purchase models fitted on the customers of one cutoff who have bought.
+
+    Args:
+        columns: the four inputs, a row a customer.
+        kind: ``mbg_nbd``, ``bg_nbd`` or ``pareto_nbd``.
+    """
     bought = ~np.isnan(columns[FREQUENCY])
     x, t_x, T = (columns[name][bought] for name in PURCHASE_INPUTS)
     spend = GammaGamma.fit(x + 1.0, columns["monetary_value"][bought])
-    return PurchaseModels(MbgNbd.fit(x, t_x, T), spend)
+    return PurchaseModels(KINDS[kind].fit(x, t_x, T), spend)
 
 
 def logistic_line(
@@ -240,7 +253,7 @@ def _subsets(names: tuple[str, ...]) -> list[frozenset[str]]:
 
 
 def unlabelled_line(
-    purchase: MbgNbd, horizon_days: int, columns: Columns, signals: Vector
+    purchase: PurchaseModel, horizon_days: int, columns: Columns, signals: Vector
 ) -> tuple[float, float]:
     """Return the straight line through the purchase model's own logit P(X(H) = 0).
 

@@ -96,7 +96,7 @@ def _fit_buyers(config: Config, records: Records, progress: Progress) -> Fitted:
     progress("features", 0.0)
     data = Dataset(_matrix(records, features, tasks, as_of, config.clv.horizon_days))
     progress("features", 1.0)
-    purchases = _purchases(data, progress)
+    purchases = _purchases(data, config.training.purchase_model, progress)
     now = data.at([as_of])
     learnt = {
         task.target: _learn(task, records, data, now, purchases, features, config, progress)
@@ -144,12 +144,12 @@ def _matrix(
     return feature_matrix(records, [*features, last_period_feature(period)], cutoffs)
 
 
-def _purchases(data: Dataset, progress: Progress) -> dict[int, PurchaseModels]:
+def _purchases(data: Dataset, kind: str, progress: Progress) -> dict[int, PurchaseModels]:
     """Return the purchase models of every cutoff; all targets share them."""
     buyers, models = data.only(VALUE_INPUTS).buyers(), {}
     for i, cutoff in enumerate(buyers.cutoffs):
         progress("purchase models", i / len(buyers.cutoffs))
-        models[cutoff] = fitted_purchase(buyers.at([cutoff]).columns(VALUE_INPUTS))
+        models[cutoff] = fitted_purchase(buyers.at([cutoff]).columns(VALUE_INPUTS), kind)
     progress("purchase models", 1.0)
     return models
 
