@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from configs.errors import ModelError
 from training.anchor import (
     VALUE_INPUTS,
     Anchor,
@@ -16,7 +19,7 @@ from training.anchor import (
     signal,
     unlabelled_line,
 )
-from training.purchase import GammaGamma, MbgNbd
+from training.purchase import KINDS, BgNbd, GammaGamma, MbgNbd, ParetoNbd
 
 NAN = np.nan
 CUSTOMERS = {
@@ -145,6 +148,32 @@ def test_more_frequent_and_more_recent_buyers_are_worth_more_and_leave_less():
 @pytest.mark.parametrize("anchor", [VALUE, CHURN, Anchor(30, -1.0)])
 def test_an_anchor_survives_json(anchor):
     assert Anchor.from_dict(anchor.to_dict()) == anchor
+
+
+@pytest.mark.parametrize("model", [BgNbd(0.6, 5.0, 0.7, 2.5), ParetoNbd(0.6, 5.0, 0.7, 2.5)])
+def test_an_anchor_of_another_purchase_model_survives_json_and_adds_up(model):
+    anchor = replace(VALUE, purchase=model)
+    base, parts = anchor.shapley(CUSTOMERS, 5)
+    assert base + sum(parts.values()) == pytest.approx(anchor.link(CUSTOMERS, 5), abs=1e-12)
+    assert Anchor.from_dict(json.loads(json.dumps(anchor.to_dict()))) == anchor
+
+
+def test_json_names_the_kind_and_an_older_bundle_without_one_holds_mbg_nbd():
+    described = VALUE.to_dict()
+    assert described["purchase"].pop("kind") == "mbg_nbd"
+    assert Anchor.from_dict(described) == VALUE
+
+
+def test_a_kind_of_a_later_version_is_named_with_those_known():
+    described = VALUE.to_dict()
+    described["purchase"]["kind"] = "pareto_ggg"
+    with pytest.raises(ModelError, match=r"'pareto_ggg'.*mbg_nbd, bg_nbd, pareto_nbd"):
+        Anchor.from_dict(described)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_configured_purchase_model_is_fitted(kind):
+    assert type(fitted_purchase(CUSTOMERS, kind).purchase) is KINDS[kind]
 
 
 def test_purchase_models_of_a_cutoff_leave_out_who_never_bought():

@@ -9,6 +9,7 @@ import yaml
 
 from configs.errors import ConfigError
 from configs.load import load, origins, shipped
+from training.purchase import KINDS
 
 
 def written(folder: Path, text: str) -> Path:
@@ -30,6 +31,14 @@ def test_every_shipped_configuration_loads():
 def test_a_file_changes_only_what_it_names(tmp_path):
     config = load(written(tmp_path, "training: {trees: {leaves: 8}}"), {})
     assert (config.training.trees.leaves, config.training.trees.count) == (8, 150)
+
+
+def test_the_purchase_models_that_may_be_chosen_are_those_that_exist(tmp_path):
+    for kind in KINDS:
+        path = written(tmp_path, f"training: {{purchase_model: {kind}}}")
+        assert load(path, {}).training.purchase_model == kind
+    with pytest.raises(ConfigError, match="pareto_nbd"):
+        load(written(tmp_path, "training: {purchase_model: nbd}"), {})
 
 
 def test_the_environment_wins_over_the_file(tmp_path):

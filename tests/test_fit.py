@@ -83,6 +83,14 @@ def test_every_family_of_features_can_be_trained_on():
     assert "csat_mean_364d" not in fitted.models["churn"].tree_inputs
 
 
+@pytest.mark.slow
+def test_the_configured_purchase_model_anchors_both_targets():
+    training = {"threads": 1, "minimum_customers": 100, "purchase_model": "pareto_nbd"}
+    fitted = fit(config(training=training), records(shop(300)))
+    kinds = {model.anchor.to_dict()["purchase"]["kind"] for model in fitted.models.values()}
+    assert kinds == {"pareto_nbd"}
+
+
 def scored(fitted: Fitted, target: str) -> np.ndarray:
     columns = {name: column_values(fitted.golden, name) for name in fitted.models[target].inputs}
     return fitted.models[target].link_score(columns)

@@ -70,18 +70,22 @@ class GammaGamma:
         Fader & Hardie 2013, eq. 1a; ``z`` in units of its geometric mean.
         """
 
+        levels, level = np.unique(x, return_inverse=True)
+        paid = x * z
+        log_x, log_z, log_paid = np.log(x), np.log(z), np.log(paid)
+
         def terms(log_parameters: Vector, rows: slice) -> tuple[Vector, Vector]:
             p, q_less_1, gamma = np.exp(log_parameters)
-            n, mean = x[rows], z[rows]
             q = 1.0 + q_less_1
-            pn, total = p * n, gamma + n * mean
+            n, at, total = x[rows], level[rows], gamma + paid[rows]
+            pn, log_total = p * n, np.log(total)
             log_likelihood = (
-                gammaln(pn + q) - gammaln(pn) - gammaln(q)
-                + q * np.log(gamma) + (pn - 1.0) * np.log(mean) + pn * np.log(n)
-                - (pn + q) * np.log(total)
+                gammaln(p * levels + q)[at] - gammaln(p * levels)[at] - gammaln(q)
+                + q * np.log(gamma) + (pn - 1.0) * log_z[rows] + pn * log_x[rows]
+                - (pn + q) * log_total
             )  # fmt: skip
-            joint = digamma(pn + q) - np.log(total)
-            slope_p = n * (joint - digamma(pn) + np.log(n * mean))
+            joint = digamma(p * levels + q)[at] - log_total
+            slope_p = n * (joint - digamma(p * levels)[at] + log_paid[rows])
             slope_q = joint - digamma(q) + np.log(gamma)
             slope_gamma = q / gamma - (pn + q) / total
             return log_likelihood, np.stack([slope_p * p, slope_q * q_less_1, slope_gamma * gamma])

@@ -168,7 +168,8 @@ class ParetoNbd:
         _, T = in_weeks(recency, tenure)
         weeks = horizon_days / DAYS_PER_WEEK
         buys, _ = log_comes_first(self.r + x, self.alpha + T, self.s, self.beta + T, weeks)
-        return 1.0 - self.probability_alive(x, recency, tenure) * np.exp(buys)
+        chance = np.exp(np.minimum(buys, 0.0))
+        return 1.0 - self.probability_alive(x, recency, tenure) * chance
 
     def to_dict(self) -> dict[str, float]:
         """Return the parameters, ready for JSON."""
