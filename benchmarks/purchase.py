@@ -134,7 +134,7 @@ def print_s1(histories: Histories, peers: Mapping[str, Mapping[str, list[float]]
     for name, peer in peers.items():
         purchases[f"lifetimes {name}"] = np.array(peer["expected"])
         value[f"lifetimes {name} × Gamma-Gamma"] = np.array(peer["value"])
-    purchases["past rate (repeat days)"] = histories.frequency * rate
+    purchases["past repeat days, once more"] = histories.frequency
     value["past rate"] = days * histories.mean_spend * rate
     sets = {
         "transactions": (histories.later_days, purchases),
