@@ -117,7 +117,7 @@ def print_row(name: str, what: str, ours: Mapping[str, float]) -> None:
         figure = round(ours[metric], digits)
         met = figure >= bar if metric in HIGHER_IS_BETTER else figure <= bar
         cells.append(f"{metric} {figure:.{digits}f} {'met' if met else 'MISSED'}")
-    print(f"  {name:36s}" + "".join(f"{cell:>18s}" for cell in cells))
+    print(f"  {name:36s}" + "".join(f"  {cell:<21s}" for cell in cells))
 
 
 def print_s1(histories: Histories, peers: Mapping[str, Mapping[str, list[float]]]) -> None:
