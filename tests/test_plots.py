@@ -57,7 +57,7 @@ def test_what_shap_explains_is_what_the_trees_add_to_the_link():
 
 
 def test_served_contributions_of_the_trees_are_those_of_shap():
-    """LightGBM computes what is served; ``shap`` is the reference it is held against."""
+    """Tables give what is served; ``shap`` is the reference they are held against."""
     model = small_fitted().models["clv"]
     matrix = matrix_of(200, seed=5)
     columns = {name: column_values(matrix, name) for name in model.inputs}

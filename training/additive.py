@@ -19,6 +19,8 @@ from scipy.special import expit
 
 from configs.errors import ModelError
 from training.anchor import FREQUENCY, Anchor, Columns, TargetName, Vector
+from training.tree_text import UnreadableTreesError
+from training.treeshap import TreeShap
 
 Link = Literal["logit", "log"]
 LINKS: dict[TargetName, Link] = {"churn": "logit", "clv": "log"}
@@ -143,6 +145,18 @@ class AdditiveModel:
         """The trees, loaded once."""
         return lgb.Booster(model_str=self.trees)
 
+    @cached_property
+    def shap_tables(self) -> TreeShap | None:
+        """The trees' Shapley values as tables; ``None`` where LightGBM must walk the trees.
+
+        The model alone decides, never the number of rows, so a customer alone and the same one
+        in a publication are explained by the same arithmetic.
+        """
+        try:
+            return None if self.trees is None else TreeShap.from_text(self.trees)
+        except UnreadableTreesError:
+            return None
+
     def tree_scores(self, columns: Columns) -> Vector:
         """Return the trees' part before the affine step; 0 for who never bought."""
         n = _rows(columns)
@@ -157,15 +171,21 @@ class AdditiveModel:
         """Return the trees' mean output and their Shapley values; none for who never bought."""
         if self.trees is None:
             return 0.0, {}
-        X = self._matrix(columns) if n else np.full((1, len(self.tree_inputs)), np.nan)
-        shap = np.asarray(self.booster.predict(X, pred_contrib=True, num_threads=self.threads))
-        expected = float(shap[0, -1])
+        expected, shap = self._tree_shap(self._matrix(columns))
         bought = ~self.anchor.never_bought(columns, n)
-        shap = np.where(bought[:, None], shap[:n, :-1], 0.0)
+        shap = np.where(bought[:, None], shap, 0.0)
         parts = dict(zip(self.tree_inputs, shap.T, strict=True))
         if not bought.all():
             parts[FREQUENCY] = np.where(bought, 0.0, -expected)
         return expected, parts
+
+    def _tree_shap(self, X: Vector) -> tuple[float, Vector]:
+        """Return the trees' mean output and their Shapley values, of the shape of ``X``."""
+        if self.shap_tables is not None:
+            return self.shap_tables.expected, self.shap_tables.contributions(X, self.threads)
+        some = X if len(X) else np.full((1, len(self.tree_inputs)), np.nan)
+        shap = np.asarray(self.booster.predict(some, pred_contrib=True, num_threads=self.threads))
+        return float(shap[0, -1]), shap[: len(X), :-1]
 
     def _matrix(self, columns: Columns) -> Vector:
         return np.column_stack([columns[name] for name in self.tree_inputs])
