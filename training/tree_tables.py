@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from training.tree_text import Floats, Integers, Tree, UnreadableTreesError
 
-SPLITS_OF_A_GROUP = 8
+SPLITS_OF_A_GROUP = 10
 """Leaves share a table while they ask at most so many questions together."""
 LONGEST_PATH = 14
 LARGEST_TABLES = 2**24

@@ -19,7 +19,7 @@ from scipy.sparse import csr_array
 from training.tree_tables import Table, tables
 from training.tree_text import MISSING_NONE, MISSING_ZERO, Floats, Integers, Tree, read_trees
 
-TABLES_AT_ONCE = 128
+TABLES_AT_ONCE = 64
 ROWS_AT_ONCE = 512
 """Small enough for a core's cache, large enough to make little of NumPy's calls."""
 NEARLY_ZERO = float(np.float32(1e-35))
@@ -108,7 +108,8 @@ class Batch:
         index = np.zeros((len(self.asked[0]), go_left.shape[1]), dtype=np.uint16)
         for bit, splits in enumerate(self.asked):
             index[: len(splits)] |= np.left_shift(go_left[splits], bit, dtype=np.uint16)
-        where = self.start + index[self.table]
+        where = index.astype(np.int64)[self.table]
+        where += self.start
         summed: Floats = self.total @ self.columns.take(where)
         return summed
 
