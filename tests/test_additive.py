@@ -96,6 +96,18 @@ def test_a_customer_alone_scores_the_same_to_the_bit(model):
 
 
 @every_model
+def test_a_customer_alone_is_explained_the_same_to_the_bit(model):
+    columns = shop()
+    _, together = model.contributions(columns)
+    for i in (0, 1, 2, 50):
+        alone = {name: values[i : i + 1] for name, values in columns.items()}
+        _, parts = model.contributions(alone)
+        assert {name: part[0] for name, part in parts.items()} == {
+            name: together[name][i] for name in parts
+        }
+
+
+@every_model
 def test_a_model_read_back_from_its_files_gives_the_same_bits(model):
     again = read_model(model.target, model.to_files())
     assert np.array_equal(again.link_score(shop()), model.link_score(shop()))

@@ -85,7 +85,7 @@ def leaf_tables(leaves: Sequence[Leaf]) -> list[Floats]:
     for place, leaf in enumerate(leaves):
         by_depth.setdefault(len(leaf.shares), []).append(place)
     for depth, places in by_depth.items():
-        at_once = max(1, NUMBERS_AT_ONCE // (2**depth * depth * depth))
+        at_once = max(1, NUMBERS_AT_ONCE // (2**depth * depth))
         for first in range(0, len(places), at_once):
             some = places[first : first + at_once]
             shares = np.array([leaves[place].shares for place in some])
@@ -98,15 +98,22 @@ def leaf_tables(leaves: Sequence[Leaf]) -> list[Floats]:
 def _quadrature(shares: Floats, values: Floats) -> Floats:
     """Return the tables, shape (n, 2ᵈ, d), of leaves with ``shares`` of shape (n, d)."""
     depth = shares.shape[1]
-    nodes, weights = np.polynomial.legendre.leggauss((depth + 1) // 2)
-    t = (nodes + 1) / 2
-    agrees = _bits(depth)
-    factors = t * agrees[:, :, None] + (1 - t) * shares[:, None, :, None]
-    table = values[:, None, None] * (agrees - shares[:, None, :])
-    for i in range(depth):
-        others = np.delete(factors, i, axis=2).prod(axis=2)
-        table[:, :, i] *= others @ (weights / 2)
+    agrees, shares = _bits(depth), shares[:, None, :]
+    integral = np.zeros((len(shares), 2**depth, depth))
+    # No matrix product: its bits may differ with the threads of the process.
+    for node, weight in zip(*np.polynomial.legendre.leggauss((depth + 1) // 2), strict=True):
+        t = (node + 1) / 2
+        integral += weight / 2 * _products_of_others(t * agrees + (1 - t) * shares)
+    table: Floats = values[:, None, None] * (agrees - shares) * integral
     return table
+
+
+def _products_of_others(factors: Floats) -> Floats:
+    """Return along the last axis the product of all other factors, without dividing."""
+    before, after = np.ones_like(factors), np.ones_like(factors)
+    before[..., 1:] = np.cumprod(factors[..., :-1], axis=-1)
+    after[..., :-1] = np.cumprod(factors[..., :0:-1], axis=-1)[..., ::-1]
+    return before * after
 
 
 def _bits(n: int) -> Floats:
