@@ -81,7 +81,8 @@ def _open_duckdb(engine: Engine) -> ibis.BaseBackend:
 def _open_spark(engine: Engine) -> ibis.BaseBackend:
     from features.spark_session import open_session
 
-    return ibis.pyspark.connect(open_session(engine))
+    session = open_session(engine)
+    return ibis.pyspark.connect(session)
 
 
 def open_records(backend: ibis.BaseBackend, folder: Path) -> Records:

@@ -28,7 +28,7 @@ def open_session(engine: Engine) -> Any:
     Raises:
         ConfigError: PySpark or Java is not installed, or Spark does not start.
     """
-    _require_spark()
+    require_spark()
     from pyspark import SparkConf, SparkContext
     from pyspark.core.context import Py4JError
     from pyspark.errors import PySparkException
@@ -72,7 +72,12 @@ def _settings(engine: Engine, scratch: Path) -> dict[str, str]:
     return settings
 
 
-def _require_spark() -> None:
+def require_spark() -> None:
+    """Check that PySpark and Java are there.
+
+    Raises:
+        ConfigError: one is missing; the message says what to install.
+    """
     missing = []
     if not importlib.util.find_spec("pyspark"):
         missing.append("PySpark is not installed (`pip install .[spark]`)")

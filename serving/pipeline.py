@@ -19,6 +19,7 @@ from features.intake import take_in
 from features.report import IntakeReport
 from features.report import show as show_intake
 from features.sources import Records, open_engine, open_records
+from features.spark_session import require_spark
 from serving.explain import render
 from serving.publication import Publication, open_live
 from serving.publish import publish
@@ -75,6 +76,8 @@ def run(config: Config, progress: Progress = silent) -> Outcome:
     Raises:
         EchelonError: a step cannot be done; what earlier steps made stays, and is whole.
     """
+    if config.engine.name == "spark":
+        require_spark()
     intake = take_in(config, progress)
     trained = train(config, progress)
     promote(config, trained.version, "echelon run")

@@ -161,7 +161,8 @@ def read_bundle(folder: Path, public_key: Ed25519PublicKey) -> Bundle:
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(
             f"{folder} is signed and whole, but Echelon {whole.manifest.libraries['echelon']} made "
-            f"it in a form that {version('echelon')} does not know: {error}. {AGAIN}"
+            f"it in a form that {version('echelon')} does not know "
+            f"({str(error).splitlines()[0]}). {AGAIN}"
         ) from error
 
 
