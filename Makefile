@@ -1,8 +1,8 @@
 # Every target does its own set-up in .venv. PYTHON=python3.12 picks another interpreter.
 PYTHON ?= python3
 BIN := .venv/bin
-EXTRAS := dev,postgresql$(if $(shell command -v java 2>/dev/null),$(comma)spark)
 comma := ,
+EXTRAS := dev,postgresql$(if $(shell command -v java 2>/dev/null),$(comma)spark)
 INSTALL = UV_COMPILE_BYTECODE=1 $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
 
 .PHONY: demo serve test test-fast lint notebooks docs clean help
