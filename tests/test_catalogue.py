@@ -112,6 +112,7 @@ def test_every_concept_and_every_unit_but_those_of_snapshots_is_used():
     assert {feature.unit for feature in FEATURES} | {"percent"} == set(UNITS)
 
 
+@pytest.mark.slow
 def test_the_terms_that_users_know_are_on_the_page():
     terms = (
         *("购买频率", "消费金额", "客单价", "产品种类", "购买类别", "消费习惯", "退款情况"),
@@ -453,6 +454,7 @@ def full_company() -> dict[str, pa.Table]:
     }
 
 
+@pytest.mark.slow
 def test_every_feature_has_a_value_for_a_customer_of_whom_everything_is_known(
     backend: ibis.BaseBackend,
 ):

@@ -64,6 +64,7 @@ def test_every_command_is_in_the_readme():
     assert not missing
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
