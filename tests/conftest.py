@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,10 @@ import yaml
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 """Tests run beside each other: threads that wait must not keep a core from those that work."""
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # A shell starts background jobs deaf to Ctrl-C, and what tests start would be deaf, too.
 
 collect_ignore = ["crash_preload.py", "crash_work.py"]
 """Scripts that tests run in processes of their own."""
