@@ -10,7 +10,7 @@ INSTALL = UV_COMPILE_BYTECODE=1 $(BIN)/uv pip install --quiet --python $(BIN)/py
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-demo: .venv/.ready  ## simulate 5,000 customers, train, publish, report (about two minutes)
+demo: .venv/.ready  ## simulate 5,000 customers, train, publish, report
 	$(BIN)/echelon simulate --customers 5000 --seed 7 --out var/demo/exports
 	env -u ECHELON_DATA $(BIN)/echelon run --config configs/demo.yaml
 
