@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -19,11 +20,13 @@ import psutil
 ECHELON = [sys.executable, "-m", "serving.cli"]
 
 
-def measured(command: list[str]) -> tuple[float, float]:
+def measured(
+    command: list[str], environment: Mapping[str, str] | None = None
+) -> tuple[float, float]:
     """Return wall seconds and peak resident GiB of ``command`` with its children."""
     began = time.perf_counter()
     peak = 0
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as process:
         watched = psutil.Process(process.pid)
         while process.poll() is None:
             peak = max(peak, resident_bytes(watched))

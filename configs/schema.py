@@ -276,6 +276,8 @@ class Training(Section):
     seed: int
     threads: Annotated[int, Field(ge=1)]
     minimum_customers: Annotated[int, Field(ge=1)]
+    customers_at_most: Annotated[int, Field(ge=1000)]
+    """A company with more is learnt from this many, drawn by a digest of their ids."""
     interval_level: Annotated[float, Field(gt=0, lt=1)]
     segments_at_most: Annotated[int, Field(ge=2, le=12)]
     purchase_model: Literal["mbg_nbd", "bg_nbd", "pareto_nbd"]

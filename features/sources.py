@@ -12,6 +12,7 @@ import datetime as dt
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -214,6 +215,16 @@ def _latest(records: Records, names: tuple[str, ...]) -> ibis.Table:
         else (records.tables[names[0]].select("day"))
     )
     return days.aggregate(day=days.day.max())
+
+
+def held(backend: ibis.BaseBackend, table: ibis.Table) -> ibis.Table:
+    """Return ``table`` computed once as a table of the engine's own; Spark computes it anew.
+
+    DuckDB keeps it within its memory limit and moves what is beyond to its temporary folder.
+    """
+    if backend.name == "pyspark":
+        return table
+    return backend.create_table(f"held_{uuid.uuid4().hex}", table, temp=True)
 
 
 def fetch(backend: ibis.BaseBackend, table: ibis.Table) -> pa.Table:

@@ -8,7 +8,7 @@ learns from every horizon that has closed by the as-of day.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,7 @@ from configs.schema import Config, Text
 from features.build import feature_matrix
 from features.catalogue import select
 from features.labels import CONTRACT_END, MARGIN, NO_PURCHASE, SPEND, Label, label_table
+from features.sample import sampled
 from features.sources import Records, date_of, day_number, fetch, last_day
 from features.spec import Feature
 from training import notes as words
@@ -89,6 +90,7 @@ def _fit_buyers(config: Config, records: Records, progress: Progress) -> Fitted:
     check_guards(config.policy, [feature.name for feature in features])
     as_of = last_day(records) if config.as_of is None else day_number(config.as_of)
     tasks = _tasks(config, _first_purchase_day(records, as_of), as_of)
+    records, n_customers = sampled(records, config.training.customers_at_most)
     progress("comments", 0.0)
     sentiment = learn_sentiment(records, as_of)
     records = with_signals(records, sentiment)
@@ -102,7 +104,18 @@ def _fit_buyers(config: Config, records: Records, progress: Progress) -> Fitted:
         task.target: _learn(task, records, data, now, purchases, features, config, progress)
         for task in tasks
     }
+    if n_customers > config.training.customers_at_most:
+        learnt = _noting_the_sample(learnt, config.training.customers_at_most, n_customers)
     return _assembled(config, features, sentiment, as_of, now, tasks, learnt, progress)
+
+
+def _noting_the_sample(
+    learnt: dict[TargetName, _Learnt], n: int, of: int
+) -> dict[TargetName, _Learnt]:
+    def noted(one: TargetEvaluation) -> TargetEvaluation:
+        return one.model_copy(update={"notes": (*one.notes, words.drawn(n, of))})
+
+    return {t: replace(one, evaluation=noted(one.evaluation)) for t, one in learnt.items()}
 
 
 def _tasks(config: Config, first_day: int, as_of: int) -> tuple[_Task, _Task]:

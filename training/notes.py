@@ -66,6 +66,15 @@ def covered(level: float, share: float) -> Text:
     )
 
 
+def drawn(n: int, of: int) -> Text:
+    """Return the note that not all customers were learnt from."""
+    return Text(
+        zh=f"从{of:,}位客户中按编号摘要抽取{n:,}位用于学习与评估；评分仍覆盖所有客户",
+        en=f"learnt and measured on {n:,} of {of:,} customers, drawn by a digest of their ids; "
+        "all are scored",
+    )
+
+
 def served(note: Text) -> Text:
     """Return ``note`` as one on the model that is served, not the measured one."""
     return Text(zh=f"所用模型：{note.zh}", en=f"served: {note.en}")
