@@ -30,7 +30,7 @@ from serving.current import Current
 from serving.gate import DOCUMENT, TRACE_ID, App, Gate, Rules
 from serving.meters import Meters
 from serving.openapi import PAGE, PAGE_POLICY, ROUTES, openapi
-from serving.predictions import by_ids, by_records
+from serving.predictions import by_ids, by_records, explained_by_ids, explained_by_records
 from serving.problems import ProblemError, encoded, of_status
 from serving.requests import read
 
@@ -108,6 +108,17 @@ def routes(config: Config, current: Current[Served], meters: Meters) -> Starlett
         meters.answered("ids" if asked.records is None else "records")
         return Response(body, media_type="application/json")
 
+    async def explained(request: Request) -> Response:
+        asked = read(request.scope[DOCUMENT], config.serving.rows_per_request)
+        served = _served(current)
+        today = dt.datetime.now(served.zone).date()
+        if asked.records is None:
+            work = partial(explained_by_ids, served, asked.customer_ids or ())
+        else:
+            work = partial(explained_by_records, served, asked.records, today)
+        body = await to_thread.run_sync(work, limiter=one_at_a_time)
+        return Response(body, media_type="application/json")
+
     async def model(request: Request) -> Response:
         return Response(_served(current).description, media_type="application/json")
 
@@ -132,6 +143,7 @@ def routes(config: Config, current: Current[Served], meters: Meters) -> Starlett
     return Starlette(
         routes=[
             Route("/v1/predictions", predictions, methods=["POST"]),
+            Route("/v1/explanations", explained, methods=["POST"]),
             Route("/v1/models/current", model),
             Route("/docs.json", document),
             Route("/", page),

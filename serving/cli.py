@@ -267,8 +267,9 @@ def explain(
 
     loaded = _config(config)
     shown = _language(language, loaded)
-    answer = open_live(loaded.stores.publications).customer(customer_id)
-    console().print(render(answer, shown))
+    publication = open_live(loaded.stores.publications)
+    answer = publication.customer(customer_id)
+    console().print(render(answer, shown, publication.trace(customer_id)))
 
 
 @app.command(rich_help_panel="Scores")

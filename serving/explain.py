@@ -31,6 +31,7 @@ TRENDS: dict[str, Text] = {
 CHURN = Text(zh="流失概率", en="Churn")
 VALUE = Text(zh="预期价值", en="Expected value")
 TIER = Text(zh="等级", en="Tier")
+TRACE = Text(zh="等级依据", en="Why this tier")
 SINCE = Text(zh="自{day}起", en="since {day}")
 DAYS = Text(zh="未来{days}天", en="next {days} days")
 RANGE = Text(zh="{level}的可能在{low}至{high}之间", en="{level} likely {low} to {high}")
@@ -50,9 +51,13 @@ FALLBACKS: dict[str, Text] = {
 }
 
 
-def render(answer: Answer, language: Language) -> RenderableType:
-    """Return one customer as a panel for the terminal."""
+def render(
+    answer: Answer, language: Language, trace: Mapping[str, Any] | None = None
+) -> RenderableType:
+    """Return one customer as a panel for the terminal, the tier's trace with it where given."""
     parts: list[RenderableType] = [_facts(answer, language)]
+    if trace is not None:
+        parts += [Line(), _trace(trace, language)]
     for target in ("churn", "clv"):
         if answer[target] is not None:
             parts += [Line(), _reasons(answer, target, language)]
@@ -120,6 +125,21 @@ def _tier(tier: Mapping[str, Any], language: Language) -> Line:
     return Line.assemble(
         (tier["name"][language], "bold"), f"  {since}\n", (tier["text"][language], "dim")
     )
+
+
+def _trace(trace: Mapping[str, Any], language: Language) -> Table:
+    """Return the policy's rules line by line, then the boundaries above and below."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column()
+    for place, line in enumerate(trace["lines"]):
+        style = "yellow" if line["moved"] else ""
+        head = TRACE[language] if place == 0 else ""
+        table.add_row(head, Line(line["text"][language], style=style))
+    for side in ("above", "below"):
+        if trace[side] is not None:
+            table.add_row("", Line(trace[side]["text"][language], style="dim"))
+    return table
 
 
 def _value(clv: Mapping[str, Any], language: Language) -> Line:

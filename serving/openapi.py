@@ -11,11 +11,12 @@ from pydantic.json_schema import models_json_schema
 
 from configs.schema import Config
 from serving import problems
-from serving.replies import ModelReply, Predictions, Problem
+from serving.replies import Explanations, ModelReply, Predictions, Problem
 from serving.requests import PredictionRequest
 
 ROUTES = {
     "/v1/predictions": ("POST",),
+    "/v1/explanations": ("POST",),
     "/v1/models/current": ("GET", "HEAD"),
     "/livez": ("GET", "HEAD"),
     "/healthz": ("GET", "HEAD"),
@@ -87,7 +88,7 @@ PAGE_POLICY = (
 
 def openapi(config: Config, as_of: dt.date) -> dict[str, Any]:
     """Return the OpenAPI document: the limits of ``config``, examples for the day ``as_of``."""
-    models = (PredictionRequest, Predictions, ModelReply, Problem)
+    models = (PredictionRequest, Predictions, Explanations, ModelReply, Problem)
     _, schemas = models_json_schema(
         [(model, "validation") for model in models], ref_template=REFERENCE
     )
@@ -123,29 +124,24 @@ def _about(config: Config) -> str:
 
 def _paths(examples: dict[str, Any]) -> dict[str, Any]:
     return {
-        "/v1/predictions": {
-            "post": {
-                "operationId": "predict",
-                "tags": ["predictions"],
-                "summary": "Tier, lifetime value, churn and reasons of customers",
-                "description": (
-                    "By `customer_ids` from the live publication, or from raw `records` by the "
-                    "same features and models. One unknown id is a 404; of several, those unknown "
-                    "are listed under `not_found`."
-                ),
-                "requestBody": {
-                    "required": True,
-                    "content": {
-                        "application/json": {
-                            "schema": _reference("PredictionRequest"),
-                            "examples": examples,
-                        }
-                    },
-                },
-                "responses": _answers("Predictions", "The customers' answers, in order")
-                | _refusals((400, 404, 405, 408, 413, 415, 421, 422, 429, 500, 503, 504)),
-            }
-        },
+        "/v1/predictions": _post(
+            "predict",
+            "Tier, lifetime value, churn and reasons of customers",
+            "By `customer_ids` from the live publication, or from raw `records` by the same "
+            "features and models. One unknown id is a 404; of several, those unknown are listed "
+            "under `not_found`.",
+            _body("PredictionRequest", examples),
+            _answers("Predictions", "The customers' answers, in order"),
+        ),
+        "/v1/explanations": _post(
+            "explain",
+            "Every concept's points, and the tier's trace",
+            "Asked as predictions are. `base` plus the points of all concepts is the number "
+            "(for churn, a hundredth of the points), to 1e-6; the last line of the tier's trace "
+            "is the tier served.",
+            _body("PredictionRequest", examples),
+            _answers("Explanations", "The customers' explanations, in order"),
+        ),
         "/v1/models/current": {
             "get": _get(
                 "describeModel",
@@ -166,6 +162,27 @@ def _paths(examples: dict[str, Any]) -> dict[str, Any]:
             )
         },
     }
+
+
+def _post(
+    operation: str, summary: str, about: str, body: dict[str, Any], answers: dict[str, Any]
+) -> dict[str, Any]:
+    refusals = _refusals((400, 404, 405, 408, 413, 415, 421, 422, 429, 500, 503, 504))
+    return {
+        "post": {
+            "operationId": operation,
+            "tags": ["predictions"],
+            "summary": summary,
+            "description": about,
+            "requestBody": body,
+            "responses": answers | refusals,
+        }
+    }
+
+
+def _body(model: str, examples: dict[str, Any]) -> dict[str, Any]:
+    content = {"schema": _reference(model), "examples": examples}
+    return {"required": True, "content": {"application/json": content}}
 
 
 def _get(operation: str, summary: str, answers: dict[str, Any]) -> dict[str, Any]:

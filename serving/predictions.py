@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from serving.problems import FieldError, ProblemError, pointer
@@ -22,10 +22,18 @@ def by_ids(served: Served, customer_ids: Sequence[str]) -> str:
     """Return the answer about ``customer_ids`` in the order asked.
 
     Raises:
+        ProblemError: see :func:`in_order`.
+    """
+    return in_order("predictions", served.texts_by_id(customer_ids), customer_ids)
+
+
+def in_order(name: str, texts: Mapping[str, str], customer_ids: Sequence[str]) -> str:
+    """Return the body that holds ``texts`` under ``name`` in the order asked.
+
+    Raises:
         ProblemError: unknown-customer, when one is asked for and not published. Of several, those
             not published are listed under ``not_found``.
     """
-    texts = served.texts_by_id(customer_ids)
     if len(customer_ids) == 1 and not texts:
         where = FieldError("/customer_ids/0", UNKNOWN, HOW_TO_KNOW)
         raise ProblemError("unknown-customer", f"The customer {UNKNOWN}. {HOW_TO_KNOW}", (where,))
@@ -40,11 +48,40 @@ def by_ids(served: Served, customer_ids: Sequence[str]) -> str:
         if customer_id not in texts
     ]
     found = [texts[customer_id] for customer_id in customer_ids if customer_id in texts]
-    return _body(found, as_text(missing))
+    return _body(name, found, as_text(missing))
 
 
 def by_records(served: Served, records: Closed, today: dt.date) -> str:
     """Return the answer about the customers in ``records``, scored now.
+
+    Raises:
+        ProblemError: see :func:`checked`.
+    """
+    as_of = checked(served, records, today)
+    return _body("predictions", served.texts_by_records(records, as_of), "[]")
+
+
+def explained_by_ids(served: Served, customer_ids: Sequence[str]) -> str:
+    """Return the explanations of ``customer_ids`` in the order asked.
+
+    Raises:
+        ProblemError: see :func:`in_order`.
+    """
+    return in_order("explanations", served.explained_by_id(customer_ids), customer_ids)
+
+
+def explained_by_records(served: Served, records: Closed, today: dt.date) -> str:
+    """Return the explanations of the customers in ``records``, scored now.
+
+    Raises:
+        ProblemError: see :func:`checked`.
+    """
+    as_of = checked(served, records, today)
+    return _body("explanations", served.explained_by_records(records, as_of), "[]")
+
+
+def checked(served: Served, records: Closed, today: dt.date) -> dt.date:
+    """Return the day that ``records`` are scored at, once they can be.
 
     Raises:
         ProblemError: invalid-request for rows after ``as_of`` or an ``as_of`` still to come;
@@ -63,8 +100,8 @@ def by_records(served: Served, records: Closed, today: dt.date) -> str:
     check_rows(records, as_of, served.zone)
     if not any(getattr(records, table) for table in ROWS):
         raise invalid([FieldError("/records", "names no customer", "Send a row of any table.")])
-    return _body(served.texts_by_records(records, as_of), "[]")
+    return as_of
 
 
-def _body(answers: Sequence[str], missing: str) -> str:
-    return f'{{"predictions":[{",".join(answers)}],"not_found":{missing}}}'
+def _body(name: str, answers: Sequence[str], missing: str) -> str:
+    return f'{{"{name}":[{",".join(answers)}],"not_found":{missing}}}'

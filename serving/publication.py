@@ -27,6 +27,7 @@ from configs.schema import Text
 from serving.answers import Answer, Terms
 from serving.population import Population
 from serving.scorer import before_of
+from serving.tier_trace import tier_trace
 
 SCORES_FILE = "scores.parquet"
 REASONS_FILE = "reasons.parquet"
@@ -121,6 +122,13 @@ class Publication:
     def features(self, customer_id: str | None = None) -> pa.Table:
         """Return the features that were scored, of one customer or of all."""
         return self._rows(FEATURES_FILE, customer_id)
+
+    def trace(self, customer_id: str) -> dict[str, Any] | None:
+        """Return which rules set the tier of a published customer; ``None`` without a tier."""
+        (score,) = self._rows(SCORES_FILE, customer_id).to_pylist()
+        (features,) = self.features(customer_id).to_pylist()
+        terms = self.manifest.terms
+        return tier_trace(score, features, terms.policy, terms.currency)
 
     def before(self, customer_ids: Iterable[str]) -> pa.Table:
         """Return the past that these customers were scored with.

@@ -132,6 +132,79 @@ class Predictions(Reply):
     not_found: tuple[NotFound, ...]
 
 
+class FeaturePoints(Reply):
+    """One input of the model and what it adds."""
+
+    feature: str
+    label: Words
+    points: float
+
+
+class ConceptPoints(Reply):
+    """One concept and what it adds, feature by feature."""
+
+    concept: str
+    name: Words
+    points: float
+    features: tuple[FeaturePoints, ...]
+
+
+class NumberExplained(Reply):
+    """From ``base`` by the points of all concepts to the number ``shown``.
+
+    Points of churn are percentage points, those of clv money.
+    """
+
+    base: float
+    shown: float
+    concepts: tuple[ConceptPoints, ...]
+
+
+class TraceLine(Reply):
+    """One rule of the policy and the tier after it."""
+
+    rule: Literal["value", "hysteresis", "minimum_stay", "guard"]
+    tier: str
+    moved: bool
+    text: Words
+
+
+class Boundary(Reply):
+    """The nearest boundary on one side: the tier beyond, its money and how far it is."""
+
+    tier: str
+    at: float
+    distance: Annotated[float, Field(description="Positive while it is not crossed.")]
+    text: Words
+
+
+class TierTrace(Reply):
+    """The policy's rules in their order; the last line's tier is the one served."""
+
+    tier: str
+    lines: tuple[TraceLine, ...]
+    above: Boundary | None
+    below: Boundary | None
+
+
+class ExplanationReply(Reply):
+    """All that a customer's numbers and tier are made of."""
+
+    customer_id: str
+    as_of: dt.date
+    versions: Versions
+    churn: NumberExplained | None
+    clv: NumberExplained | None
+    tier: TierTrace | None
+
+
+class Explanations(Reply):
+    """The answer to a request for explanations, in the order asked."""
+
+    explanations: tuple[ExplanationReply, ...]
+    not_found: tuple[NotFound, ...]
+
+
 class Range(Reply):
     """Between which values 98 of 100 customers lie; values outside draw a warning."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,7 @@ from features.sources import day_number
 from features.units import UNITS
 from serving.answers import answers
 from serving.description import described
+from serving.explanations import Explanation, explanations
 from serving.live import customers_of, in_order, record_tables
 from serving.publication import FEATURES_FILE, SCORES_FILE, Publication, open_publication
 from serving.reasons import Reasoner
@@ -75,16 +76,33 @@ class Served:
         A customer who is published is held against the past that the publication held them
         against, so that the same records give the same answer, to the bit.
         """
+        matrix, scores = self.scored(records, as_of)
+        reasons = self.reasoner.reasons(matrix, scores)
+        terms = self.publication.manifest.terms
+        return [as_text(answer) for answer in answers(scores, reasons, terms)]
+
+    def explained_by_id(self, customer_ids: Sequence[str]) -> dict[str, str]:
+        """Return the explanations of those of ``customer_ids`` who are published, as JSON text."""
+        scores = rows_of(self.publication, SCORES_FILE, customer_ids)
+        matrix = rows_of(self.publication, FEATURES_FILE, customer_ids)
+        return {one["customer_id"]: as_text(one) for one in self._explained(matrix, scores)}
+
+    def explained_by_records(self, records: Closed, as_of: dt.date) -> list[str]:
+        """Return the explanations of the customers in ``records`` as JSON text."""
+        return [as_text(one) for one in self._explained(*self.scored(records, as_of))]
+
+    def _explained(self, matrix: pa.Table, scores: pa.Table) -> Iterator[Explanation]:
+        return explanations(matrix, scores, self.reasoner, self.publication.manifest.terms)
+
+    def scored(self, records: Closed, as_of: dt.date) -> tuple[pa.Table, pa.Table]:
+        """Return the features and the scores of the customers in ``records``, in their order."""
         assert self.matrix_of is not None
         tables = record_tables(records, self.zone)
         customers = customers_of(tables)
         matrix = self.matrix_of(tables, day_number(as_of), customers)
         customer_ids = customers["customer_id"].to_pylist()
         matrix = in_order(matrix, customer_ids)
-        scores = self.reasoner.scorer.score(matrix, self._past(customer_ids, as_of))
-        reasons = self.reasoner.reasons(matrix, scores)
-        terms = self.publication.manifest.terms
-        return [as_text(answer) for answer in answers(scores, reasons, terms)]
+        return matrix, self.reasoner.scorer.score(matrix, self._past(customer_ids, as_of))
 
     def _past(self, customer_ids: Sequence[str], as_of: dt.date) -> pa.Table:
         """Return what was known of these customers before ``as_of``."""

@@ -35,7 +35,7 @@ from serving.openapi import ROUTES
 from serving.problems import KINDS
 from serving.publication import Publication, open_live
 from serving.publish import publish
-from serving.replies import ModelReply, Predictions, Problem
+from serving.replies import Explanations, ModelReply, Predictions, Problem
 from serving.served import bundle_of, open_served
 from training.bundle import read_bundle, write_bundle
 from training.fit import fit
@@ -54,6 +54,7 @@ SMALL = {
 }
 READY_SECONDS = 60
 PREDICT = "/v1/predictions"
+EXPLAIN = "/v1/explanations"
 
 
 @dataclass(frozen=True)
@@ -260,6 +261,22 @@ def test_one_unknown_customer_is_a_404_that_does_not_repeat_the_id(client):
     assert "ada" not in response.text
 
 
+def test_explanations_add_up_and_are_the_same_by_id_and_by_records(client, company):
+    customer_ids = company.publication.examples(3)
+    by_id = client.post(EXPLAIN, json={"customer_ids": customer_ids})
+    Explanations.model_validate_json(by_id.text)
+    records = raw_records(company, customer_ids, END)
+    records["customers"].sort(key=lambda row: customer_ids.index(row["customer_id"]))
+    assert client.post(EXPLAIN, json={"records": records}).text == by_id.text
+    for one in by_id.json()["explanations"]:
+        answer = company.publication.customer(one["customer_id"])
+        assert one["tier"]["lines"][-1]["tier"] == answer["tier"]["code"]
+        for target, scale in (("churn", 100), ("clv", 1)):
+            points = sum(concept["points"] for concept in one[target]["concepts"])
+            led_to = one[target]["base"] + points / scale
+            assert led_to == pytest.approx(one[target]["shown"], abs=1e-6)
+
+
 def test_a_customer_without_history_gets_an_answer_that_says_so(client):
     (answer,) = answers(client, {"records": {"customers": [{"customer_id": "new"}]}})
     assert answer["confidence"]["fallback"] == "no_purchases"
@@ -396,11 +413,15 @@ def test_the_openapi_document_points_nowhere_in_vain_and_names_every_route(clien
 
 
 def test_every_example_of_the_document_is_answered(client):
-    document = client.get("/docs.json").json()
-    content = document["paths"][PREDICT]["post"]["requestBody"]["content"]["application/json"]
-    assert len(content["examples"]) == 3
-    for example in content["examples"].values():
-        assert ask(client, example["value"]).status_code == 200
+    paths = client.get("/docs.json").json()["paths"]
+    for path, ways in paths.items():
+        if "post" not in ways:
+            continue
+        content = ways["post"]["requestBody"]["content"]["application/json"]
+        assert len(content["examples"]) >= 2
+        for example in content["examples"].values():
+            response = client.post(path, json=example["value"])
+            assert response.status_code == 200, response.text
 
 
 def test_the_page_loads_nothing_from_elsewhere(client):
