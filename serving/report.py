@@ -20,6 +20,7 @@ from serving.numbers import compact_money, money, number, percent, signed
 from serving.publication import Publication
 from serving.report_facts import Facts, histogram
 from serving.report_words import METRICS, OBJECTIVES, PROTOCOLS, Metric
+from training.coverage import in_words
 from training.evaluate import Evaluation, TargetEvaluation
 from training.lifecycle import STAGES
 from training.results import METHODS
@@ -88,6 +89,7 @@ def report_html(config: Config, publication: Publication, evaluation: Evaluation
         bands=BANDS,
         trends=TRENDS,
         concepts=CONCEPTS,
+        covered_in_words=in_words,
         objective=OBJECTIVES[publication.manifest.terms.policy.objective],
         protocols=PROTOCOLS,
         echelon=version("echelon"),

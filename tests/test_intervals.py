@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.intervals import Intervals, coverage_of_others
+from training.intervals import Intervals, tiers_of
 
 
 def outcomes(n: int, seed: int):
@@ -18,7 +18,18 @@ def outcomes(n: int, seed: int):
     return expected, comes * expected / 0.7 * rng.lognormal(-0.32, 0.8, n)
 
 
+def mostly_lost(n: int, seed: int):
+    """Half of the customers as above, half with next to no chance to come back."""
+    rng = np.random.default_rng(seed)
+    expected, actual = outcomes(n, seed)
+    lost = rng.uniform(size=n) < 0.4
+    chance = np.where(lost, 0.05, 1.0)
+    return expected * chance, np.where(rng.uniform(size=n) < chance, actual, 0.0)
+
+
+EDGES = tuple(np.quantile(mostly_lost(10_000, 0)[0], (0.6, 0.85, 0.95)))
 FITTED = Intervals.fit(*outcomes(5_000, 0), level=0.8)
+BY_TIER = Intervals.fit(*mostly_lost(10_000, 0), level=0.8, thresholds=EDGES)
 
 
 @pytest.mark.parametrize("level", [0.8, 0.9])
@@ -42,14 +53,62 @@ def test_where_nobody_can_fall_below_nothing_all_misses_lie_above():
 @given(st.lists(st.floats(0, 1e7), min_size=2, max_size=20))
 def test_bounds_are_ordered_and_rise_with_the_expected_value(values):
     expected = np.sort(np.array(values))
-    low, high, median = FITTED.bounds(expected)
-    assert (low >= 0).all()
-    assert (low <= median).all()
-    assert (median <= high).all()
-    assert (low <= expected).all()
-    assert (expected <= high).all()
-    for bound in (low, median, high):
-        assert (np.diff(bound) >= -1e-9 * (1 + np.abs(bound[1:]))).all()
+    for fitted in (FITTED, BY_TIER):
+        low, high, median = fitted.bounds(expected)
+        assert (low >= 0).all()
+        assert (low <= median).all()
+        assert (median <= high).all()
+        for bound in (low, median, high):
+            assert (np.diff(bound) >= -1e-9 * (1 + np.abs(bound[1:]))).all()
+
+
+def shares_by_tier(inside, expected, thresholds=EDGES):
+    tier = tiers_of(expected, thresholds)
+    return [inside[tier == rank].mean() for rank in range(len(thresholds) + 1)]
+
+
+def test_every_tier_is_covered_as_promised_though_most_of_the_lowest_bring_nothing():
+    expected, actual = mostly_lost(40_000, 1)
+    low, high, _ = BY_TIER.bounds(expected)
+    inside = (low <= actual) & (actual <= high)
+    lost = expected < 20
+    assert (actual[lost] == 0).mean() > 0.9
+    assert (low[lost] == 0).all()
+    assert inside.mean() == pytest.approx(0.8, abs=0.02)
+    assert shares_by_tier(inside, expected) == pytest.approx([0.8] * 4, abs=0.04)
+
+
+def test_customers_measured_count_as_often_as_there_are_such_customers_now():
+    expected, actual = mostly_lost(40_000, 1)
+    fewer_lost = (expected > 20) | (np.arange(len(expected)) % 4 == 0)
+    now, came = expected[fewer_lost], actual[fewer_lost]
+    lowest = tiers_of(now, EDGES) == 0
+    weighted = Intervals.fit(*mostly_lost(10_000, 0), level=0.8, thresholds=EDGES, present=now)
+
+    def covered(fitted):
+        low, high, _ = fitted.bounds(now)
+        return ((low <= came) & (came <= high))[lowest].mean()
+
+    assert covered(weighted) == pytest.approx(0.8, abs=0.02)
+    assert covered(BY_TIER) < 0.76
+
+
+def test_a_tier_too_small_to_be_measured_borrows_from_its_neighbour_and_says_so():
+    expected, actual = mostly_lost(2_000, 0)
+    highest = float(np.sort(expected)[-30])
+    fitted = Intervals.fit(expected, actual, level=0.8, thresholds=(*EDGES[:2], highest))
+    assert fitted.pooled == (False, False, False, True)
+    assert fitted.in_tier[-1] == 30
+    assert fitted.is_pooled_at([1.0, highest * 2]).tolist() == [False, True]
+    assert np.isfinite(fitted.bounds([highest * 2])[1]).all()
+
+
+def test_thresholds_beyond_all_customers_leave_tiers_empty_and_the_rest_covered():
+    expected, actual = outcomes(5_000, 0)
+    fitted = Intervals.fit(expected, actual, level=0.8, thresholds=(1e-9, 1e9))
+    assert fitted.pooled == (True, False, True)
+    low, high, _ = fitted.bounds(expected)
+    assert ((low <= actual) & (actual <= high)).mean() == pytest.approx(0.8, abs=0.01)
 
 
 def test_few_customers_share_one_factor_and_fewer_get_no_interval():
@@ -60,26 +119,10 @@ def test_few_customers_share_one_factor_and_fewer_get_no_interval():
     assert all(np.isnan(bound).all() for bound in none.bounds([1.0, 2.0]))
 
 
-def test_customers_who_all_spend_nothing_give_an_interval_up_to_the_expected_value():
+def test_customers_who_all_spend_nothing_are_told_so():
     empty = Intervals.fit(np.full(100, 5.0), np.zeros(100), level=0.8)
-    low, high, median = empty.bounds([5.0, 8.0])
-    assert low.tolist() == median.tolist() == [0.0, 0.0]
-    assert high.tolist() == [5.0, 8.0]
+    assert [bound.tolist() for bound in empty.bounds([5.0, 8.0])] == [[0.0, 0.0]] * 3
 
 
 def test_intervals_survive_json():
-    assert Intervals.model_validate_json(FITTED.model_dump_json()) == FITTED
-
-
-def test_coverage_is_counted_on_customers_who_taught_nothing():
-    assert coverage_of_others(*outcomes(4_000, 2), level=0.8) == pytest.approx(0.8, abs=0.03)
-    expected, actual = outcomes(60, 3)
-    own = Intervals.fit(expected, actual, level=0.8).bounds(expected)
-    assert ((own[0] <= actual) & (actual <= own[1])).mean() >= 0.8
-    assert coverage_of_others(expected[:39], actual[:39], level=0.8) is None
-
-
-def test_coverage_shows_that_the_two_halves_are_different_worlds():
-    expected = np.full(400, 100.0)
-    actual = np.where(np.arange(400) % 2 == 0, 50.0, 500.0)
-    assert coverage_of_others(expected, actual, level=0.8) < 0.6
+    assert Intervals.model_validate_json(BY_TIER.model_dump_json()) == BY_TIER

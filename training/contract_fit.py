@@ -28,6 +28,7 @@ from training.boosting import fit_target
 from training.clusters import find_segments
 from training.columns import column_values
 from training.contract import DAYS_PER_MONTH, LABEL, ContractValue, listed, typical_monthly_value
+from training.coverage import Errors, coverage
 from training.dataset import Dataset
 from training.evaluate import (
     Evaluation,
@@ -39,7 +40,6 @@ from training.evaluate import (
 from training.fitted import Fitted, golden_rows, summarise
 from training.intervals import Intervals
 from training.leaks import check_no_category_tells_all, check_no_feature_tells_all
-from training.measure import interval_notes
 from training.policy import Policy, check_guards
 
 Vector = NDArray[np.float64]
@@ -207,9 +207,12 @@ def _value_evaluation(
     full = _full_value(model, data)
     rules = {"full_value": Rule(full), "base_rate": Rule(full * (1.0 - held_out.base_rate))}
     actual, expected = full * (1.0 - data.y), full * (1.0 - held_out.model)
-    covered = interval_notes(config.training.interval_level, expected, actual)
-    notes = (words.CONTRACT_VALUE, *covered)
-    return _evaluation(target, config.clv.horizon_days, data, actual, expected, rules, notes)
+    notes = (words.CONTRACT_VALUE,)
+    evaluation = _evaluation(target, config.clv.horizon_days, data, actual, expected, rules, notes)
+    settings = config.training
+    errors = Errors(date_of(data.cutoffs[0]), expected, actual)
+    found = coverage(None, errors, config.policy, settings.interval_level, settings.seed)
+    return evaluation.model_copy(update={"coverage": found})
 
 
 def _evaluation(
@@ -273,7 +276,14 @@ def _assembled(
     intervals = Intervals(level=level)
     if held_out is not None:
         expected, actual = full * (1.0 - held_out.model), full * (1.0 - everybody.y)
-        intervals = Intervals.fit(expected, actual, level, source="cross_validated")
+        intervals = Intervals.fit(
+            expected,
+            actual,
+            level,
+            source="cross_validated",
+            thresholds=policy.thresholds,
+            present=value,
+        )
     observed_on = date_of(everybody.cutoffs[0])
     return Fitted(
         models=models,

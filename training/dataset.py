@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,8 @@ YEAR_DAYS = 365
 MOVED = 0.4
 """Largest Kolmogorov–Smirnov distance at which a feature still means the same at two cutoffs."""
 COMPARED_ROWS = 20_000
+EARLIER_AT_MOST = 3
+"""Cutoffs that the model of the earlier period learns from; more cost time and tell little."""
 
 
 @dataclass(frozen=True)
@@ -126,17 +128,22 @@ class Grid:
         measured: what the measured model learns from; every horizon closes by ``evaluation``.
             Empty where history is short: then the purchase model alone is measured.
         served: what the served model learns from; every horizon closes by the as-of day.
+        earlier: a cutoff whose horizon ends on the evaluation cutoff, where there is history
+            enough: intervals learn there what they are counted on at the evaluation cutoff.
+        measured_earlier: what the model of that cutoff learns from.
     """
 
     evaluation: int | None
     measured: tuple[int, ...]
     served: tuple[int, ...]
+    earlier: int | None = None
+    measured_earlier: tuple[int, ...] = ()
 
     @property
     def all(self) -> tuple[int, ...]:
         """Every cutoff that needs features and labels."""
-        own = () if self.evaluation is None else (self.evaluation,)
-        return tuple(sorted({*self.measured, *own, *self.served}))
+        own = {day for day in (self.evaluation, self.earlier) if day is not None}
+        return tuple(sorted({*self.measured, *own, *self.served, *self.measured_earlier}))
 
 
 def grid(
@@ -157,6 +164,15 @@ def grid(
     if test <= first_day or test + horizon_days > as_of:
         return Grid(None, (), served)
     return Grid(test, measured, served)
+
+
+def with_earlier(cutoffs: Grid, snapshots: Snapshots, horizon_days: int, first_day: int) -> Grid:
+    """Return the grid with a period before the evaluation's, if a model can be fitted for it."""
+    if cutoffs.evaluation is None:
+        return cutoffs
+    earlier = cutoffs.evaluation - horizon_days
+    train = closed_by(earlier, snapshots, horizon_days, first_day)[-EARLIER_AT_MOST:]
+    return replace(cutoffs, earlier=earlier, measured_earlier=train) if train else cutoffs
 
 
 def closed_by(day: int, snapshots: Snapshots, horizon_days: int, first_day: int) -> tuple[int, ...]:

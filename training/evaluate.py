@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from configs.schema import Text
 from training import metrics
 from training.anchor import TargetName
+from training.coverage import Coverage
 
 Protocol = Literal["out_of_time", "cross_validated", "none"]
 
@@ -57,6 +58,7 @@ class TargetEvaluation(_Frozen):
         rule_lifts: rule → its lift curve.
         training_cutoffs: what the measured model learnt from.
         notes: what a reader must know, such as how it was calibrated.
+        coverage: how many customers value intervals cover; ``None`` where it was not counted.
     """
 
     target: TargetName
@@ -73,6 +75,7 @@ class TargetEvaluation(_Frozen):
     rule_lifts: dict[str, tuple[LiftPoint, ...]] = {}
     training_cutoffs: tuple[dt.date, ...] = ()
     notes: tuple[Text, ...] = ()
+    coverage: Coverage | None = None
 
     @property
     def main_metric(self) -> str:

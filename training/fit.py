@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from configs.errors import TrainingError
 from configs.progress import Progress, silent
-from configs.schema import Config, Text
+from configs.schema import Config, Text, Training
 from features.build import feature_matrix
 from features.catalogue import select
 from features.labels import CONTRACT_END, MARGIN, NO_PURCHASE, SPEND, Label, label_table
@@ -30,12 +30,13 @@ from training.baselines import LAST_PERIOD, last_period_feature
 from training.boosting import FittedTarget, fit_target
 from training.clusters import find_segments
 from training.contract_fit import fit_contracts
-from training.dataset import Dataset, Grid, grid
+from training.coverage import Errors, coverage
+from training.dataset import Dataset, Grid, grid, with_earlier
 from training.evaluate import Evaluation, TargetEvaluation
 from training.fitted import Fitted, Reference, golden_rows, summarise
 from training.intervals import Intervals
 from training.leaks import check_no_feature_tells_all
-from training.measure import interval_notes, measured
+from training.measure import measured
 from training.models import Model
 from training.policy import Policy, check_guards
 from training.signals import learn_sentiment, with_signals
@@ -127,14 +128,10 @@ def _tasks(config: Config, first_day: int, as_of: int) -> tuple[_Task, _Task]:
         return _Task(target, horizon_days, label, cutoffs)
 
     churn, clv = config.churn, config.clv
-    return (
-        task(
-            "churn",
-            churn.horizon_days,
-            NO_PURCHASE if churn.rule == "no_purchase" else CONTRACT_END,
-        ),
-        task("clv", clv.horizon_days, SPEND if clv.measure == "spend" else MARGIN),
-    )
+    value = task("clv", clv.horizon_days, SPEND if clv.measure == "spend" else MARGIN)
+    cutoffs = with_earlier(value.grid, config.snapshots, clv.horizon_days, first_day)
+    label = NO_PURCHASE if churn.rule == "no_purchase" else CONTRACT_END
+    return task("churn", churn.horizon_days, label), replace(value, grid=cutoffs)
 
 
 def _first_purchase_day(records: Records, as_of: int) -> int:
@@ -201,11 +198,37 @@ def _learn(
             evaluation, expected, actual = _not_measured(task, words.NOBODY_AT_CUTOFF)
     progress(f"training {task.target}", 0.5)
     served = fit_target(task.target, task.horizon_days, served_on, now, purchases, inputs, settings)
-    covered = interval_notes(settings.interval_level, expected, actual)
-    own = (*evaluation.notes, *(covered if task.target == "clv" else ()))
-    notes = tuple(dict.fromkeys((*own, *map(words.served, served.notes))))
+    notes = tuple(dict.fromkeys((*evaluation.notes, *map(words.served, served.notes))))
+    told: dict[str, object] = {"notes": notes}
+    if task.target == "clv" and day is not None:
+        earlier = _earlier_errors(task, records, data, purchases, inputs, settings)
+        errors = Errors(date_of(day), expected, actual)
+        level = settings.interval_level
+        told["coverage"] = coverage(earlier, errors, config.policy, level, settings.seed)
     progress(f"training {task.target}", 1.0)
-    return _Learnt(served, evaluation.model_copy(update={"notes": notes}), expected, actual)
+    return _Learnt(served, evaluation.model_copy(update=told), expected, actual)
+
+
+def _earlier_errors(
+    task: _Task,
+    records: Records,
+    data: Dataset,
+    purchases: Mapping[int, PurchaseModels],
+    inputs: Sequence[str],
+    settings: Training,
+) -> Errors | None:
+    """Return the errors of the period that ended on the evaluation cutoff, as known by then."""
+    day, end = task.grid.earlier, task.grid.evaluation
+    if day is None or end is None:
+        return None
+    test = _labelled(task, records, data, [day], end, known_by=end).buyers()
+    if not len(test):
+        return None
+    train = _labelled(task, records, data, task.grid.measured_earlier, day, known_by=day)
+    model = fit_target(
+        task.target, task.horizon_days, train, test, purchases, inputs, settings
+    ).model
+    return Errors(date_of(day), model.predict(test.columns(model.inputs)), test.y)
 
 
 def _not_measured(task: _Task, why: Text) -> tuple[TargetEvaluation, Vector, Vector]:
@@ -255,7 +278,13 @@ def _assembled(
     segments = find_segments(columns, features, value, config.training.segments_at_most, seed)
     tiers = policy.assign(value, guard_columns=columns).codes
     clv = learnt["clv"]
-    intervals = Intervals.fit(clv.expected, clv.actual, config.training.interval_level)
+    intervals = Intervals.fit(
+        clv.expected,
+        clv.actual,
+        config.training.interval_level,
+        thresholds=policy.thresholds,
+        present=value[now.has_bought],
+    )
     matrix = now.matrix.drop_columns([LAST_PERIOD])
     progress("tiers and segments", 1.0)
     return Fitted(

@@ -1,15 +1,21 @@
-"""How far actual value strays from expected value: split-conformal intervals.
+"""How far actual value strays from expected value: conformal intervals, tier by tier.
 
 The factor actual / expected is measured on customers of a later period than the model was
-trained on, in bins of expected value. Bounds in money rise with expected value.
+trained on, in bins of expected value inside each tier. One level per tier is then moved until the
+bounds, as they will be served, cover the intended share *of that tier*: where hardly anybody comes
+back, "nothing" alone covers more than was asked for, and the others of the tier are told less.
 
-Reference: Lei, G'Sell, Rinaldo, Tibshirani, Wasserman (2018), Distribution-free predictive
-inference for regression, JASA 113, section 2.2.
+References: Lei, G'Sell, Rinaldo, Tibshirani, Wasserman (2018), Distribution-free predictive
+inference for regression, JASA 113, section 2.2. Vovk, Gammerman, Shafer (2005), Algorithmic
+learning in a random world, section 4.5 (Mondrian). Tibshirani, Foygel Barber, Candès, Ramdas
+(2019), Conformal prediction under covariate shift, NeurIPS, eq. 7 (weights).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -19,11 +25,16 @@ from pydantic import BaseModel, ConfigDict
 from training.metrics import equal_bins
 
 Vector = NDArray[np.float64]
+Rows = NDArray[np.int64]
 Source = Literal["out_of_time", "cross_validated", "none"]
 
 BINS_AT_MOST = 10
+"""Bins inside one tier."""
 ROWS_PER_BIN = 100
 FEWEST_ROWS = 20
+SWEEPS = 3
+"""Times that every tier's level is found again, as bounds between two tiers depend on both."""
+HALVINGS = 12
 
 
 class Intervals(BaseModel):
@@ -36,6 +47,10 @@ class Intervals(BaseModel):
         source: whose errors were measured; ``none`` gives no interval (NaN).
         is_pooled: whether all customers share one factor, too few for bins.
         n: customers measured.
+        thresholds: the policy's, money, rising; empty where all are one group.
+        pooled: for each tier, the lowest first, whether it was too small to be measured alone and
+            borrowed from its neighbour.
+        in_tier: customers measured in each tier.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,28 +63,42 @@ class Intervals(BaseModel):
     source: Source = "none"
     is_pooled: bool = False
     n: int = 0
+    thresholds: tuple[float, ...] = ()
+    pooled: tuple[bool, ...] = ()
+    in_tier: tuple[int, ...] = ()
 
     @classmethod
     def fit(
-        cls, expected: ArrayLike, actual: ArrayLike, level: float, source: Source = "out_of_time"
+        cls,
+        expected: ArrayLike,
+        actual: ArrayLike,
+        level: float,
+        source: Source = "out_of_time",
+        thresholds: Sequence[float] = (),
+        present: ArrayLike | None = None,
     ) -> Intervals:
-        """Return intervals that cover ``level`` of customers like these.
+        """Return intervals that cover ``level`` of customers like these, tier by tier.
 
         Args:
             expected: predicted money, positive.
             actual: what came, at least 0.
             level: coverage, 0 to 1.
             source: whether the customers are of a later period than the model's.
+            thresholds: of the tiers, in money, rising.
+            present: expected values of the customers that bounds will be given to; the measured
+                ones count as often as there are such customers now.
         """
         p = np.maximum(np.asarray(expected, dtype=float), np.finfo(float).tiny)
         y = np.maximum(np.asarray(actual, dtype=float), 0.0)
         if len(p) < FEWEST_ROWS:
             return cls(level=level, n=len(p))
-        count = min(BINS_AT_MOST, max(len(p) // ROWS_PER_BIN, 1))
-        bins = equal_bins(p, count)
-        knots = np.array([np.median(p[i]) for i in bins])
-        factors = np.array([_factors(y[i] / p[i], level) for i in bins])
-        low, median, high = np.maximum.accumulate(factors * knots[:, None]).T
+        tier = tiers_of(p, thresholds)
+        in_tier = np.bincount(tier, minlength=len(thresholds) + 1)
+        groups = _groups(in_tier)
+        bins = _bins(p, y, groups[tier])
+        now = p if present is None else np.asarray(present, dtype=float)
+        curves = _covering(p, y, _weights(p, now, bins), bins, groups[tier], level)
+        knots, low, median, high = curves.T
         return cls(
             level=level,
             knots=tuple(knots.tolist()),
@@ -77,56 +106,142 @@ class Intervals(BaseModel):
             median=tuple(median.tolist()),
             high=tuple(high.tolist()),
             source=source,
-            is_pooled=count == 1,
+            is_pooled=len(bins) == 1,
             n=len(p),
+            thresholds=tuple(thresholds),
+            pooled=tuple(bool(n < ROWS_PER_BIN) for n in in_tier),
+            in_tier=tuple(int(n) for n in in_tier),
         )
 
     def bounds(self, expected: ArrayLike) -> tuple[Vector, Vector, Vector]:
         """Return low, high and median money for each expected value; NaN without a source.
 
-        ``0 ≤ low ≤ median ≤ high`` and ``low ≤ expected ≤ high``; each rises with expected value.
+        ``0 ≤ low ≤ median ≤ high``; each rises with expected value. The expected value itself may
+        lie above: eight in ten bring nothing, two bring a lot.
         """
         p = np.asarray(expected, dtype=float)
         if self.source == "none":
             return np.full(len(p), np.nan), np.full(len(p), np.nan), np.full(len(p), np.nan)
-        median = self._between(self.median, p)
-        low = np.minimum(np.minimum(self._between(self.low, p), median), p)
-        high = np.maximum(np.maximum(self._between(self.high, p), median), p)
+        low, median, high = (
+            _between(self.knots, money, p) for money in (self.low, self.median, self.high)
+        )
         return low, high, median
 
-    def _between(self, money: tuple[float, ...], p: Vector) -> Vector:
-        """Return straight lines through (0, 0) and the knots; past the last, its factor."""
-        inside = np.interp(p, (0.0, *self.knots), (0.0, *money))
-        return np.where(p > self.knots[-1], p * (money[-1] / self.knots[-1]), inside)
+    def is_pooled_at(self, expected: ArrayLike) -> NDArray[np.bool_]:
+        """Return for each expected value whether its tier was too small to be measured alone."""
+        p = np.asarray(expected, dtype=float)
+        pooled = np.array(self.pooled or (self.is_pooled,))
+        return pooled[tiers_of(p, self.thresholds if self.pooled else ())]
 
 
-def coverage_of_others(expected: ArrayLike, actual: ArrayLike, level: float) -> float | None:
-    """Return the share covered by intervals that other customers taught; ``None`` if too few.
+@dataclass(frozen=True)
+class _Bin:
+    """Customers of one tier with like expected values: its middle, and sorted factors."""
 
-    Every other customer teaches, the rest are counted, and the other way round. The intervals
-    that are served learn from all of them, whom they cover by construction.
+    group: int
+    middle: float
+    largest: float
+    ratios: Vector
+
+
+def tiers_of(expected: ArrayLike, thresholds: Sequence[float]) -> Rows:
+    """Return the rank of each expected value's tier, 0 the lowest."""
+    edges = np.asarray(thresholds, dtype=float)
+    return np.searchsorted(edges, np.asarray(expected, dtype=float), side="right").astype(np.int64)
+
+
+def _groups(in_tier: Rows) -> Rows:
+    """Return for each tier the one it is measured with: itself, or its neighbour if too small.
+
+    A tier that is too small joins the next lower one, the lowest the next higher.
     """
-    p, y = np.asarray(expected, dtype=float), np.maximum(np.asarray(actual, dtype=float), 0.0)
-    if len(p) < 2 * FEWEST_ROWS:
-        return None
-    even = np.arange(len(p)) % 2 == 0
-    inside = np.zeros(len(p), dtype=bool)
-    for taught in (even, ~even):
-        low, high, _ = Intervals.fit(p[taught], y[taught], level).bounds(p[~taught])
-        inside[~taught] = (low <= y[~taught]) & (y[~taught] <= high)
-    return float(inside.mean())
+    home = np.arange(len(in_tier))
+    for tier in range(len(home) - 1, 0, -1):
+        if in_tier[home == home[tier]].sum() < ROWS_PER_BIN:
+            home[home == home[tier]] = tier - 1
+    if in_tier[home == home[0]].sum() < ROWS_PER_BIN and home.max() > home[0]:
+        home[home == home[0]] = home[home > home[0]].min()
+    return home
+
+
+def _bins(p: Vector, y: Vector, group: Rows) -> list[_Bin]:
+    """Return bins of expected value inside each group, the lowest first."""
+    bins = []
+    for one in np.unique(group):
+        own = np.flatnonzero(group == one)
+        count = min(BINS_AT_MOST, max(len(own) // ROWS_PER_BIN, 1))
+        for part in equal_bins(p[own], count):
+            rows = own[part]
+            middle, largest = float(np.median(p[rows])), float(p[rows].max())
+            bins.append(_Bin(int(one), middle, largest, np.sort(y[rows] / p[rows])))
+    return sorted(bins, key=lambda one: one.middle)
+
+
+def _weights(p: Vector, now: Vector, bins: list[_Bin]) -> Vector:
+    """Return how often each measured customer counts: the share of such customers now and then."""
+    edges = np.array([one.largest for one in bins[:-1]])
+    then = np.searchsorted(edges, p)
+    before, after = (
+        np.bincount(rows, minlength=len(bins)) / len(rows)
+        for rows in (then, np.searchsorted(edges, now))
+    )
+    weights: Vector = (after / np.maximum(before, 1.0 / len(p)))[then]
+    return weights
+
+
+def _covering(
+    p: Vector, y: Vector, weights: Vector, bins: list[_Bin], group: Rows, level: float
+) -> Vector:
+    """Return knots × (middle, low, median, high) that cover ``level`` of every group.
+
+    Each group's level is halved in on, with the bounds interpolated between bins and tiers as
+    they will be served.
+    """
+    rows = {one: np.flatnonzero(group == one) for one in np.unique(group)}
+    rows = {one: own for one, own in rows.items() if weights[own].sum() > 0}
+    levels = dict.fromkeys(np.unique(group).tolist(), level)
+    for _ in range(SWEEPS):
+        for one, own in rows.items():
+            asked = min(level * (1.0 + 1.0 / len(own)), 1.0)
+            below, above = 0.0, 1.0
+            for _ in range(HALVINGS):
+                levels[one] = (below + above) / 2.0
+                curves = _curves(bins, levels)
+                inside = _inside(curves, p[own], y[own])
+                enough = np.average(inside, weights=weights[own]) >= asked
+                below, above = (below, levels[one]) if enough else (levels[one], above)
+            levels[one] = above
+    return _curves(bins, levels)
+
+
+def _curves(bins: list[_Bin], levels: dict[int, float]) -> Vector:
+    factors = np.array([_factors(one.ratios, levels[one.group]) for one in bins])
+    middles = np.array([one.middle for one in bins])
+    money = np.maximum.accumulate(factors * middles[:, None])
+    return np.column_stack([middles, money])
+
+
+def _inside(curves: Vector, p: Vector, y: Vector) -> NDArray[np.bool_]:
+    low, high = (_between(curves[:, 0], curves[:, column], p) for column in (1, 3))
+    return (low <= y) & (y <= high)
+
+
+def _between(knots: Sequence[float] | Vector, money: Sequence[float] | Vector, p: Vector) -> Vector:
+    """Return straight lines through (0, 0) and the knots; past the last, its factor."""
+    inside = np.interp(p, np.concatenate([[0.0], knots]), np.concatenate([[0.0], money]))
+    return np.where(p > knots[-1], p * (money[-1] / knots[-1]), inside)
 
 
 def _factors(ratios: Vector, level: float) -> tuple[float, float, float]:
-    """Return the conformal low, the median and the conformal high of actual / expected.
+    """Return the low, the median and the high of sorted actual / expected.
 
     Where so many bring nothing that the low end is 0, nobody can fall below it, and all that may
     be missed is missed above.
     """
-    ratios = np.sort(ratios)
     n, tail = len(ratios), (1.0 - level) / 2.0
     place = math.floor((n + 1) * tail) - 1
     low = float(ratios[place]) if place >= 0 else 0.0
     upper = 1.0 - tail if low > 0.0 else level
     high = min(math.ceil((n + 1) * upper) - 1, n - 1)
-    return low, float(np.median(ratios)), max(float(ratios[high]), float(np.median(ratios)))
+    median = float(np.median(ratios))
+    return min(low, median), median, max(float(ratios[high]), median)

@@ -7,14 +7,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from configs.schema import Text
 from features.sources import date_of
-from training import notes as words
 from training.baselines import Rule, churn_rules, figures_of, rules_in_words, value_rules
 from training.boosting import FittedTarget
 from training.dataset import Dataset
 from training.evaluate import TargetEvaluation, calibration_curve, figures, lift_curve
-from training.intervals import coverage_of_others
 
 Vector = NDArray[np.float64]
 
@@ -53,9 +50,3 @@ def measured(
         notes=fitted.notes,
     )
     return evaluation, predicted
-
-
-def interval_notes(level: float, expected: Vector, actual: Vector) -> tuple[Text, ...]:
-    """Return what to say of how many customers value intervals cover; nothing for too few."""
-    share = coverage_of_others(expected, actual, level)
-    return () if share is None else (words.covered(level, share),)

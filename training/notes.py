@@ -57,15 +57,6 @@ def alike(n: int) -> Text:
     )
 
 
-def covered(level: float, share: float) -> Text:
-    """Return the note on how many customers the intervals of others covered."""
-    return Text(
-        zh=f"区间目标覆盖率{level:.0%}：由一半客户学得的区间覆盖了另一半中的{share:.1%}",
-        en=f"intervals of {level:.0%}: learnt on half of these customers, they covered {share:.1%} "
-        "of the other half",
-    )
-
-
 def drawn(n: int, of: int) -> Text:
     """Return the note that not all customers were learnt from."""
     return Text(

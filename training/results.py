@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text as Line
 
 from configs.schema import Language, Text
+from training.coverage import in_words
 from training.evaluate import HIGHER_IS_BETTER, Evaluation, TargetEvaluation
 
 SHOWN = {
@@ -67,7 +68,9 @@ def _shown(evaluation: TargetEvaluation, language: Language) -> RenderableType:
     for method, figures in {"model": evaluation.model, **evaluation.baselines}.items():
         name = METHODS[method][language]
         table.add_row(name, *_cells(evaluation, figures))
-    return table
+    if evaluation.coverage is None:
+        return table
+    return Group(table, Line(in_words(evaluation.coverage)[language], style="dim"))
 
 
 def _arrow(metric: str) -> str:
