@@ -42,6 +42,8 @@ def definition(feature: Feature) -> str:
     >>> definition(SPENDS[0])
     "sum(amount where kind = 'purchase')"
     """
+    if feature.family == "snapshot":
+        return str(feature.value)
     return _text(_expression(feature))
 
 

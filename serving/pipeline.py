@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from rich.console import Group, RenderableType
 from rich.text import Text as Line
 
-from configs.errors import RecordsError
+from configs.errors import ModelError, RecordsError
 from configs.files import live_generation
 from configs.progress import Progress, silent
 from configs.schema import Config, Language, Text
@@ -27,6 +27,7 @@ from serving.report import write_report
 from training.bundle import read_bundle, write_bundle
 from training.evaluate import Evaluation
 from training.fit import fit
+from training.held_out import HELD_OUT_FOLDER, write_held_out
 from training.manifest import provenance_of
 from training.plots import draw
 from training.registry import champion, log_run, promote
@@ -101,7 +102,9 @@ def train(config: Config, progress: Progress = silent) -> Trained:
         progress("register", 0.2)
         pictures = draw(fitted, Path(scratch) / "plots", config.language)
         progress("register", 0.6)
-        run_info = log_run(config, fitted, bundle, pictures)
+        held_out = Path(scratch) / HELD_OUT_FOLDER
+        write_held_out(fitted, held_out, key)
+        run_info = log_run(config, fitted, bundle, pictures, [held_out])
     progress("register", 1.0)
     return Trained(run_info.version, fitted.evaluation)
 
@@ -123,6 +126,12 @@ def report(config: Config, out: Path | None = None) -> Path:
     publication = open_live(config.stores.publications)
     version = publication.manifest.terms.versions["model"]
     bundle = read_bundle(config.stores.bundles / version, public_key(config.stores.keys))
+    if not publication.is_made_by(bundle.digest):
+        raise ModelError(
+            f"{config.stores.bundles / version} is another bundle than the one that made "
+            f"publication {publication.manifest.id}. Run `echelon score` to publish with the "
+            "champion again"
+        )
     path = out or config.stores.root / "report.html"
     write_report(config, publication, bundle.evaluation, path)
     return path

@@ -54,6 +54,7 @@ class Manifest(BaseModel):
     Attributes:
         id: the folder's name; sorts by the day scored and then by the time made.
         inputs: digest of everything that the publication was made from.
+        bundle: digest of the model bundle; empty where none was given.
         previous: id of the publication of an earlier day that tiers were held against.
         counts: customers in all, by tier and by churn band.
         files: SHA-256 by file name.
@@ -71,6 +72,7 @@ class Manifest(BaseModel):
     segments: tuple[SegmentText, ...]
     counts: dict[str, int]
     files: dict[str, str]
+    bundle: str = ""
 
 
 @dataclass(frozen=True)
@@ -180,6 +182,10 @@ class Publication:
                     f"{path} was altered: its SHA-256 is not the one in {MANIFEST_FILE}. "
                     f"Delete {self.folder} and run `echelon score` again"
                 )
+
+    def is_made_by(self, digest: str) -> bool:
+        """Return whether the bundle of this digest made it; any may have where none is named."""
+        return self.manifest.bundle in ("", digest)
 
     def _rows(self, name: str, customer_id: str | None) -> pa.Table:
         wanted = None if customer_id is None else pc.field("customer_id") == customer_id

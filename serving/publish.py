@@ -61,6 +61,7 @@ class Job:
         terms: versions and what else all answers share.
         records: name of the records generation.
         units: words of units for sentences.
+        digest: the bundle's, so that no other passes for it.
     """
 
     config: Config
@@ -68,6 +69,7 @@ class Job:
     terms: Terms
     records: str
     units: Mapping[str, Text]
+    digest: str = ""
 
     @property
     def store(self) -> Path:
@@ -99,7 +101,8 @@ def publish(
     progress("features", 1.0)
     features = bundle.manifest.versions["features"][:VERSION_LETTERS]
     terms = terms_of(config, bundle, model_version, features)
-    return publish_matrix(Job(config, bundle, terms, records.name, UNITS), matrix, progress)
+    job = Job(config, bundle, terms, records.name, UNITS, bundle.digest)
+    return publish_matrix(job, matrix, progress)
 
 
 def publish_matrix(job: Job, matrix: pa.Table, progress: Progress = silent) -> Path:
@@ -149,6 +152,7 @@ def _make(
             segments=_segment_texts(job.bundle),
             counts=_counts(scores),
             files={file.name: digest_of(file) for file in sorted(draft.iterdir())},
+            bundle=job.digest,
         )
         text = manifest.model_dump_json(indent=1)
         (draft / MANIFEST_FILE).write_text(text, encoding="utf-8")
@@ -272,6 +276,7 @@ def _digest_of_inputs(job: Job, matrix: pa.Table, previous: Publication | None) 
         "layout": LAYOUT,
         "echelon": version("echelon"),
         "terms": job.terms.model_dump(mode="json"),
+        "bundle": job.digest,
         "lifecycle": config.lifecycle.model_dump(mode="json"),
         "reasons": config.serving.reasons,
         "previous": None if previous is None else previous.manifest.id,

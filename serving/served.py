@@ -127,7 +127,7 @@ def open_served(config: Config, folder: Path, before: Served | None = None) -> S
     """
     publication = open_publication(folder)
     publication.check()
-    if before is not None and before.publication.manifest.terms == publication.manifest.terms:
+    if before is not None and _made_alike(before.publication, publication):
         reasoner = _reasoner(publication, before.bundle, config)
         if gives_again(publication, reasoner):
             return replace(before, publication=publication, reasoner=reasoner)
@@ -140,9 +140,10 @@ def open_served(config: Config, folder: Path, before: Served | None = None) -> S
 def bundle_of(publication: Publication, config: Config) -> Bundle:
     """Return the bundle that made ``publication``.
 
-    A copy of a bundle is named by its version, or by version and digest; the one that gives the
-    published scores again is taken. Each is first loaded in a child process against its golden
-    predictions, since damaged model text ends the process that reads it.
+    A copy of a bundle is named by its version, or by version and digest; the one of the digest
+    that the publication names is taken, if it gives the published scores again. Each is first
+    loaded in a child process against its golden predictions, since damaged model text ends the
+    process that reads it.
 
     Raises:
         ModelError: no copy is there, none can be used, or none gives the published scores.
@@ -160,9 +161,12 @@ def bundle_of(publication: Publication, config: Config) -> Bundle:
         except ModelError as error:
             problems.append(str(error))
         else:
-            if gives_again(publication, _reasoner(publication, bundle, config)):
+            if not publication.is_made_by(bundle.digest):
+                problems.append(f"{path} is another bundle than the one that was published with")
+            elif gives_again(publication, _reasoner(publication, bundle, config)):
                 return bundle
-            problems.append(f"{path} does not give the scores that are published")
+            else:
+                problems.append(f"{path} does not give the scores that are published")
     told = "; ".join(problems) or f"there is no copy of it in {config.stores.bundles}"
     raise ModelError(
         f"model {version}, which made publication {publication.manifest.id}, cannot be used: "
@@ -178,6 +182,10 @@ def gives_again(publication: Publication, reasoner: Reasoner) -> bool:
     if not set(reasoner.scorer.inputs) <= set(matrix.column_names):
         return False
     return reasoner.scorer.score(matrix, publication.before(customer_ids)).equals(published)
+
+
+def _made_alike(one: Publication, other: Publication) -> bool:
+    return one.manifest.terms == other.manifest.terms and one.is_made_by(other.manifest.bundle)
 
 
 def rows_of(publication: Publication, file: str, customer_ids: Sequence[str]) -> pa.Table:

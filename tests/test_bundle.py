@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from configs.errors import ModelError
@@ -233,11 +235,13 @@ def test_changed_declarations_are_noticed(store):
 def test_provenance_names_the_generation_and_every_table(tmp_path):
     records = tmp_path / "20260101"
     records.mkdir()
-    (records / "customers.parquet").write_bytes(b"abc")
+    file = records / "customers.parquet"
+    pq.write_table(pa.table({"customer_id": ["ada", "bob"]}), file)
     (records / "report.json").write_bytes(b"{}")
     assert provenance_of(records) == {
         "records": "20260101",
-        "data.customers": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+        "data.customers": hashlib.sha256(file.read_bytes()).hexdigest(),
+        "rows.customers": "2",
     }
 
 

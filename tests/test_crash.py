@@ -26,8 +26,9 @@ from tests import crash_work
 from tests.small_bundle import config_in
 from training.bundle import check_golden, read_bundle
 from training.promotions import Promotion
-from training.registry import ENVIRONMENT, champion, history, tracking_uri
+from training.registry import champion, history
 from training.signing import pem_of, public_key, signing_key
+from training.tracking import ENVIRONMENT, tracking_uri
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("crash")]
 

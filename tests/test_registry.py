@@ -18,6 +18,7 @@ from training import registry
 from training.bundle import read_bundle, write_bundle
 from training.registry import champion, history, log_run, promote, rollback
 from training.signing import public_key, signing_key
+from training.tracking import tracking_uri
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("mlflow")]
 
@@ -53,7 +54,7 @@ def trained(config, intercept=0.1, plots=()):
 def client_of(config):
     from mlflow import MlflowClient
 
-    uri = registry.tracking_uri(config.stores)
+    uri = tracking_uri(config.stores)
     return MlflowClient(uri, uri)
 
 

@@ -24,8 +24,9 @@ from configs.load import load
 from tests.small_fitted import PROVENANCE, small_fitted
 from training import registry
 from training.bundle import read_bundle, write_bundle
-from training.registry import ENVIRONMENT, champion, history, log_run, promote, rollback
+from training.registry import champion, history, log_run, promote, rollback
 from training.signing import public_key, signing_key
+from training.tracking import ENVIRONMENT
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("mlflow")]
 

@@ -37,13 +37,13 @@ from training.fitted import Fitted, Reference, column_values
 from training.intervals import Intervals
 from training.manifest import (
     AGAIN,
-    MANIFEST_FILE,
-    SIGNATURE_FILE,
     Manifest,
     Verified,
+    canonical_json,
     changed_libraries,
     manifest_of,
     verified,
+    write_signed,
 )
 from training.models import Model, read_model
 from training.policy import Policy
@@ -128,9 +128,6 @@ def write_bundle(
     """
     from features.catalogue import fingerprint
 
-    folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.iterdir()):
-        raise ModelError(f"{folder} is not empty; a bundle needs a folder of its own")
     files = _files_of(fitted, config)
     manifest = manifest_of(
         files,
@@ -140,10 +137,7 @@ def write_bundle(
         versions={"features": fingerprint(fitted.features), "policy": fitted.policy.name},
         provenance=provenance,
     )
-    text = _json(manifest.model_dump(mode="json"))
-    signature = key.sign(text).hex().encode() + b"\n"
-    for name, content in {**files, MANIFEST_FILE: text, SIGNATURE_FILE: signature}.items():
-        (folder / name).write_bytes(content)
+    write_signed(folder, files, manifest, key)
     check_golden(read_bundle(folder, key.public_key()))
     return manifest
 
@@ -223,9 +217,11 @@ def _files_of(fitted: Fitted, config: Config) -> dict[str, bytes]:
         "evaluation": fitted.evaluation,
         "golden": _golden_of(fitted),
     }
-    files |= {f"{name}.json": _json(part.model_dump(mode="json")) for name, part in parts.items()}
-    files["features.json"] = _json([described(f).model_dump() for f in fitted.features])
-    files["config.json"] = _json(redacted(config))
+    files |= {
+        f"{name}.json": canonical_json(part.model_dump(mode="json")) for name, part in parts.items()
+    }
+    files["features.json"] = canonical_json([described(f).model_dump() for f in fitted.features])
+    files["config.json"] = canonical_json(redacted(config))
     if fitted.sentiment is not None:
         files["sentiment.json"] = fitted.sentiment.to_json().encode()
     return files
@@ -274,11 +270,6 @@ def _sentiment(text: bytes | None) -> SentimentModel | None:
 
 def _floats(values: Sequence[float | None]) -> Vector:
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-
-
-def _json(value: Any) -> bytes:
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1, sort_keys=True)
-    return text.encode() + b"\n"
 
 
 def _main(folder: Path) -> int:

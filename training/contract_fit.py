@@ -38,6 +38,7 @@ from training.evaluate import (
     lift_curve,
 )
 from training.fitted import Fitted, golden_rows, summarise
+from training.held_out import Trial, held_out_of
 from training.intervals import Intervals
 from training.leaks import check_no_category_tells_all, check_no_feature_tells_all
 from training.policy import Policy, check_guards
@@ -285,6 +286,7 @@ def _assembled(
             present=value,
         )
     observed_on = date_of(everybody.cutoffs[0])
+    trials = {} if held_out is None else _trials(everybody, full, held_out)
     return Fitted(
         models=models,
         policy=policy,
@@ -297,4 +299,11 @@ def _assembled(
         golden=golden_rows(everybody.matrix, models, seed),
         as_of=observed_on,
         cutoffs={"churn": (observed_on,), "clv": (observed_on,)},
+        held_out=held_out_of(trials, policy, config.lifecycle),
     )
+
+
+def _trials(everybody: Dataset, full: Vector, held_out: HeldOut) -> dict[TargetName, Trial]:
+    rows = Dataset(everybody.matrix, full * (1.0 - everybody.y))
+    value = Trial(rows, full * (1.0 - held_out.model))
+    return {"churn": Trial(everybody, held_out.model), "clv": value}

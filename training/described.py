@@ -25,10 +25,14 @@ class DescribedFeature(BaseModel):
     actionable: bool
     monotone: dict[Target, int]
     stationary: bool
+    definition: str = ""
+    """What is computed, as text; empty in bundles of before it was kept."""
 
 
 def described(feature: Feature) -> DescribedFeature:
     """Return what a bundle keeps of ``feature``."""
-    return DescribedFeature(
-        **{name: getattr(feature, name) for name in DescribedFeature.model_fields}
-    )
+    from features.definition import definition
+
+    kept = DescribedFeature.model_fields.keys() - {"definition"}
+    values = {name: getattr(feature, name) for name in kept}
+    return DescribedFeature(**values, definition=definition(feature))

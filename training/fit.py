@@ -34,6 +34,7 @@ from training.coverage import Errors, coverage
 from training.dataset import Dataset, Grid, grid, with_earlier
 from training.evaluate import Evaluation, TargetEvaluation
 from training.fitted import Fitted, Reference, golden_rows, summarise
+from training.held_out import Trial, held_out_of
 from training.intervals import Intervals
 from training.leaks import check_no_feature_tells_all
 from training.measure import measured
@@ -84,6 +85,8 @@ class _Learnt:
     expected: Vector
     actual: Vector
     """Predictions and outcomes at the evaluation cutoff; empty where there is none."""
+    trial: Trial | None
+    """Who was measured on, and the measured model; ``None`` where nobody was."""
 
 
 def _fit_buyers(config: Config, records: Records, progress: Progress) -> Fitted:
@@ -184,7 +187,7 @@ def _learn(
         check_no_feature_tells_all(served_on.buyers(), inputs, LEAVE_OUT)
     settings = config.training
     evaluation, expected, actual = _not_measured(task, words.NO_HORIZON_CLOSED)
-    day = task.grid.evaluation
+    day, judged = task.grid.evaluation, None
     if day is not None:
         test = _labelled(task, records, data, [day], as_of, known_by).buyers()
         if len(test):
@@ -194,6 +197,7 @@ def _learn(
             )
             evaluation, expected = measured(trial, train.buyers(), test)
             actual = test.y
+            judged = Trial(test, expected, trial.model)
         else:
             evaluation, expected, actual = _not_measured(task, words.NOBODY_AT_CUTOFF)
     progress(f"training {task.target}", 0.5)
@@ -206,7 +210,7 @@ def _learn(
         level = settings.interval_level
         told["coverage"] = coverage(earlier, errors, config.policy, level, settings.seed)
     progress(f"training {task.target}", 1.0)
-    return _Learnt(served, evaluation.model_copy(update=told), expected, actual)
+    return _Learnt(served, evaluation.model_copy(update=told), expected, actual, judged)
 
 
 def _earlier_errors(
@@ -286,6 +290,7 @@ def _assembled(
         present=value[now.has_bought],
     )
     matrix = now.matrix.drop_columns([LAST_PERIOD])
+    trials = {target: one.trial for target, one in learnt.items() if one.trial is not None}
     progress("tiers and segments", 1.0)
     return Fitted(
         models=models,
@@ -299,4 +304,5 @@ def _assembled(
         golden=golden_rows(matrix, models, seed),
         as_of=date_of(as_of),
         cutoffs={task.target: tuple(map(date_of, task.grid.served)) for task in tasks},
+        held_out=held_out_of(trials, policy, config.lifecycle),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from features.spec import Feature
 from training.columns import column_values
 from training.evaluate import Evaluation
+from training.held_out import HeldOut
 from training.intervals import Intervals
 from training.models import Model
 from training.policy import Policy
@@ -62,6 +63,7 @@ class Fitted:
             the first few go with the bundle to check a copy by, all of them into pictures.
         as_of: the last day of the records the models know.
         cutoffs: target → the cutoffs that the served model learnt from.
+        held_out: what the measured models predicted of customers they never saw.
     """
 
     models: Mapping[str, Model]
@@ -75,6 +77,7 @@ class Fitted:
     golden: pa.Table
     as_of: dt.date
     cutoffs: Mapping[str, tuple[dt.date, ...]]
+    held_out: HeldOut = field(default_factory=HeldOut)
 
 
 def summarise(columns: Mapping[str, Vector], tiers: NDArray[np.str_]) -> Reference:

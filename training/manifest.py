@@ -14,8 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+import pyarrow.parquet as pq
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+    Ed25519PrivateKey,
+    Ed25519PublicKey,
+)
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from configs.errors import ModelError
@@ -100,10 +105,38 @@ def manifest_of(
     )
 
 
+def write_signed(
+    folder: Path, files: Mapping[str, bytes], manifest: Manifest, key: Ed25519PrivateKey
+) -> None:
+    """Write ``files`` to the empty ``folder`` with their manifest and its signature.
+
+    Raises:
+        ModelError: the folder is not empty.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise ModelError(f"{folder} is not empty; what is signed needs a folder of its own")
+    text = canonical_json(manifest.model_dump(mode="json"))
+    signature = key.sign(text).hex().encode() + b"\n"
+    for name, content in {**files, MANIFEST_FILE: text, SIGNATURE_FILE: signature}.items():
+        (folder / name).write_bytes(content)
+
+
+def canonical_json(value: Any) -> bytes:
+    """Return ``value`` as JSON, the same bytes for the same value: keys sorted, no NaN."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1, sort_keys=True)
+    return text.encode() + b"\n"
+
+
 def provenance_of(records: Path) -> dict[str, str]:
-    """Return the name of a records generation and the SHA-256 of each of its Parquet files."""
-    digests = {f"data.{file.stem}": digest_of(file) for file in sorted(records.glob("*.parquet"))}
-    return {"records": records.name, **digests}
+    """Return the name of a records generation, and of each of its Parquet files SHA-256 and rows.
+
+    Keys are ``records``, ``data.<table>`` and ``rows.<table>``.
+    """
+    files = sorted(records.glob("*.parquet"))
+    digests = {f"data.{file.stem}": digest_of(file) for file in files}
+    rows = {f"rows.{file.stem}": str(pq.read_metadata(file).num_rows) for file in files}
+    return {"records": records.name, **digests, **rows}
 
 
 def digest_of(file: Path) -> str:

@@ -13,12 +13,10 @@ next call puts it back.
 from __future__ import annotations
 
 import datetime as dt
-import logging
 import os
 import time
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,15 +25,16 @@ from zoneinfo import ZoneInfo
 import yaml
 
 from configs.errors import ModelError
-from configs.files import draft_folder, flush_to_disk, new_generation, sweep_drafts
+from configs.files import draft_folder, new_generation, sweep_drafts
 from configs.redaction import redacted, redacted_text
 from configs.schema import Config, Stores
 from training.bundle import check_in_child
 from training.fitted import Fitted
-from training.manifest import AGAIN, Manifest, verified
+from training.manifest import AGAIN, Verified, verified
 from training.promotions import Promotion, Way, in_force, later_than, promotions_in, standing
 from training.run_record import figures, parameters
 from training.signing import public_key
+from training.tracking import client_of, close_abandoned, ended, experiment_of, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -47,17 +46,10 @@ CHALLENGER = "challenger"
 BUNDLE = "bundle"
 PLOTS = "plots"
 DIGEST = "bundle_sha256"
-ENVIRONMENT = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "true",
-    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
-}
-"""What MLflow finds before it is imported, where the user sets nothing else."""
 PARAMETERS_AT_ONCE = 100
 LONGEST_REASON = 1000
-ABANDONED_AFTER_SECONDS = 3600
+LONGEST_DESCRIPTION = 5000
+"""Characters that every store of MLflow holds."""
 
 
 @dataclass(frozen=True)
@@ -69,34 +61,49 @@ class RunInfo:
 
 
 @dataclass(frozen=True)
-class Champion:
-    """The model version to serve and the folder of its bundle."""
+class Registered:
+    """A model version and the folder of its bundle, verified."""
 
     version: str
     folder: Path
 
 
 def log_run(
-    config: Config, fitted: Fitted, bundle_folder: Path, plots: Sequence[Path] = ()
+    config: Config,
+    fitted: Fitted,
+    bundle_folder: Path,
+    plots: Sequence[Path] = (),
+    beside: Sequence[Path] = (),
+    description: str = "",
 ) -> RunInfo:
     """Record a training as an MLflow run, register its bundle and return the new version.
 
     The version becomes ``challenger``.
 
+    Args:
+        config: kept with the run, passwords left out.
+        fitted: what was trained; its figures become the run's.
+        bundle_folder: the signed bundle.
+        plots: pictures.
+        beside: further folders to keep with the run under their own names.
+        description: what MLflow shows of the version, in Markdown.
+
     Raises:
         ModelError: the bundle does not verify, or the registry cannot be reached.
     """
     whole = verified(bundle_folder, public_key(config.stores.keys))
-    with _client(config.stores) as client:
-        experiment = _experiment(client, config.stores)
-        _close_abandoned(client, experiment)
+    with client_of(config.stores) as client:
+        experiment = experiment_of(client, config.stores)
+        close_abandoned(client, experiment)
         run = client.create_run(experiment, run_name=f"{config.name} {fitted.as_of}")
-        with _ended(client, run.info.run_id):
+        with ended(client, run.info.run_id):
             values = parameters(config, whole.manifest)
             _log_values(client, run.info.run_id, values, figures(fitted.evaluation))
             _log_files(client, run.info.run_id, config, plots)
+            for folder in beside:
+                client.log_artifacts(run.info.run_id, str(folder), folder.name)
             client.log_artifacts(run.info.run_id, str(bundle_folder), BUNDLE)
-        version = _register(client, config.stores.model_name, run, whole.digest, whole.manifest)
+        version = _register(client, config.stores.model_name, run, whole, description)
         client.set_registered_model_alias(config.stores.model_name, CHALLENGER, version)
         return RunInfo(version, run.info.run_id)
 
@@ -109,7 +116,7 @@ def promote(config: Config, version: str = "latest", reason: str = "") -> Promot
     Raises:
         ModelError: there is no such version, or its bundle is refused; the champion stays.
     """
-    with _client(config.stores) as client:
+    with client_of(config.stores) as client:
         found = _version(client, config.stores.model_name, version)
         past = _promotions(client, config.stores.model_name)
         if past and past[0].version == str(found.version):
@@ -126,7 +133,7 @@ def rollback(config: Config, reason: str = "") -> Promotion:
     Raises:
         ModelError: there is no champion before, or its bundle is refused; the champion stays.
     """
-    with _client(config.stores) as client:
+    with client_of(config.stores) as client:
         past = _promotions(client, config.stores.model_name)
         versions = standing(past)
         if len(versions) < 2:
@@ -139,13 +146,13 @@ def rollback(config: Config, reason: str = "") -> Promotion:
         return _make_champion(client, config, found, past, reason, "rollback")
 
 
-def champion(config: Config) -> Champion:
+def champion(config: Config) -> Registered:
     """Return the champion and the folder of its bundle, downloaded once and verified.
 
     Raises:
         ModelError: nothing is promoted yet, or the bundle is refused.
     """
-    with _client(config.stores) as client:
+    with client_of(config.stores) as client:
         past = _promotions(client, config.stores.model_name)
         if not past:
             raise ModelError(
@@ -155,7 +162,39 @@ def champion(config: Config) -> Champion:
             )
         _follow(client, config.stores.model_name, past[0].version)
         found = _version(client, config.stores.model_name, past[0].version)
-        return Champion(past[0].version, _downloaded(client, config.stores, found))
+        return Registered(past[0].version, _downloaded(client, config.stores, found))
+
+
+def registered(config: Config, version: str = "latest") -> Registered:
+    """Return a version and the folder of its bundle, downloaded once and verified.
+
+    Args:
+        config: names the registry.
+        version: a number, ``latest``, ``challenger`` or ``champion``.
+
+    Raises:
+        ModelError: there is no such version, or its bundle is refused.
+    """
+    if version == CHAMPION:
+        return champion(config)
+    with client_of(config.stores) as client:
+        found = _version(client, config.stores.model_name, version)
+        return Registered(str(found.version), _downloaded(client, config.stores, found))
+
+
+def fetch_beside(config: Config, version: str, name: str, into: Path) -> Path | None:
+    """Return the folder ``name`` kept beside a version's bundle, fetched into the folder ``into``.
+
+    ``None`` where the version's training left none.
+
+    Raises:
+        ModelError: there is no such version, or the registry cannot be reached.
+    """
+    with client_of(config.stores) as client:
+        run_id = _version(client, config.stores.model_name, version).run_id
+        if name not in {file.path for file in client.list_artifacts(run_id)}:
+            return None
+        return Path(client.download_artifacts(run_id, name, str(into)))
 
 
 def history(config: Config, at: dt.datetime | None = None) -> list[Promotion]:
@@ -165,109 +204,11 @@ def history(config: Config, at: dt.datetime | None = None) -> list[Promotion]:
         config: names the registry, and the time zone of an ``at`` that has none.
         at: a moment; before the first promotion nothing was in force.
     """
-    with _client(config.stores) as client:
+    with client_of(config.stores) as client:
         past = _promotions(client, config.stores.model_name)
     if at is None:
         return past
     return in_force(past, at if at.tzinfo else at.replace(tzinfo=ZoneInfo(config.timezone)))
-
-
-def tracking_uri(stores: Stores) -> str:
-    """Return the address of the tracking store: the configured one, or SQLite in the store."""
-    return stores.tracking_uri or f"sqlite:///{stores.root.resolve() / 'mlflow.db'}"
-
-
-@contextmanager
-def _client(stores: Stores) -> Iterator[MlflowClient]:
-    """Yield a client of the tracking store; what goes wrong there becomes a ``ModelError``."""
-    _quieten()
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
-    uri = tracking_uri(stores)
-    try:
-        if uri.startswith("sqlite:///"):
-            _create_database(Path(uri.removeprefix("sqlite:///")))
-        yield _connect(uri)
-    except ModuleNotFoundError as error:
-        raise ModelError(
-            f"the registry at {redacted_text(uri)} needs a driver that is not installed "
-            f"({error.name}). Run `pip install 'echelon[postgresql]'`, or name an installed driver "
-            "in the address (postgresql+psycopg2://…)"
-        ) from error
-    except (MlflowException, SQLAlchemyError) as error:
-        first = redacted_text(str(error)).splitlines()[0]
-        raise ModelError(
-            f"the registry at {redacted_text(uri)} does not do what it is asked: {first}. Check "
-            "that it runs and that stores.tracking_uri (MLFLOW_TRACKING_URI) is its address; an "
-            "older store is brought up to date by `mlflow db upgrade`"
-        ) from error
-
-
-def _quieten() -> None:
-    """Set what MLflow reads at import: nothing is sent anywhere, nothing is unpickled."""
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    for logger in ("mlflow", "alembic"):
-        logging.getLogger(logger).setLevel(logging.WARNING)
-
-
-def _connect(uri: str) -> MlflowClient:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=DeprecationWarning)
-        from mlflow import MlflowClient
-
-        logging.getLogger("mlflow").setLevel(logging.WARNING)
-        return MlflowClient(tracking_uri=uri, registry_uri=uri)
-
-
-def _create_database(path: Path) -> None:
-    """Make the tables of a new SQLite store beside it: MLflow cannot mend half of them."""
-    if path.exists():
-        return
-    sweep_drafts(path.parent)
-    with draft_folder(path.parent, path.name) as draft:
-        _connect(f"sqlite:///{draft / path.name}")
-        flush_to_disk(draft / path.name)
-        with suppress(FileExistsError):
-            os.link(draft / path.name, path)
-        flush_to_disk(path.parent)
-
-
-def _experiment(client: MlflowClient, stores: Stores) -> str:
-    """Return the id of the experiment, created at the first training."""
-    found = client.get_experiment_by_name(stores.model_name)
-    if found is None:
-        made = client.create_experiment(stores.model_name, _artifacts(stores))
-        return str(made)
-    return str(found.experiment_id)
-
-
-def _artifacts(stores: Stores) -> str | None:
-    """Return where artifacts go; a server decides itself unless told."""
-    if stores.artifacts is not None:
-        return stores.artifacts
-    if tracking_uri(stores).startswith(("http://", "https://")):
-        return None
-    return (stores.root / "mlartifacts").resolve().as_uri()
-
-
-def _close_abandoned(client: MlflowClient, experiment: str) -> None:
-    """End the runs of processes that were killed; recording a run takes seconds."""
-    before = int((time.time() - ABANDONED_AFTER_SECONDS) * 1000)
-    left = f"attributes.status = 'RUNNING' and attributes.start_time < {before}"
-    for run in client.search_runs([experiment], left):
-        client.set_terminated(run.info.run_id, "KILLED")
-
-
-@contextmanager
-def _ended(client: MlflowClient, run_id: str) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        client.set_terminated(run_id, "FAILED")
-        raise
-    client.set_terminated(run_id)
 
 
 def _log_values(
@@ -289,18 +230,22 @@ def _log_files(client: MlflowClient, run_id: str, config: Config, plots: Sequenc
         client.log_artifact(run_id, str(plot), PLOTS)
 
 
-def _register(client: MlflowClient, name: str, run: Run, digest: str, manifest: Manifest) -> str:
+def _register(client: MlflowClient, name: str, run: Run, whole: Verified, description: str) -> str:
     """Return the new version: made in one step, tags and all."""
+    manifest = whole.manifest
     if not client.search_registered_models(f"name = '{name}'", max_results=1):
         client.create_registered_model(name)
     tags = {
-        DIGEST: digest,
+        DIGEST: whole.digest,
         "as_of": manifest.as_of.isoformat(),
         "signed_by": manifest.signed_by,
         **manifest.versions,
     }
     source = f"{run.info.artifact_uri}/{BUNDLE}"
-    return str(client.create_model_version(name, source, run.info.run_id, tags).version)
+    made = client.create_model_version(
+        name, source, run.info.run_id, tags, description=description[:LONGEST_DESCRIPTION]
+    )
+    return str(made.version)
 
 
 def _promotions(client: MlflowClient, name: str) -> list[Promotion]:
@@ -327,6 +272,8 @@ def _version(client: MlflowClient, name: str, version: str) -> ModelVersion:
 
 def _one_version(client: MlflowClient, name: str, version: str) -> ModelVersion | None:
     one = f"name = '{name}'"
+    if version == CHALLENGER:
+        version = _challenger(client, name) or version
     if version != "latest":
         if not version.isdecimal():
             return None
@@ -334,6 +281,12 @@ def _one_version(client: MlflowClient, name: str, version: str) -> ModelVersion 
     newest = ["version_number DESC"]
     found = client.search_model_versions(one, max_results=1, order_by=newest)
     return found[0] if found else None
+
+
+def _challenger(client: MlflowClient, name: str) -> str | None:
+    found = client.search_registered_models(f"name = '{name}'", max_results=1)
+    at = found[0].aliases.get(CHALLENGER) if found else None
+    return None if at is None else str(at)
 
 
 def _make_champion(
