@@ -42,6 +42,8 @@ ConfigPath = Annotated[
         "Default: echelon.yaml in this folder.",
     ),
 ]
+CustomerId = Annotated[str, typer.Argument(help="As in your records.")]
+ShownIn = Annotated[str | None, typer.Option("--language", help="zh or en; default: the config's.")]
 Reason = Annotated[str, typer.Option(help="Why; kept on record.")]
 
 
@@ -222,12 +224,18 @@ def history(
         dt.datetime | None,
         typer.Option(help="What was live then, in the config's time zone: 2026-11-20T08:00:00."),
     ] = None,
+    publications: Annotated[
+        bool, typer.Option("--publications", help="What was published instead, the newest first.")
+    ] = False,
     config: ConfigPath = None,
 ) -> None:
-    """Print which models were champion when, and why.
+    """Print which models were champion when, and why; or what was published.
 
     Example: echelon history --at 2030-01-01 -c configs/demo.yaml
     """
+    if publications:
+        _show_publications(_config(config))
+        return
     from zoneinfo import ZoneInfo
 
     from serving.console_output import show_history
@@ -253,13 +261,17 @@ def score(config: ConfigPath = None) -> None:
 
 @app.command(rich_help_panel="Scores")
 def explain(
-    customer_id: Annotated[str, typer.Argument(help="As in your records.")],
-    language: Annotated[str | None, typer.Option(help="zh or en; default: the config's.")] = None,
+    customer_id: CustomerId,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Also what changed since: a publication, a day, or previous."),
+    ] = None,
+    language: ShownIn = None,
     config: ConfigPath = None,
 ) -> None:
     """Print one customer's tier, value and churn with the reasons.
 
-    Example: echelon explain C0000001 -c configs/demo.yaml
+    Example: echelon explain C0000001 --since previous -c configs/demo.yaml
     """
     from serving.console_output import console
     from serving.explain import render
@@ -270,6 +282,37 @@ def explain(
     publication = open_live(loaded.stores.publications)
     answer = publication.customer(customer_id)
     console().print(render(answer, shown, publication.trace(customer_id)))
+    if since is not None:
+        from serving.change_facts import customer_change, publication_before
+        from serving.change_shown import render_customer
+        from serving.changes import compare
+
+        compared = compare(loaded, publication_before(publication, since), publication)
+        records = loaded.stores.records / publication.manifest.records
+        console().print(render_customer(customer_change(compared, customer_id, records), shown))
+
+
+@app.command(rich_help_panel="Scores")
+def changes(
+    since: Annotated[str, typer.Option(help="A publication, a day, or previous.")] = "previous",
+    language: ShownIn = None,
+    config: ConfigPath = None,
+) -> None:
+    """Print what changed since an earlier publication, split into data, model and policy.
+
+    Example: echelon changes --since previous -c configs/demo.yaml
+    """
+    from serving.change_facts import portfolio_change, publication_before
+    from serving.change_shown import render_portfolio
+    from serving.changes import compare
+    from serving.console_output import console
+    from serving.publication import open_live
+
+    loaded = _config(config)
+    shown = _language(language, loaded)
+    live = open_live(loaded.stores.publications)
+    compared = compare(loaded, publication_before(live, since), live)
+    console().print(render_portfolio(portfolio_change(compared), shown))
 
 
 @app.command(rich_help_panel="Scores")
@@ -314,6 +357,17 @@ def serve(
     from serving.serve import serve as serve_forever
 
     serve_forever(_config(config), _path(config), host, port)
+
+
+def _show_publications(config: Config) -> None:
+    from configs.files import live_generation
+    from serving.change_shown import render_publications
+    from serving.console_output import console
+    from serving.publication import manifests
+
+    store = config.stores.publications
+    live = live_generation(store)
+    console().print(render_publications(manifests(store), None if live is None else live.name))
 
 
 def _language(language: str | None, config: Config) -> Language:

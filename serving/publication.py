@@ -229,6 +229,13 @@ def open_live(store: Path) -> Publication:
     return open_publication(folder)
 
 
+def manifests(store: Path) -> list[Manifest]:
+    """Return the manifests of every publication in ``store``, the newest first."""
+    folders = (file.parent for file in store.glob(f"[!.]*/{MANIFEST_FILE}"))
+    found = [open_publication(folder).manifest for folder in folders]
+    return sorted(found, key=lambda manifest: manifest.id, reverse=True)
+
+
 def open_publication(folder: Path) -> Publication:
     """Return the publication in ``folder``.
 

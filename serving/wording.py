@@ -76,11 +76,11 @@ def quantity(
         return shown
     if language == "zh" or word == "%":
         return f"{shown}{word}"
-    return f"{shown} {_counted(word, shown)}"
+    return f"{shown} {counted(word, shown)}"
 
 
-def _counted(plural: str, shown: str) -> str:
-    """Return the English unit word for the number shown: ``1 order``, ``2 orders``."""
+def counted(plural: str, shown: str) -> str:
+    """Return the English word for the number shown: ``1 order``, ``2 orders``."""
     if shown != "1":
         return plural
     if plural.endswith("ies"):
