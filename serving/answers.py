@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict
 from configs.schema import Config, Text
 from serving.scorer import BundleLike
 from serving.wording import tier_sentence
+from training.anchor import TargetName
+from training.grade import Letter
 from training.policy import Policy
 
 Answer = dict[str, Any]
@@ -30,11 +32,17 @@ class Terms(BaseModel):
     clv_horizon_days: int
     interval_level: float
     policy: Policy
+    grades: dict[TargetName, Letter] = {}
 
     @property
     def versions(self) -> dict[str, str]:
         """Versions of model, features and policy."""
         return {"model": self.model, "features": self.features, "policy": self.policy.name}
+
+    @property
+    def grade(self) -> Letter | None:
+        """The weaker of the targets' grades; N, too little to tell, is the weakest."""
+        return max(self.grades.values(), default=None)
 
     @property
     def tier_names(self) -> dict[str, Text]:
@@ -54,6 +62,7 @@ def terms_of(config: Config, bundle: BundleLike, model: str, features: str) -> T
         clv_horizon_days=horizons.get("clv", config.clv.horizon_days),
         interval_level=config.training.interval_level if intervals is None else intervals.level,
         policy=bundle.policy,
+        grades={} if bundle.evaluation is None else bundle.evaluation.grades,
     )
 
 
@@ -78,7 +87,11 @@ def answer(score: Mapping[str, Any], reasons: Iterable[Mapping[str, Any]], terms
         "lifecycle": score["lifecycle"],
         "segment": score["segment"],
         "reasons": [_reason(reason) for reason in reasons],
-        "confidence": {"completeness": score["completeness"], "fallback": score["fallback"]},
+        "confidence": {
+            "grade": terms.grade,
+            "completeness": score["completeness"],
+            "fallback": score["fallback"],
+        },
         "warnings": score["warnings"],
     }
 

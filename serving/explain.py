@@ -47,7 +47,18 @@ FALLBACKS: dict[str, Text] = {
         zh="尚无购买记录，按同类客户的平均水平估计",
         en="no purchase yet: the average of such customers",
     ),
-    "rules_only": Text(zh="客户太少，仅按规则估计", en="too few customers for a model: rules only"),
+    "rules_only": Text(
+        zh="仅按规则估计：客户太少，或模型不优于规则",
+        en="rules only: too few customers for a model, or none that beats the rule",
+    ),
+}
+GRADE = Text(zh="评级", en="Grade")
+GRADES: dict[str, Text] = {
+    "A": Text(zh="模型优于任何简单规则，水平可靠", en="beats any simple rule, well calibrated"),
+    "B": Text(zh="模型优于任何简单规则", en="beats any simple rule"),
+    "C": Text(zh="优于简单规则，但未获证实", en="better than simple rules, not proven"),
+    "D": Text(zh="不优于简单规则", en="no better than a simple rule"),
+    "N": Text(zh="数据太少，无法评级", en="too little to tell"),
 }
 
 
@@ -114,6 +125,11 @@ def _facts(answer: Answer, language: Language) -> Table:
         facts.add_row(VALUE[language], _value(answer["clv"], language))
     if answer["churn"] is not None:
         facts.add_row(CHURN[language], _churn(answer["churn"], language))
+    grade = answer["confidence"].get("grade")
+    if grade is not None:
+        facts.add_row(
+            GRADE[language], Line.assemble((grade, "bold"), f"  {GRADES[grade][language]}")
+        )
     fallback = answer["confidence"]["fallback"]
     if fallback is not None:
         facts.add_row("", Line(FALLBACKS[fallback][language], style="yellow"))

@@ -91,6 +91,13 @@ class ReasonReply(Reply):
 class Confidence(Reply):
     """How much the numbers rest on."""
 
+    grade: Annotated[
+        Literal["A", "B", "C", "D", "N"] | None,
+        Field(
+            description="The weaker of the grades of churn and clv against the best simple rule; "
+            "N: too little to tell. `/v1/models/current` has both, with intervals and formula."
+        ),
+    ]
     completeness: Annotated[float, Field(ge=0, le=1, description="Share of model inputs known.")]
     fallback: Annotated[
         str | None,

@@ -23,7 +23,7 @@ from serving.report_words import METRICS, OBJECTIVES, PROTOCOLS, Metric
 from training.coverage import in_words
 from training.evaluate import Evaluation, TargetEvaluation
 from training.lifecycle import STAGES
-from training.results import METHODS
+from training.results import METHODS, RULE_SERVED, grade_line, served_name
 
 SHOWN_METRICS = {
     "churn": ("auc", "brier", "ece15", "top_decile_lift"),
@@ -45,11 +45,16 @@ class Quality:
 
     @property
     def is_beaten(self) -> bool:
-        """Whether a simple rule orders customers better than the model."""
+        """Whether a simple rule orders customers better than what is served."""
         best, main = self.evaluation.best_rule, self.evaluation.main_metric
         if best is None or main not in self.evaluation.model:
             return False
         return self.evaluation.baselines[best][main] > self.evaluation.model[main]
+
+    @property
+    def grade(self) -> Text | None:
+        """The grade in one line, with its interval."""
+        return None if self.evaluation.grade is None else grade_line(self.evaluation.grade)
 
 
 def write_report(
@@ -92,6 +97,7 @@ def report_html(config: Config, publication: Publication, evaluation: Evaluation
         covered_in_words=in_words,
         objective=OBJECTIVES[publication.manifest.terms.policy.objective],
         protocols=PROTOCOLS,
+        rule_served=RULE_SERVED,
         echelon=version("echelon"),
     )
 
@@ -173,7 +179,8 @@ def _quality(evaluation: TargetEvaluation, currency: str) -> Quality:
         evaluation.baselines,
         key=lambda rule: -evaluation.baselines[rule].get(evaluation.main_metric, 0.0),
     )
-    model = (Text(zh="模型", en="Model"), True, _row(evaluation.model, names))
+    model = (served_name(evaluation), True, _row(evaluation.model, names))
+    rules = [rule for rule in rules if rule != evaluation.served_rule]
     return Quality(
         target=evaluation.target,
         evaluation=evaluation,

@@ -19,6 +19,7 @@ from configs.schema import Lifecycle
 from serving.population import Array, Population, column
 from serving.wording import Described
 from training.anchor import TargetName
+from training.evaluate import Evaluation
 from training.fitted import Reference
 from training.intervals import Intervals
 from training.lifecycle import stages
@@ -95,6 +96,8 @@ class BundleLike(Protocol):
     def features(self) -> Sequence[Described]: ...  # noqa: D102
     @property
     def reference(self) -> Reference: ...  # noqa: D102
+    @property
+    def evaluation(self) -> Evaluation | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from serving.answers import Terms, terms_of
 from serving.publish import Job
 from training.additive import AdditiveModel
 from training.anchor import Anchor
+from training.evaluate import Evaluation
 from training.fitted import Reference, summarise
 from training.intervals import Intervals
 from training.policy import Policy
@@ -49,6 +50,7 @@ class SmallBundle:
     intervals: Intervals | None
     features: tuple[Feature, ...]
     reference: Reference
+    evaluation: Evaluation | None = None
 
 
 def feature(name: str, concept: str, unit: str, zh: str, en: str, **more: Any) -> Feature:

@@ -21,7 +21,7 @@ DOCUMENTED: dict[str, Any] = json.loads("""
  "tier": {"code": "vip", "name": {"zh": "VIP客户", "en": "VIP"}, "held_by_hysteresis": true, "since": "2026-07-01"},
  "lifecycle": "mature", "segment": "loyal_big_baskets",
  "reasons": [{"concept": "purchase_frequency", "target": "churn", "points": 9.4, "text": {"zh": "近12周下单2次,此前12周6次", "en": "2 orders in 12 weeks, 6 in the 12 before"}, "actionable": true}],
- "confidence": {"completeness": 0.86, "fallback": null}, "warnings": []}
+ "confidence": {"grade": "B", "completeness": 0.86, "fallback": null}, "warnings": []}
 """)  # noqa: E501
 ADDED = {
     "churn": {"base"},

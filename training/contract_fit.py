@@ -38,6 +38,7 @@ from training.evaluate import (
     lift_curve,
 )
 from training.fitted import Fitted, golden_rows, summarise
+from training.grade import grade, not_graded
 from training.held_out import Trial, held_out_of
 from training.intervals import Intervals
 from training.leaks import check_no_category_tells_all, check_no_feature_tells_all
@@ -240,6 +241,7 @@ def _evaluation(
         rule_lifts={name: lift_curve(y, rule.scores) for name, rule in rules.items()},
         training_cutoffs=(date_of(data.cutoffs[0]),),
         notes=notes,
+        grade=grade(target, y, predicted, {name: rule.scores for name, rule in rules.items()}),
     )
 
 
@@ -249,6 +251,7 @@ def _unmeasured(target: TargetName, horizon_days: int, notes: tuple[Text, ...]) 
         horizon_days=horizon_days,
         protocol="none",
         notes=(*notes, words.TOO_FEW_LABELS),
+        grade=not_graded(target, words.TOO_FEW_LABELS),
     )
 
 

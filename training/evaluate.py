@@ -13,6 +13,7 @@ from configs.schema import Text
 from training import metrics
 from training.anchor import TargetName
 from training.coverage import Coverage
+from training.grade import MAIN_METRIC, Grade, Letter
 
 Protocol = Literal["out_of_time", "cross_validated", "none"]
 
@@ -21,6 +22,8 @@ VALUE_METRICS = ("ngini", "mae", "rmse", "dmape", "bias", "top5", "top10", "top2
 HIGHER_IS_BETTER = frozenset({"auc", "top_decile_lift", "empc", "ngini", "top5", "top10", "top20"})
 LIFT_SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 CALIBRATION_BINS = 10
+NOT_SERVED = "model_not_served"
+"""Name of the model's figures where a rule beat it and is served."""
 
 
 class _Frozen(BaseModel):
@@ -59,6 +62,9 @@ class TargetEvaluation(_Frozen):
         training_cutoffs: what the measured model learnt from.
         notes: what a reader must know, such as how it was calibrated.
         coverage: how many customers value intervals cover; ``None`` where it was not counted.
+        grade: what the model adds to the best rule, as a letter.
+        served_rule: the rule that is served as it beat the model; then ``model`` holds the rule's
+            figures, and ``baselines`` those of the model under ``model_not_served``.
     """
 
     target: TargetName
@@ -76,16 +82,19 @@ class TargetEvaluation(_Frozen):
     training_cutoffs: tuple[dt.date, ...] = ()
     notes: tuple[Text, ...] = ()
     coverage: Coverage | None = None
+    grade: Grade | None = None
+    served_rule: str | None = None
 
     @property
     def main_metric(self) -> str:
         """The metric that decides: ``auc`` for churn, ``ngini`` for value."""
-        return "auc" if self.target == "churn" else "ngini"
+        return MAIN_METRIC[self.target]
 
     @property
     def best_rule(self) -> str | None:
-        """The baseline with the best main metric."""
-        rated = {r: m[self.main_metric] for r, m in self.baselines.items() if self.main_metric in m}
+        """The rule with the best main metric."""
+        rules = {rule: m for rule, m in self.baselines.items() if rule != NOT_SERVED}
+        rated = {rule: m[self.main_metric] for rule, m in rules.items() if self.main_metric in m}
         return max(rated, key=lambda rule: rated[rule]) if rated else None
 
 
@@ -93,6 +102,12 @@ class Evaluation(_Frozen):
     """The evaluation of every target; JSON by ``model_dump_json``."""
 
     targets: dict[str, TargetEvaluation]
+
+    @property
+    def grades(self) -> dict[TargetName, Letter]:
+        """The letter of every target that is graded."""
+        graded = ((one.target, one.grade) for one in self.targets.values())
+        return {target: grade.letter for target, grade in graded if grade is not None}
 
 
 def churn_figures(y: ArrayLike, p: ArrayLike, is_probability: bool = True) -> dict[str, float]:

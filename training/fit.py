@@ -26,14 +26,14 @@ from features.sources import Records, date_of, day_number, fetch, last_day
 from features.spec import Feature
 from training import notes as words
 from training.anchor import VALUE_INPUTS, PurchaseModels, TargetName, fitted_purchase
-from training.baselines import LAST_PERIOD, last_period_feature
-from training.boosting import FittedTarget, fit_target
+from training.boosting import fit_target
 from training.clusters import find_segments
 from training.contract_fit import fit_contracts
 from training.coverage import Errors, coverage
 from training.dataset import Dataset, Grid, grid, with_earlier
 from training.evaluate import Evaluation, TargetEvaluation
 from training.fitted import Fitted, Reference, golden_rows, summarise
+from training.grade import not_graded
 from training.held_out import Trial, held_out_of
 from training.intervals import Intervals
 from training.leaks import check_no_feature_tells_all
@@ -41,6 +41,7 @@ from training.measure import measured
 from training.models import Model
 from training.policy import Policy, check_guards
 from training.signals import learn_sentiment, with_signals
+from training.winner import served_form
 
 __all__ = ["Fitted", "Reference", "fit"]
 
@@ -80,7 +81,7 @@ class _Task:
 class _Learnt:
     """What fitting one target gave."""
 
-    served: FittedTarget
+    model: Model
     evaluation: TargetEvaluation
     expected: Vector
     actual: Vector
@@ -100,7 +101,7 @@ def _fit_buyers(config: Config, records: Records, progress: Progress) -> Fitted:
     records = with_signals(records, sentiment)
     progress("comments", 1.0)
     progress("features", 0.0)
-    data = Dataset(_matrix(records, features, tasks, as_of, config.clv.horizon_days))
+    data = Dataset(_matrix(records, features, tasks, as_of))
     progress("features", 1.0)
     purchases = _purchases(data, config.training.purchase_model, progress)
     now = data.at([as_of])
@@ -151,10 +152,10 @@ def _first_purchase_day(records: Records, as_of: int) -> int:
 
 
 def _matrix(
-    records: Records, features: Sequence[Feature], tasks: Sequence[_Task], as_of: int, period: int
+    records: Records, features: Sequence[Feature], tasks: Sequence[_Task], as_of: int
 ) -> pa.Table:
     cutoffs = sorted({as_of, *(cutoff for task in tasks for cutoff in task.grid.all)})
-    return feature_matrix(records, [*features, last_period_feature(period)], cutoffs)
+    return feature_matrix(records, features, cutoffs)
 
 
 def _purchases(data: Dataset, kind: str, progress: Progress) -> dict[int, PurchaseModels]:
@@ -195,22 +196,26 @@ def _learn(
             trial = fit_target(
                 task.target, task.horizon_days, train, test, purchases, inputs, settings
             )
-            evaluation, expected = measured(trial, train.buyers(), test)
+            evaluation, expected = measured(trial, train.buyers(), test, settings.seed)
             actual = test.y
-            judged = Trial(test, expected, trial.model)
+            twin = served_form(evaluation.served_rule, trial.model, train, test)
+            judged = Trial(test, expected, twin)
         else:
             evaluation, expected, actual = _not_measured(task, words.NOBODY_AT_CUTOFF)
     progress(f"training {task.target}", 0.5)
     served = fit_target(task.target, task.horizon_days, served_on, now, purchases, inputs, settings)
-    notes = tuple(dict.fromkeys((*evaluation.notes, *map(words.served, served.notes))))
+    rule, notes = evaluation.served_rule, evaluation.notes
+    if rule is None:
+        notes = tuple(dict.fromkeys((*notes, *map(words.served, served.notes))))
     told: dict[str, object] = {"notes": notes}
     if task.target == "clv" and day is not None:
-        earlier = _earlier_errors(task, records, data, purchases, inputs, settings)
+        earlier = _earlier_errors(task, records, data, purchases, inputs, settings, rule)
         errors = Errors(date_of(day), expected, actual)
         level = settings.interval_level
         told["coverage"] = coverage(earlier, errors, config.policy, level, settings.seed)
     progress(f"training {task.target}", 1.0)
-    return _Learnt(served, evaluation.model_copy(update=told), expected, actual, judged)
+    model = served_form(rule, served.model, served_on, now)
+    return _Learnt(model, evaluation.model_copy(update=told), expected, actual, judged)
 
 
 def _earlier_errors(
@@ -220,6 +225,7 @@ def _earlier_errors(
     purchases: Mapping[int, PurchaseModels],
     inputs: Sequence[str],
     settings: Training,
+    rule: str | None,
 ) -> Errors | None:
     """Return the errors of the period that ended on the evaluation cutoff, as known by then."""
     day, end = task.grid.earlier, task.grid.evaluation
@@ -229,15 +235,18 @@ def _earlier_errors(
     if not len(test):
         return None
     train = _labelled(task, records, data, task.grid.measured_earlier, day, known_by=day)
-    model = fit_target(
-        task.target, task.horizon_days, train, test, purchases, inputs, settings
-    ).model
+    fitted = fit_target(task.target, task.horizon_days, train, test, purchases, inputs, settings)
+    model = served_form(rule, fitted.model, train, test)
     return Errors(date_of(day), model.predict(test.columns(model.inputs)), test.y)
 
 
 def _not_measured(task: _Task, why: Text) -> tuple[TargetEvaluation, Vector, Vector]:
     evaluation = TargetEvaluation(
-        target=task.target, horizon_days=task.horizon_days, protocol="none", notes=(why,)
+        target=task.target,
+        horizon_days=task.horizon_days,
+        protocol="none",
+        notes=(why,),
+        grade=not_graded(task.target, why),
     )
     return evaluation, np.empty(0), np.empty(0)
 
@@ -275,7 +284,7 @@ def _assembled(
     """Return everything, with tiers, segments and reference of the customers at the as-of day."""
     progress("tiers and segments", 0.0)
     seed = config.training.seed
-    models: dict[str, Model] = {target: one.served.model for target, one in learnt.items()}
+    models: dict[str, Model] = {target: one.model for target, one in learnt.items()}
     columns = now.columns(feature.name for feature in features)
     value = models["clv"].predict(columns)
     policy = Policy.freeze(config.policy, value[now.has_bought], seed)
@@ -289,7 +298,6 @@ def _assembled(
         thresholds=policy.thresholds,
         present=value[now.has_bought],
     )
-    matrix = now.matrix.drop_columns([LAST_PERIOD])
     trials = {target: one.trial for target, one in learnt.items() if one.trial is not None}
     progress("tiers and segments", 1.0)
     return Fitted(
@@ -301,7 +309,7 @@ def _assembled(
         features=features,
         evaluation=Evaluation(targets={t: one.evaluation for t, one in learnt.items()}),
         reference=summarise(columns, tiers),
-        golden=golden_rows(matrix, models, seed),
+        golden=golden_rows(now.matrix, models, seed),
         as_of=date_of(as_of),
         cutoffs={task.target: tuple(map(date_of, task.grid.served)) for task in tasks},
         held_out=held_out_of(trials, policy, config.lifecycle),

@@ -2,37 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.sources import date_of
-from training.baselines import Rule, churn_rules, figures_of, rules_in_words, value_rules
+from training import notes as words
+from training.additive import AdditiveModel
+from training.baselines import RULES, Rule, figures_of, learnt_rules, rules_in_words, scored
 from training.boosting import FittedTarget
 from training.dataset import Dataset
-from training.evaluate import TargetEvaluation, calibration_curve, figures, lift_curve
+from training.evaluate import NOT_SERVED, TargetEvaluation, calibration_curve, lift_curve
+from training.grade import Grade, grade, not_graded
+from training.winner import PURCHASE_MODEL, purchase_model_of, rule_that_wins
 
 Vector = NDArray[np.float64]
 
 
 def measured(
-    fitted: FittedTarget, train: Dataset, test: Dataset
+    fitted: FittedTarget, train: Dataset, test: Dataset, seed: int = 0
 ) -> tuple[TargetEvaluation, Vector]:
-    """Return the evaluation on the buyers ``test`` of one later cutoff, and the predictions.
+    """Return the evaluation on the buyers ``test`` of one later cutoff, and what is served there.
 
     Args:
         fitted: the model, learnt from ``train``.
         train: the buyers at the training cutoffs, for the rules that learn.
         test: the buyers at the evaluation cutoff, with what came after.
+        seed: of the resamples that the grade rests on.
     """
     model, y = fitted.model, test.y
     columns = test.columns(model.inputs)
-    predicted = model.predict(columns)
-    find = churn_rules if model.target == "churn" else value_rules
-    rules = find(train, test, model.horizon_days)
-    alone = replace(model, trees=None, tree_inputs=(), intercept=0.0, slope=1.0)
-    rules["purchase_model"] = Rule(alone.predict(columns))
+    rules = scored(model.target, learnt_rules(model.target, train, model.horizon_days), test)
+    rules[PURCHASE_MODEL] = Rule(purchase_model_of(model).predict(columns))
+    own = Rule(model.predict(columns))
+    graded = _graded(model, y, own, rules, seed)
+    known = figures_of(model.target, y, {NOT_SERVED: own, **rules})
+    winner = rule_that_wins(model.target, graded, known[NOT_SERVED], known)
+    served = own if winner is None else rules[winner]
+    beside = rules if winner is None else {NOT_SERVED: own, **rules}
     evaluation = TargetEvaluation(
         target=model.target,
         horizon_days=model.horizon_days,
@@ -40,13 +48,24 @@ def measured(
         cutoff=date_of(test.cutoffs[0]),
         n=len(y),
         base_rate=float(y.mean()),
-        model=figures(model.target, y, predicted),
-        baselines=figures_of(model.target, y, rules),
-        rules=rules_in_words(tuple(rules)),
-        calibration=calibration_curve(y, predicted),
-        lift=lift_curve(y, predicted),
-        rule_lifts={name: lift_curve(y, rule.scores) for name, rule in rules.items()},
+        model=known[winner or NOT_SERVED],
+        baselines={name: known[name] for name in beside},
+        rules=rules_in_words(tuple(beside)),
+        calibration=calibration_curve(y, served.scores),
+        lift=lift_curve(y, served.scores),
+        rule_lifts={name: lift_curve(y, rule.scores) for name, rule in beside.items()},
         training_cutoffs=tuple(map(date_of, train.cutoffs)),
-        notes=fitted.notes,
+        notes=fitted.notes if winner is None else (words.rule_wins(RULES[winner]), *fitted.notes),
+        grade=graded,
+        served_rule=winner,
     )
-    return evaluation, predicted
+    return evaluation, served.scores
+
+
+def _graded(
+    model: AdditiveModel, y: Vector, own: Rule, rules: Mapping[str, Rule], seed: int
+) -> Grade:
+    if model.is_rules_only:
+        return not_graded(model.target, words.RULES_ONLY)
+    scores = {name: rule.scores for name, rule in rules.items()}
+    return grade(model.target, y, own.scores, scores, seed)

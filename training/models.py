@@ -9,11 +9,13 @@ from configs.errors import ModelError
 from training.additive import AdditiveModel
 from training.anchor import TargetName
 from training.contract import ContractValue
+from training.rule_model import RuleModel
 
-Model = AdditiveModel | ContractValue
-KINDS: dict[str, type[AdditiveModel] | type[ContractValue]] = {
+Model = AdditiveModel | ContractValue | RuleModel
+KINDS: dict[str, type[AdditiveModel] | type[ContractValue] | type[RuleModel]] = {
     "additive": AdditiveModel,
     "contract": ContractValue,
+    "rule": RuleModel,
 }
 
 

@@ -34,6 +34,18 @@ CONTRACT_VALUE = Text(
     zh="实际价值：留下的客户为月价值乘以月数，离开的客户为零",
     en="actual value: monthly value times months for who stayed, nothing for who left",
 )
+RULES_ONLY = Text(
+    zh="仅用规则：客户或历史太少，没有可评级的模型",
+    en="rules only: too few customers, or too short a history, for a model to grade",
+)
+
+
+def rule_wins(rule: Text) -> Text:
+    """Return the note that a rule is served in the model's place."""
+    return Text(
+        zh=f"简单规则不逊于模型，故采用规则：{rule.zh}",
+        en=f"the model does not beat a simple rule, so the rule is served: {rule.en}",
+    )
 
 
 def moved(names: Sequence[str]) -> Text:

@@ -32,7 +32,7 @@ from training.bundle import check_in_child
 from training.fitted import Fitted
 from training.manifest import AGAIN, Verified, verified
 from training.promotions import Promotion, Way, in_force, later_than, promotions_in, standing
-from training.run_record import figures, parameters
+from training.run_record import figures, grades, parameters
 from training.signing import public_key
 from training.tracking import client_of, close_abandoned, ended, experiment_of, tracking_uri
 
@@ -97,7 +97,7 @@ def log_run(
         close_abandoned(client, experiment)
         run = client.create_run(experiment, run_name=f"{config.name} {fitted.as_of}")
         with ended(client, run.info.run_id):
-            values = parameters(config, whole.manifest)
+            values = parameters(config, whole.manifest) | grades(fitted.evaluation)
             _log_values(client, run.info.run_id, values, figures(fitted.evaluation))
             _log_files(client, run.info.run_id, config, plots)
             for folder in beside:

@@ -30,8 +30,23 @@ def figures(evaluation: Evaluation) -> dict[str, float]:
         named[f"{target}.n"] = measured.n
         if measured.base_rate is not None:
             named[f"{target}.base_rate"] = measured.base_rate
+        grade = measured.grade
+        if grade is not None and grade.skill is not None:
+            own = {"skill": grade.skill, "low": grade.low, "high": grade.high}
+            named |= {f"{target}.grade.{name}": v for name, v in own.items() if v is not None}
         for who, values in {**measured.baselines, "model": measured.model}.items():
             named |= {f"{target}.{who}.{metric}": value for metric, value in values.items()}
+    return named
+
+
+def grades(evaluation: Evaluation) -> dict[str, str]:
+    """Return letters, the rules compared with, and the rules served: ``churn.grade`` → ``B``."""
+    named: dict[str, str] = {}
+    for target, measured in evaluation.targets.items():
+        if measured.grade is not None:
+            named[f"{target}.grade"] = measured.grade.letter
+            named[f"{target}.grade.rule"] = str(measured.grade.rule)
+        named[f"{target}.served"] = measured.served_rule or "model"
     return named
 
 
