@@ -70,6 +70,11 @@ class Stores(Section):
         return self.root / "publications"
 
     @property
+    def monitoring(self) -> Path:
+        """What `echelon monitor` found, one file per publication looked at."""
+        return self.root / "monitoring"
+
+    @property
     def bundles(self) -> Path:
         """Verified bundles of registered model versions, by version."""
         return self.root / "bundles"

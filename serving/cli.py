@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 EXIT_CODES = """
 Exit codes: 0 done · 2 wrong usage · 3 configuration · 4 records · 5 features · 6 training ·
-7 model or registry · 8 publication · 9 endpoint · 130 stopped by Ctrl-C
+7 model or registry · 8 publication · 9 endpoint · 10 alarm of `monitor` · 130 stopped by Ctrl-C
 """
 
 app = typer.Typer(
@@ -327,6 +327,38 @@ def report(
     from serving.pipeline import report as write_report
 
     typer.echo(f"Open {write_report(_config(config), out)}")
+
+
+@app.command(rich_help_panel="Scores")
+def monitor(
+    since: Annotated[
+        str | None, typer.Option(help="Publication to compare with; default: the training.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Also write a page there.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    config: ConfigPath = None,
+) -> None:
+    """Say what has moved since training, and how past forecasts did; ends with 10 on an alarm.
+
+    Example: echelon monitor --out monitor.html -c configs/demo.yaml
+    """
+    from serving.console_output import console, steps
+    from serving.monitor import ALARM_EXIT_CODE
+    from serving.monitor import monitor as look
+    from serving.monitor_console import render
+    from serving.monitor_page import write_page
+
+    loaded = _config(config)
+    with steps() as progress:
+        found = look(loaded, since, progress)
+    if as_json:
+        typer.echo(found.model_dump_json(indent=1))
+    else:
+        console().print(render(found, loaded.language))
+    if out is not None:
+        write_page(loaded, found, out)
+    if found.alarms:
+        raise typer.Exit(ALARM_EXIT_CODE)
 
 
 @app.command(rich_help_panel="Scores")

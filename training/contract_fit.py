@@ -37,7 +37,7 @@ from training.evaluate import (
     figures,
     lift_curve,
 )
-from training.fitted import Fitted, golden_rows, summarise
+from training.fitted import Fitted, golden_rows, served_scores, summarise
 from training.grade import grade, not_graded
 from training.held_out import Trial, held_out_of
 from training.intervals import Intervals
@@ -276,6 +276,7 @@ def _assembled(
     columns = everybody.columns(feature.name for feature in features)
     value = clv.predict(columns)
     policy = Policy.freeze(config.policy, value, seed)
+    tiers = policy.assign(value, guard_columns=columns).codes
     full = _full_value(clv, everybody)
     intervals = Intervals(level=level)
     if held_out is not None:
@@ -298,7 +299,7 @@ def _assembled(
         sentiment=None,
         features=features,
         evaluation=evaluation,
-        reference=summarise(columns, policy.assign(value, guard_columns=columns).codes),
+        reference=summarise(columns, tiers, served_scores(models, columns)),
         golden=golden_rows(everybody.matrix, models, seed),
         as_of=observed_on,
         cutoffs={"churn": (observed_on,), "clv": (observed_on,)},

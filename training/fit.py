@@ -21,6 +21,7 @@ from configs.schema import Config, Text, Training
 from features.build import feature_matrix
 from features.catalogue import select
 from features.labels import CONTRACT_END, MARGIN, NO_PURCHASE, SPEND, Label, label_table
+from features.mix import record_mixes, snapshot_mixes
 from features.sample import sampled
 from features.sources import Records, date_of, day_number, fetch, last_day
 from features.spec import Feature
@@ -28,11 +29,12 @@ from training import notes as words
 from training.anchor import VALUE_INPUTS, PurchaseModels, TargetName, fitted_purchase
 from training.boosting import fit_target
 from training.clusters import find_segments
+from training.contract import listed
 from training.contract_fit import fit_contracts
 from training.coverage import Errors, coverage
 from training.dataset import Dataset, Grid, grid, with_earlier
 from training.evaluate import Evaluation, TargetEvaluation
-from training.fitted import Fitted, Reference, golden_rows, summarise
+from training.fitted import Fitted, Reference, golden_rows, served_scores, summarise
 from training.grade import not_graded
 from training.held_out import Trial, held_out_of
 from training.intervals import Intervals
@@ -63,8 +65,12 @@ def fit(config: Config, records: Records | pa.Table, progress: Progress = silent
     """
     with threadpool_limits(1, user_api="blas"):
         if isinstance(records, pa.Table):
-            return fit_contracts(config, records, progress)
-        return _fit_buyers(config, records, progress)
+            fitted = fit_contracts(config, records, progress)
+            assert config.sources.snapshot is not None
+            categories = listed(config.sources.snapshot, records).categories
+            return fitted.with_mixes(snapshot_mixes(records, categories))
+        fitted = _fit_buyers(config, records, progress)
+        return fitted.with_mixes(record_mixes(records, day_number(fitted.as_of)))
 
 
 @dataclass(frozen=True)
@@ -308,7 +314,7 @@ def _assembled(
         sentiment=sentiment,
         features=features,
         evaluation=Evaluation(targets={t: one.evaluation for t, one in learnt.items()}),
-        reference=summarise(columns, tiers),
+        reference=summarise(columns, tiers, served_scores(models, columns)),
         golden=golden_rows(now.matrix, models, seed),
         as_of=date_of(as_of),
         cutoffs={task.target: tuple(map(date_of, task.grid.served)) for task in tasks},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from features.spec import Feature
 from training.columns import column_values
+from training.drift import Distribution, distribution_of
 from training.evaluate import Evaluation
 from training.held_out import HeldOut
 from training.intervals import Intervals
@@ -26,6 +27,8 @@ __all__ = ["Fitted", "Reference", "column_values", "golden_rows", "summarise"]
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 GOLDEN_ROWS = 2_000
+SCORES = {"churn": "churn_probability", "clv": "clv_expected"}
+"""Target → the column that its predictions are published in."""
 
 
 class Reference(BaseModel):
@@ -36,6 +39,10 @@ class Reference(BaseModel):
         quantiles: feature → its 1, 5, 25, 50, 75, 95 and 99 % quantiles; empty if all missing.
         missing: feature → share of customers without a value.
         tier_medians: tier code → feature → median.
+        distributions: feature → its bins and level.
+        scores: ``churn_probability`` and ``clv_expected`` → bins and level.
+        tiers: tier code → share of customers.
+        mixes: column of the records → category → share of its rows in the year before.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,6 +51,10 @@ class Reference(BaseModel):
     quantiles: dict[str, tuple[float, ...]]
     missing: dict[str, float]
     tier_medians: dict[str, dict[str, float]]
+    distributions: dict[str, Distribution] = {}
+    scores: dict[str, Distribution] = {}
+    tiers: dict[str, float] = {}
+    mixes: dict[str, dict[str, float]] = {}
 
 
 @dataclass(frozen=True)
@@ -79,9 +90,28 @@ class Fitted:
     cutoffs: Mapping[str, tuple[dt.date, ...]]
     held_out: HeldOut = field(default_factory=HeldOut)
 
+    def with_mixes(self, mixes: Mapping[str, dict[str, float]]) -> Fitted:
+        """Return the same with the shares of categories in the records it was fitted on."""
+        return replace(self, reference=self.reference.model_copy(update={"mixes": dict(mixes)}))
 
-def summarise(columns: Mapping[str, Vector], tiers: NDArray[np.str_]) -> Reference:
-    """Return the summary of ``columns`` for customers in ``tiers``."""
+
+def served_scores(models: Mapping[str, Model], columns: Mapping[str, Vector]) -> dict[str, Vector]:
+    """Return what is served of ``columns``, by the name that it is published under."""
+    return {SCORES[target]: model.predict(columns) for target, model in models.items()}
+
+
+def summarise(
+    columns: Mapping[str, Vector],
+    tiers: NDArray[np.str_],
+    scores: Mapping[str, Vector] | None = None,
+) -> Reference:
+    """Return the summary of ``columns`` for customers in ``tiers``.
+
+    Args:
+        columns: features.
+        tiers: each customer's tier.
+        scores: ``churn_probability`` and ``clv_expected``.
+    """
     known = {name: values[~np.isnan(values)] for name, values in columns.items()}
     return Reference(
         n_customers=len(tiers),
@@ -95,7 +125,16 @@ def summarise(columns: Mapping[str, Vector], tiers: NDArray[np.str_]) -> Referen
             }
             for code in np.unique(tiers)
         },
+        distributions={name: distribution_of(values) for name, values in columns.items()},
+        scores={name: distribution_of(values) for name, values in (scores or {}).items()},
+        tiers=shares_of(tiers),
     )
+
+
+def shares_of(codes: NDArray[np.str_]) -> dict[str, float]:
+    """Return code → its share, in alphabetical order."""
+    found, counts = np.unique(codes, return_counts=True)
+    return {str(code): int(n) / len(codes) for code, n in zip(found, counts, strict=True)}
 
 
 def golden_rows(matrix: pa.Table, models: Mapping[str, Model], seed: int) -> pa.Table:
