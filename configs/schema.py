@@ -188,7 +188,16 @@ class SnapshotSource(Section):
     numbers: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     leave_out_columns: tuple[str, ...] = ()
+    monotone: dict[str, Literal[-1, 1]] = {}
+    """Numbers with which churn only rises (1) or only falls (-1), where the company is sure."""
     names: dict[str, Text] = {}
+
+    @model_validator(mode="after")
+    def _directions_of_numbers(self) -> SnapshotSource:
+        unknown = sorted(set(self.monotone) - set(self.numbers))
+        if self.numbers and unknown:
+            raise ValueError(f"monotone names {unknown[0]!r}, which is not among the numbers")
+        return self
 
 
 class SnapshotFile(Section):

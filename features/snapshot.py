@@ -91,6 +91,7 @@ def _number(snapshot: SnapshotSource, column: str) -> Feature:
         concept=column,
         unit="number",
         label=_label(snapshot, column).model_dump(),
+        monotone={"churn": snapshot.monotone[column]} if column in snapshot.monotone else {},
     )
 
 

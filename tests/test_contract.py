@@ -13,6 +13,7 @@ from configs.errors import ConfigError, TrainingError
 from configs.load import load, shipped
 from configs.progress import silent
 from configs.schema import Config, SnapshotFile, SnapshotSource, Sources
+from features.spec import Feature
 from training.additive import AdditiveModel
 from training.anchor import Anchor
 from training.contract import ContractValue, listed, typical_monthly_value
@@ -36,6 +37,14 @@ def _trees() -> str:
     return lgb.train(settings, lgb.Dataset(X, y), 40).model_to_string()
 
 
+NOISE = Feature(
+    name="noise",
+    value=str,
+    family="snapshot",
+    concept="noise",
+    unit="number",
+    label={"zh": "噪声", "en": "Noise"},
+)
 CHURN = AdditiveModel("churn", 365, Anchor(365, -1.0), ("fee", "months"), _trees())
 VALUE = ContractValue(365, CHURN, "fee", typical_value=30.0)
 
@@ -143,7 +152,7 @@ def test_a_copy_of_a_customer_tells_nothing_about_the_other():
     twice = pa.concat_tables([once, once, once])
     cutoff = pa.array(np.zeros(1_200, dtype=np.int32))
     data = Dataset(twice.add_column(1, "cutoff", cutoff), np.tile(labels, 3))
-    held_out = cross_validated(data, ["noise"], config(), silent)
+    held_out = cross_validated(data, [NOISE], config(), silent)
     assert held_out is not None
     assert auc(data.y, held_out.model) < 0.6
 

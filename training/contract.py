@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from configs.errors import ConfigError, ModelError, did_you_mean
 from configs.schema import SnapshotSource
-from training.additive import LINK_BOUND, AdditiveModel
+from training.additive import LINK_BOUND
 from training.anchor import Columns, TargetName, Vector
+from training.contract_model import ChurnModel, read_churn
 
 DAYS_PER_MONTH = 365.25 / 12.0
 SMALLEST_VALUE = 0.01
@@ -42,7 +43,7 @@ class ContractValue:
     """
 
     horizon_days: int
-    churn: AdditiveModel
+    churn: ChurnModel
     value_input: str | None
     typical_value: float = 1.0
     target: TargetName = "clv"
@@ -128,7 +129,7 @@ class ContractValue:
         described = json.loads(files[f"{target}.json"])
         return cls(
             horizon_days=described["horizon_days"],
-            churn=AdditiveModel.from_files("churn", files),
+            churn=read_churn(files),
             value_input=described["value_input"],
             typical_value=described["typical_value"],
         )
@@ -149,13 +150,19 @@ def listed(snapshot: SnapshotSource, table: pa.Table) -> SnapshotSource:
     """Return ``snapshot`` with its columns named: where none are, all that intake kept.
 
     Raises:
-        ConfigError: the monthly value is not among the listed numbers.
+        ConfigError: the monthly value, or a column with a direction, is not among the numbers.
     """
     if not (snapshot.numbers or snapshot.categories):
         raw = table.drop_columns([name for name in OWN if name in table.column_names]).schema
         texts = tuple(field.name for field in raw if pa.types.is_string(field.type))
         numbers = tuple(field.name for field in raw if field.name not in texts)
         snapshot = snapshot.model_copy(update={"numbers": numbers, "categories": texts})
+    for name in snapshot.monotone:
+        if name not in snapshot.numbers:
+            raise ConfigError(
+                f"sources.snapshot.monotone names {name!r}, which is no number column; "
+                + did_you_mean(name, snapshot.numbers)
+            )
     value = snapshot.value_per_month
     if value is not None and value not in snapshot.numbers:
         raise ConfigError(

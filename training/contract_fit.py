@@ -10,24 +10,24 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from configs.errors import TrainingError
 from configs.progress import Progress
-from configs.schema import Config, SnapshotSource, Text, Training
+from configs.schema import Config, SnapshotSource, Text
 from features.snapshot import snapshot_features, snapshot_matrix
 from features.sources import date_of, day_number
 from features.spec import Feature
 from training import notes as words
-from training.additive import AdditiveModel
 from training.anchor import TargetName
 from training.baselines import Rule, figures_of, rules_in_words
 from training.boosting import fit_target
 from training.clusters import find_segments
 from training.columns import column_values
 from training.contract import DAYS_PER_MONTH, LABEL, ContractValue, listed, typical_monthly_value
+from training.contract_learning import can_learn, learn_churn
+from training.contract_model import ChurnModel
 from training.coverage import Errors, coverage
 from training.dataset import Dataset
 from training.evaluate import (
@@ -38,16 +38,16 @@ from training.evaluate import (
     lift_curve,
 )
 from training.fitted import Fitted, golden_rows, served_scores, summarise
+from training.folds import kept_together, left_out
 from training.grade import grade, not_graded
 from training.held_out import Trial, held_out_of
 from training.intervals import Intervals
 from training.leaks import check_no_category_tells_all, check_no_feature_tells_all
+from training.models import Model
 from training.policy import Policy, check_guards
 
 Vector = NDArray[np.float64]
 FOLDS = 5
-FEWEST_GROUPS = 10
-"""Groups of the rarer label, by their first customer, that folds of whole groups need."""
 MOST_ITERATIONS = 2_000
 LEAVE_OUT = "add its column to sources.snapshot.leave_out_columns, or take it off the lists there"
 
@@ -87,14 +87,12 @@ def fit_contracts(config: Config, table: pa.Table, progress: Progress) -> Fitted
     check_no_feature_tells_all(everybody, names, LEAVE_OUT)
     check_no_category_tells_all(everybody, _levels(features), LEAVE_OUT)
     progress("cross-validation", 0.0)
-    held_out = cross_validated(everybody, names, config, progress)
+    held_out = cross_validated(everybody, features, config, progress)
     progress("training churn", 0.0)
-    churn = fit_target(
-        "churn", config.churn.horizon_days, everybody, everybody, {}, names, config.training
-    )
-    clv = contract_value(config, snapshot, churn.model, everybody)
-    alike = len(everybody) - len(np.unique(kept_together(everybody, names)))
-    notes = (*churn.notes, words.alike(alike)) if alike else churn.notes
+    churn, told = fitted_churn(everybody, features, config)
+    clv = contract_value(config, snapshot, churn, everybody)
+    alike = len(everybody) - len(np.unique(kept_together(everybody.X(names), everybody.y)))
+    notes = (*told, words.alike(alike)) if alike else told
     progress("training churn", 1.0)
     evaluation = Evaluation(
         targets={
@@ -115,7 +113,7 @@ def _levels(features: Sequence[Feature]) -> dict[str, list[str]]:
 
 
 def contract_value(
-    config: Config, snapshot: SnapshotSource, churn: AdditiveModel, data: Dataset
+    config: Config, snapshot: SnapshotSource, churn: ChurnModel, data: Dataset
 ) -> ContractValue:
     """Return the value model: the monthly value, if its column is a feature, while they stay."""
     column = snapshot.value_per_month
@@ -125,22 +123,35 @@ def contract_value(
     return ContractValue(config.clv.horizon_days, churn, column, typical)
 
 
-def kept_together(data: Dataset, names: Sequence[str]) -> NDArray[np.int64]:
-    """Return the number of each row's group; rows of a group never lie on both sides of a split.
+def fitted_churn(
+    data: Dataset, features: Sequence[Feature], config: Config
+) -> tuple[ChurnModel, tuple[Text, ...]]:
+    """Return the churn model of contract customers and notes; a base rate for too few of them.
 
-    A group is equal in every feature. Where so few columns tell customers apart that there are
-    hardly any groups, customers alike are the rule and no copies: each is a group of its own.
+    Args:
+        data: one row each, with labels.
+        features: the columns to learn from; a declared direction is kept to.
+        config: seed, threads and the fewest customers that a model is learnt from.
     """
-    rows = np.nan_to_num(data.X(names), nan=np.inf)
-    _, first, groups = np.unique(rows, axis=0, return_index=True, return_inverse=True)
-    of_group = data.y[first]
-    if min(of_group.sum(), len(first) - of_group.sum()) < FEWEST_GROUPS:
-        return np.arange(len(data))
-    return np.asarray(groups, dtype=np.int64).reshape(-1)
+    names, horizon = [feature.name for feature in features], config.churn.horizon_days
+    settings = config.training
+    if not can_learn(data.y, settings.minimum_customers):
+        few = fit_target("churn", horizon, data, data, {}, names, settings)
+        return few.model, few.notes
+    learnt = learn_churn(
+        data.columns(names),
+        [feature.name for feature in features if feature.name == feature.concept],
+        data.y,
+        horizon,
+        {one.name: one.monotone["churn"] for one in features if "churn" in one.monotone},
+        seed=settings.seed,
+        threads=settings.threads,
+    )
+    return learnt.model, (learnt.note,)
 
 
 def cross_validated(
-    data: Dataset, names: Sequence[str], config: Config, progress: Progress
+    data: Dataset, features: Sequence[Feature], config: Config, progress: Progress
 ) -> HeldOut | None:
     """Return held-out probabilities from stratified folds; ``None`` where there are too few.
 
@@ -148,33 +159,22 @@ def cross_validated(
     otherwise lie on both sides of a split. None is dropped: where the columns are few and coarse,
     thousands are alike and one in five of them leaves.
     """
-    y, settings = data.y, config.training
-    groups = kept_together(data, names)
-    _, first = np.unique(groups, return_index=True)
-    of_group = y[first]
-    folds = min(FOLDS, int(min(of_group.sum(), len(first) - of_group.sum())))
-    if folds < 2:
+    names, seed = [feature.name for feature in features], config.training.seed
+    folds = list(left_out(data.y, kept_together(data.X(names), data.y), FOLDS, seed))
+    if not folds:
         return None
-    model, logistic, base_rate = (np.empty(len(y)) for _ in range(3))
-    split = StratifiedKFold(folds, shuffle=True, random_state=settings.seed)
-    for i, (_, held_out) in enumerate(split.split(first, of_group)):
-        outside = np.isin(groups, held_out)
+    model, logistic, base_rate = (np.empty(len(data)) for _ in range(3))
+    for i, outside in enumerate(folds):
         train, test = data.where(~outside), data.where(outside)
-        model[outside] = _fold(train, test, names, config.churn.horizon_days, settings)
-        logistic[outside] = _logistic(train.X(names), train.y, test.X(names), settings.seed)
+        learnt, _ = fitted_churn(train, features, config)
+        model[outside] = learnt.predict(test.columns(names))
+        logistic[outside] = logistic_regression(train.X(names), train.y, test.X(names), seed)
         base_rate[outside] = train.y.mean()
-        progress("cross-validation", (i + 1) / folds)
+        progress("cross-validation", (i + 1) / len(folds))
     return HeldOut(model, logistic, base_rate)
 
 
-def _fold(
-    train: Dataset, test: Dataset, names: Sequence[str], horizon_days: int, settings: Training
-) -> Vector:
-    model = fit_target("churn", horizon_days, train, train, {}, names, settings).model
-    return model.predict(test.columns(names))
-
-
-def _logistic(X: Vector, y: Vector, unseen: Vector, seed: int) -> Vector:
+def logistic_regression(X: Vector, y: Vector, unseen: Vector, seed: int) -> Vector:
     """Return probabilities of a logistic regression on standardised, median-filled features."""
     model = make_pipeline(
         SimpleImputer(strategy="median", keep_empty_features=True),
@@ -272,7 +272,7 @@ def _assembled(
     evaluation: Evaluation,
 ) -> Fitted:
     seed, level = config.training.seed, config.training.interval_level
-    models: dict[str, AdditiveModel | ContractValue] = {"churn": clv.churn, "clv": clv}
+    models: dict[str, Model] = {"churn": clv.churn, "clv": clv}
     columns = everybody.columns(feature.name for feature in features)
     value = clv.predict(columns)
     policy = Policy.freeze(config.policy, value, seed)

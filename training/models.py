@@ -9,11 +9,15 @@ from configs.errors import ModelError
 from training.additive import AdditiveModel
 from training.anchor import TargetName
 from training.contract import ContractValue
+from training.contract_model import KIND, ContractChurn
 from training.rule_model import RuleModel
 
-Model = AdditiveModel | ContractValue | RuleModel
-KINDS: dict[str, type[AdditiveModel] | type[ContractValue] | type[RuleModel]] = {
+Model = AdditiveModel | ContractChurn | ContractValue | RuleModel
+KINDS: dict[
+    str, type[AdditiveModel] | type[ContractChurn] | type[ContractValue] | type[RuleModel]
+] = {
     "additive": AdditiveModel,
+    KIND: ContractChurn,
     "contract": ContractValue,
     "rule": RuleModel,
 }

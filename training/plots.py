@@ -6,6 +6,7 @@ has them (Noto Sans CJK and others are looked for); without one, labels are Engl
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ import numpy as np
 from configs.schema import Language
 from training.additive import AdditiveModel
 from training.anchor import Vector
+from training.contract_model import ContractChurn
+from training.derived import with_derived
 from training.evaluate import LiftPoint, TargetEvaluation
 from training.fitted import Fitted, column_values
 
@@ -49,6 +52,7 @@ STYLE = {
     "legend.frameon": False,
     "savefig.dpi": 144,
 }
+NOT_FOR_FILES = re.compile(r"[^\w=.-]+")
 DEPENDENCES = 4
 """Of how many features, the most important first, the dependence is drawn."""
 WORDS: dict[str, dict[Language, str]] = {
@@ -92,7 +96,7 @@ def draw(fitted: Fitted, folder: Path, language: Language = "zh") -> list[Path]:
         for target, measured in fitted.evaluation.targets.items():
             drawn += _measured_pictures(target, measured, folder, spoken)
         for target, model in fitted.models.items():
-            if isinstance(model, AdditiveModel) and not model.is_rules_only:
+            if isinstance(model, AdditiveModel | ContractChurn) and not model.is_rules_only:
                 drawn += _explained_pictures(target, model, fitted, folder, spoken)
     return drawn
 
@@ -188,17 +192,24 @@ def _measured_pictures(
 
 
 def _explained_pictures(
-    target: str, model: AdditiveModel, fitted: Fitted, folder: Path, language: Language
+    target: str,
+    model: AdditiveModel | ContractChurn,
+    fitted: Fitted,
+    folder: Path,
+    language: Language,
 ) -> list[Path]:
     labels = {feature.name: feature.label[language] for feature in fitted.features}
-    columns = {name: column_values(fitted.golden, name) for name in model.tree_inputs}
+    columns = {name: column_values(fitted.golden, name) for name in model.inputs}
+    if isinstance(model, ContractChurn):
+        columns, model = with_derived(columns, model.derived), model.boosted
     explanation = tree_explanation(model, columns)
-    explanation.feature_names = [labels[name] for name in model.tree_inputs]
+    explanation.feature_names = [labels.get(name, name) for name in model.tree_inputs]
     drawn = [_summary(explanation, folder / f"{target}_shap_summary.png", target, language)]
     importance = np.abs(explanation.values).mean(axis=0)
     order = [int(i) for i in np.argsort(-importance, kind="stable") if importance[i] > 0]
     for place, column in enumerate(order[:DEPENDENCES], start=1):
-        name = f"{target}_shap_dependence_{place}_{model.tree_inputs[column]}.png"
+        of = NOT_FOR_FILES.sub("_", model.tree_inputs[column])
+        name = f"{target}_shap_dependence_{place}_{of}.png"
         drawn.append(_dependence(explanation[:, column], folder / name, target, language))
     return drawn
 
