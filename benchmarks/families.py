@@ -125,8 +125,8 @@ def simulated(seed: int, customers: int, folder: Path) -> list[Forecasts]:
     """Return the forecasts for a simulated company on its last day, the truth beside them."""
     exports = folder / "exports"
     simulate(customers, seed, exports)
-    config = load(exports / "echelon.yaml", _environment(exports, folder / "stores"))
-    records = _taken_in(config)
+    config = load(exports / "echelon.yaml", environment(exports, folder / "stores"))
+    records = taken_in(config)
     assert config.as_of is not None
     full, plain = (_predicted(c, records) for c in _both(config))
     truth = pq.read_table(exports / "truth.parquet").to_pandas().set_index("customer_id")
@@ -145,8 +145,8 @@ def simulated(seed: int, customers: int, folder: Path) -> list[Forecasts]:
 
 def public(path: Path, data: Path, folder: Path) -> list[Forecasts]:
     """Return the forecasts for a public data set, one horizon before its last day."""
-    config = load(path, _environment(data, folder))
-    records = _taken_in(config)
+    config = load(path, environment(data, folder))
+    records = taken_in(config)
     end = last_day(records)
     cutoff = end - max(config.churn.horizon_days, config.clv.horizon_days)
     config = config.model_copy(update={"as_of": date_of(cutoff)})
@@ -165,12 +165,14 @@ def public(path: Path, data: Path, folder: Path) -> list[Forecasts]:
     return found
 
 
-def _environment(data: Path, stores: Path) -> dict[str, str]:
+def environment(data: Path, stores: Path) -> dict[str, str]:
+    """Return the environment's settings with these folders."""
     threads = {key: value for key, value in os.environ.items() if key.startswith("ECHELON_")}
     return threads | {"ECHELON_DATA": str(data), "ECHELON_STORES__ROOT": str(stores)}
 
 
-def _taken_in(config: Config) -> Records:
+def taken_in(config: Config) -> Records:
+    """Return the records of the configuration's sources, taken in."""
     take_in(config)
     name = (config.stores.records / "CURRENT").read_text().strip()
     return open_records(open_engine(config.engine), config.stores.records / name)
