@@ -33,6 +33,9 @@ from features.sources import Records, fetch, seen_sources
 from features.spec import Feature
 
 LARGEST_RESULT = 1e300
+ROWS_AT_ONCE = 1_000_000
+FEWEST_CUTOFFS = 4
+"""Cutoffs below which they are never split: each group reads the events again."""
 
 
 def build(
@@ -62,10 +65,27 @@ def feature_matrix(
 ) -> pa.Table:
     """Return the features of every customer known at each cutoff, sorted by cutoff and customer.
 
+    Many customers at many cutoffs are computed a group of cutoffs at a time, so that engine and
+    sorting hold about ``ROWS_AT_ONCE`` rows besides the matrix.
+
     Returns:
         ``customer_id: string, cutoff: int32, <feature>: double …``; null is "missing".
     """
-    return in_layout(fetch(records.backend, build(records, features, cutoffs)))
+    parts = [
+        in_layout(fetch(records.backend, build(records, features, group)))
+        for group in _groups(records, sorted(set(cutoffs)))
+    ]
+    return pa.concat_tables(parts)
+
+
+def _groups(records: Records, days: Sequence[int]) -> list[Sequence[int]]:
+    """Return rising groups of cutoffs; a single one for as many as a small company needs."""
+    if len(days) < FEWEST_CUTOFFS:
+        return [days]
+    known = _first_known(dated(records.tables))
+    customers = fetch(records.backend, known.aggregate(n=known.count()))["n"][0].as_py()
+    size = max(ROWS_AT_ONCE // max(customers, 1), 1)
+    return [days[start : start + size] for start in range(0, len(days), size)]
 
 
 def in_layout(matrix: pa.Table) -> pa.Table:

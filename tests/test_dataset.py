@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import training.dataset as dataset_module
 from configs.errors import TrainingError
 from configs.schema import Snapshots
 from training.dataset import (
@@ -111,3 +112,14 @@ def test_a_feature_whose_values_moved_is_told_from_one_that_stayed():
     now = rows(tenure=rng.uniform(0, 700, 500), spend=rng.gamma(1, 60, 500), nps=[5.0] * 500)
     kept, moved = split_steady(before, now, ["tenure", "spend", "nps"])
     assert (kept, moved) == (("spend",), ("tenure", "nps"))
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=40), st.sampled_from([0, 64]))
+def test_rows_are_the_same_whether_shared_or_copied(keep, runs):
+    rows = pa.table({"customer_id": [str(i) for i in range(len(keep))], "cutoff": range(len(keep))})
+    keep = np.array(keep)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(dataset_module, "MOST_RUNS", runs)
+        kept = Dataset(rows, np.arange(len(keep), dtype=float)).where(keep)
+    assert kept.matrix["cutoff"].to_pylist() == np.flatnonzero(keep).tolist()
+    assert kept.y.tolist() == np.flatnonzero(keep).tolist()

@@ -21,6 +21,8 @@ YEAR_DAYS = 365
 MOVED = 0.4
 """Largest Kolmogorov–Smirnov distance at which a feature still means the same at two cutoffs."""
 COMPARED_ROWS = 20_000
+MOST_RUNS = 64
+"""Runs of rows up to which a choice of them is a view: cutoffs lie one after the other."""
 EARLIER_AT_MOST = 3
 """Cutoffs that the model of the earlier period learns from; more cost time and tell little."""
 
@@ -77,9 +79,15 @@ class Dataset:
         return np.column_stack([column_values(self.matrix, name) for name in names])
 
     def where(self, keep: NDArray[np.bool_]) -> Dataset:
-        """Return the rows that ``keep`` marks."""
+        """Return the rows that ``keep`` marks; a few runs of rows are shared, not copied."""
+        if keep.all():
+            return self
         label = None if self.label is None else self.label[keep]
-        return Dataset(self.matrix.filter(pa.array(keep)), label)
+        edges = np.flatnonzero(np.diff(keep, prepend=False, append=False))
+        if len(edges) > 2 * MOST_RUNS:
+            return Dataset(self.matrix.filter(pa.array(keep)), label)
+        runs = [self.matrix.slice(a, b - a) for a, b in edges.reshape(-1, 2).tolist()]
+        return Dataset(pa.concat_tables(runs) if runs else self.matrix.slice(0, 0), label)
 
     def only(self, names: Iterable[str]) -> Dataset:
         """Return the rows with these features alone, which is cheaper to take rows from."""
