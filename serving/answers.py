@@ -158,8 +158,15 @@ def _tier(score: Mapping[str, Any], terms: Terms) -> Answer | None:
         "guard": None if guard is None else terms.policy.guards[guard].name.model_dump(),
         "falls_below": score["tier_falls_below"],
         "rises_at": score["tier_rises_at"],
+        "outlook": _outlook(score, terms),
         "text": {"zh": zh, "en": en},
     }
+
+
+def _outlook(score: Mapping[str, Any], terms: Terms) -> dict[str, float] | None:
+    if score["tier_outlook"] is None:
+        return None
+    return dict(zip(terms.tier_names, score["tier_outlook"], strict=True))
 
 
 def _reason(reason: Mapping[str, Any]) -> Answer:

@@ -33,8 +33,11 @@ VALUE = Text(zh="预期价值", en="Expected value")
 TIER = Text(zh="等级", en="Tier")
 TRACE = Text(zh="等级依据", en="Why this tier")
 SINCE = Text(zh="自{day}起", en="since {day}")
+STAYS = Text(zh="，保持概率{chance}", en=", {chance} to stay")
+STAYS_OR_RISES = Text(zh="，保持或升级的概率{chance}", en=", {chance} to stay or rise")
 DAYS = Text(zh="未来{days}天", en="next {days} days")
 RANGE = Text(zh="{level}的可能在{low}至{high}之间", en="{level} likely {low} to {high}")
+NOTHING = Text(zh="有{level}以上的可能不再消费", en="more than {level} likely to bring nothing")
 POINTS = Text(zh="个百分点", en="pp")
 FROM = Text(zh="从典型客户的{base}到{shown}", en="from a typical {base} to {shown}")
 AS_OF = Text(
@@ -139,8 +142,27 @@ def _facts(answer: Answer, language: Language) -> Table:
 def _tier(tier: Mapping[str, Any], language: Language) -> Line:
     since = SINCE[language].format(day=dt.date.fromisoformat(tier["since"]))
     return Line.assemble(
-        (tier["name"][language], "bold"), f"  {since}\n", (tier["text"][language], "dim")
+        (tier["name"][language], "bold"),
+        f"  {since}",
+        _stays(tier, language),
+        "\n",
+        (tier["text"][language], "dim"),
     )
+
+
+def _stays(tier: Mapping[str, Any], language: Language) -> str:
+    """Return the chance of a value that keeps this tier, or rises above it, in the next horizon."""
+    outlook = tier["outlook"]
+    if outlook is None:
+        return ""
+    codes = list(outlook)
+    place = codes.index(tier["code"])
+    if place == len(codes) - 1:
+        words, chance = STAYS, outlook[tier["code"]]
+    else:
+        words = STAYS if place == 0 else STAYS_OR_RISES
+        chance = min(sum(outlook[code] for code in codes[: place + 1]), 1.0)
+    return words[language].format(chance=percent(chance, language))
 
 
 def _trace(trace: Mapping[str, Any], language: Language) -> Table:
@@ -168,7 +190,8 @@ def _value(clv: Mapping[str, Any], language: Language) -> Line:
             money(clv["interval"][end], clv["currency"], language) for end in ("low", "high")
         )
         level = percent(clv["interval"]["level"], language)
-        line.append("  " + RANGE[language].format(level=level, low=low, high=high), style="dim")
+        words = RANGE if clv["interval"]["high"] > 0 else NOTHING
+        line.append("  " + words[language].format(level=level, low=low, high=high), style="dim")
     return line
 
 

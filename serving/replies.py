@@ -75,6 +75,13 @@ class TierReply(Reply):
     guard: Words | None
     falls_below: float | None
     rises_at: float | None
+    outlook: Annotated[
+        dict[str, Annotated[float, Field(ge=0, le=1)]] | None,
+        Field(
+            description="Probability of each tier by value in the next horizon of clv, by code, "
+            "the highest first; sums to 1. Null where too few customers taught one."
+        ),
+    ]
     text: Words
 
 

@@ -24,6 +24,7 @@ from training.fitted import Reference
 from training.intervals import Intervals
 from training.lifecycle import stages
 from training.models import Model
+from training.outlook import TierOutlook, shares_of_tiers
 from training.policy import Policy, TierAssignment
 from training.segments import Segments
 
@@ -52,6 +53,7 @@ SCORES = pa.schema(
         ("tier_since", pa.date32()),
         ("tier_falls_below", pa.float64()),
         ("tier_rises_at", pa.float64()),
+        ("tier_outlook", pa.list_(pa.float64())),
         ("previous_tier", pa.string()),
         ("previous_tier_since", pa.date32()),
         ("previous_churn_probability", pa.float64()),
@@ -67,7 +69,8 @@ SCORES = pa.schema(
 
 ``churn_base`` and ``clv_base`` are the numbers that contributions start from. ``tier_guard`` is
 the index of the policy's guard rule that set the tier. ``tier_falls_below`` and ``tier_rises_at``
-are the money at which the tier by value is lost and the next one reached.
+are the money at which the tier by value is lost and the next one reached. ``tier_outlook`` is the
+probability of each tier by value in the next horizon, the highest tier first; it sums to 1.
 """
 PREVIOUS = pa.schema(
     [
@@ -92,6 +95,8 @@ class BundleLike(Protocol):
     def segments(self) -> Segments | None: ...  # noqa: D102
     @property
     def intervals(self) -> Intervals | None: ...  # noqa: D102
+    @property
+    def outlook(self) -> TierOutlook | None: ...  # noqa: D102
     @property
     def features(self) -> Sequence[Described]: ...  # noqa: D102
     @property
@@ -145,7 +150,7 @@ class Scorer:
             "fallback": self._fallback(columns, n),
             "warnings": self._warnings(columns, n),
         }
-        return pa.table([_arrow(parts[f.name], f.type) for f in SCORES], schema=SCORES)
+        return pa.table([_arrow(parts[f.name], f.type, n) for f in SCORES], schema=SCORES)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -213,8 +218,17 @@ class Scorer:
             "tier_held": given.held,
             "tier_guard": pa.array(given.guard, mask=given.guard < 0),
             "tier_since": np.where(stays, since, days),
+            "tier_outlook": self._outlook(columns),
             **_boundaries(given),
         }
+
+    def _outlook(self, columns: Mapping[str, Array]) -> pa.Array | None:
+        """Return the probability of each tier in the next horizon, the highest first."""
+        if self.bundle.outlook is None:
+            return None
+        shares = shares_of_tiers(self.bundle.outlook.reach(columns))[:, ::-1]
+        ends = pa.array(np.arange(len(shares) + 1) * shares.shape[1], pa.int32())
+        return pa.ListArray.from_arrays(ends, pa.array(shares.ravel()))
 
     def _segments(self, columns: Mapping[str, Array], n: int) -> Texts:
         if self.bundle.segments is None:
@@ -319,8 +333,10 @@ def _all_missing(
     return missing
 
 
-def _arrow(values: Any, type: pa.DataType) -> pa.Array:
+def _arrow(values: Any, type: pa.DataType, n: int) -> pa.Array:
     """Return ``values`` as Arrow; NaN becomes null, since JSON and people know no NaN."""
+    if values is None:
+        return pa.nulls(n, type)
     if isinstance(values, pa.ChunkedArray):
         return values.combine_chunks().cast(type)
     if isinstance(values, pa.Array):

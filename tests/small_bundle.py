@@ -21,6 +21,7 @@ from training.anchor import Anchor
 from training.evaluate import Evaluation
 from training.fitted import Reference, summarise
 from training.intervals import Intervals
+from training.outlook import Outlook, Reach
 from training.policy import Policy
 from training.purchase import GammaGamma, MbgNbd
 from training.segments import Axis, Segment, Segments
@@ -51,6 +52,7 @@ class SmallBundle:
     features: tuple[Feature, ...]
     reference: Reference
     evaluation: Evaluation | None = None
+    outlook: Outlook | None = None
 
 
 def feature(name: str, concept: str, unit: str, zh: str, en: str, **more: Any) -> Feature:
@@ -134,7 +136,17 @@ def small_bundle() -> SmallBundle:
         intervals=intervals,
         features=FEATURES,
         reference=summarise(columns, tiers),
+        outlook=_outlook(purchase, spend, policy, columns),
     )
+
+
+def _outlook(purchase: MbgNbd, spend: GammaGamma, policy: Policy, columns: Any) -> Outlook:
+    levels = [2.0 - 2.0 * np.log(threshold) for threshold in policy.thresholds]
+    reaches = tuple(
+        Reach(float(level), 2.0, 2.0, -3.0 - place, _trees(columns, -0.5) if place < 2 else None)
+        for place, level in enumerate(levels)
+    )
+    return Outlook(365, purchase, spend, TREE_INPUTS, reaches)
 
 
 def _trees(columns: dict[str, np.ndarray], sign: float) -> str:

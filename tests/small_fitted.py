@@ -36,6 +36,7 @@ def small_fitted(intercept: float = 0.1) -> Fitted:
         features=tuple(replace(f, value=_rows) for f in FEATURES),
         evaluation=Evaluation(targets={t: _evaluated(t, models[t], matrix) for t in models}),
         reference=bundle.reference,
+        outlook=bundle.outlook,
         golden=golden_rows(matrix, models, seed=0),
         as_of=DAY,
         cutoffs={"churn": (DAY,), "clv": (DAY,)},

@@ -46,6 +46,7 @@ from training.manifest import (
     write_signed,
 )
 from training.models import Model, read_model
+from training.outlook import TierOutlook, read_outlook
 from training.policy import Policy
 from training.segments import Segments
 from training.signing import pem_of, public_key_of
@@ -66,6 +67,8 @@ class Golden(BaseModel):
 
     columns: dict[str, tuple[float | None, ...]]
     links: dict[TargetName, tuple[float, ...]]
+    reach: tuple[tuple[float, ...], ...] = ()
+    """Customers × thresholds of the tier outlook; empty without one."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ class Bundle:
     evaluation: Evaluation
     golden: Golden
     config: Mapping[str, Any]
+    outlook: TierOutlook | None = None
 
     @cached_property
     def feature_names(self) -> tuple[str, ...]:
@@ -178,6 +182,13 @@ def check_golden(bundle: Bundle) -> None:
                 f"{len(then)} golden rows differ (row {row}: {now[row]!r}, then {then[row]!r}). "
                 f"{changed_libraries(bundle.manifest)}. {AGAIN}"
             )
+    if bundle.outlook is not None:
+        now, then = bundle.outlook.reach(columns), np.array(bundle.golden.reach)
+        if now.shape != then.shape or not np.allclose(now, then, rtol=0.0, atol=GOLDEN_TOLERANCE):
+            raise ModelError(
+                "the tier outlook does not give what it gave when it was made. "
+                f"{changed_libraries(bundle.manifest)}. {AGAIN}"
+            )
 
 
 def check_in_child(folder: Path, public_key: Ed25519PublicKey) -> None:
@@ -209,6 +220,8 @@ def _files_of(fitted: Fitted, config: Config) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     for model in fitted.models.values():
         files |= model.to_files()
+    if fitted.outlook is not None:
+        files |= fitted.outlook.to_files()
     parts = {
         "policy": fitted.policy,
         "segments": fitted.segments,
@@ -237,17 +250,23 @@ def _golden_of(fitted: Fitted) -> Golden:
             for name, values in columns.items()
         },
         links={target: tuple(values.tolist()) for target, values in links.items()},
+        reach=() if fitted.outlook is None else _rows(fitted.outlook.reach(columns)),
     )
+
+
+def _rows(values: Vector) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(row) for row in values.tolist())
 
 
 def _parsed(whole: Verified) -> Bundle:
     files = whole.files
     features = json.loads(files["features.json"])
     golden = Golden.model_validate_json(files["golden.json"])
+    models = {target: read_model(target, files) for target in golden.links}
     return Bundle(
         digest=whole.digest,
         manifest=whole.manifest,
-        models={target: read_model(target, files) for target in golden.links},
+        models=models,
         policy=Policy.model_validate_json(files["policy.json"]),
         segments=Segments.model_validate_json(files["segments.json"]),
         intervals=Intervals.model_validate_json(files["intervals.json"]),
@@ -257,6 +276,7 @@ def _parsed(whole: Verified) -> Bundle:
         evaluation=Evaluation.model_validate_json(files["evaluation.json"]),
         golden=golden,
         config=json.loads(files["config.json"]),
+        outlook=read_outlook(files, models),
     )
 
 

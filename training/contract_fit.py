@@ -44,6 +44,8 @@ from training.held_out import Trial, held_out_of
 from training.intervals import Intervals
 from training.leaks import check_no_category_tells_all, check_no_feature_tells_all
 from training.models import Model
+from training.outlook import ContractOutlook, stay_and_reach
+from training.outlook_quality import evaluated
 from training.policy import Policy, check_guards
 
 Vector = NDArray[np.float64]
@@ -291,6 +293,10 @@ def _assembled(
         )
     observed_on = date_of(everybody.cutoffs[0])
     trials = {} if held_out is None else _trials(everybody, full, held_out)
+    if held_out is not None:
+        reach = stay_and_reach(1.0 - held_out.model, full, policy.thresholds)
+        quality = evaluated(observed_on, reach, actual, expected, policy)
+        evaluation = evaluation.model_copy(update={"outlook": quality})
     return Fitted(
         models=models,
         policy=policy,
@@ -304,6 +310,7 @@ def _assembled(
         as_of=observed_on,
         cutoffs={"churn": (observed_on,), "clv": (observed_on,)},
         held_out=held_out_of(trials, policy, config.lifecycle),
+        outlook=ContractOutlook(clv, policy.thresholds),
     )
 
 

@@ -14,6 +14,7 @@ from training import metrics
 from training.anchor import TargetName
 from training.coverage import Coverage
 from training.grade import MAIN_METRIC, Grade, Letter
+from training.outlook_quality import OutlookEvaluation
 
 Protocol = Literal["out_of_time", "cross_validated", "none"]
 
@@ -102,6 +103,7 @@ class Evaluation(_Frozen):
     """The evaluation of every target; JSON by ``model_dump_json``."""
 
     targets: dict[str, TargetEvaluation]
+    outlook: OutlookEvaluation | None = None
 
     @property
     def grades(self) -> dict[TargetName, Letter]:

@@ -26,6 +26,7 @@ from features.sample import sampled
 from features.sources import Records, date_of, day_number, fetch, last_day
 from features.spec import Feature
 from training import notes as words
+from training.additive import AdditiveModel
 from training.anchor import VALUE_INPUTS, PurchaseModels, TargetName, fitted_purchase
 from training.boosting import fit_target
 from training.clusters import find_segments
@@ -41,6 +42,9 @@ from training.intervals import Intervals
 from training.leaks import check_no_feature_tells_all
 from training.measure import measured
 from training.models import Model
+from training.outlook import Outlook
+from training.outlook_fit import fit_outlook
+from training.outlook_quality import OutlookEvaluation, evaluated
 from training.policy import Policy, check_guards
 from training.signals import learn_sentiment, with_signals
 from training.winner import served_form
@@ -117,7 +121,48 @@ def _fit_buyers(config: Config, records: Records, progress: Progress) -> Fitted:
     }
     if n_customers > config.training.customers_at_most:
         learnt = _noting_the_sample(learnt, config.training.customers_at_most, n_customers)
-    return _assembled(config, features, sentiment, as_of, now, tasks, learnt, progress)
+    fitted = _assembled(config, features, sentiment, as_of, now, tasks, learnt, progress)
+    progress("tier outlook", 0.0)
+    outlook, quality = _outlook(
+        fitted, tasks[1], records, data, now, purchases, learnt["clv"].trial, config
+    )
+    progress("tier outlook", 1.0)
+    evaluation = fitted.evaluation.model_copy(update={"outlook": quality})
+    return replace(fitted, outlook=outlook, evaluation=evaluation)
+
+
+def _outlook(
+    fitted: Fitted,
+    task: _Task,
+    records: Records,
+    data: Dataset,
+    now: Dataset,
+    purchases: Mapping[int, PurchaseModels],
+    trial: Trial | None,
+    config: Config,
+) -> tuple[Outlook | None, OutlookEvaluation | None]:
+    """Return the tier outlook, and how its measured twin did at the evaluation cutoff."""
+    as_of, policy, settings = now.cutoffs[0], fitted.policy, config.training
+    known_by = None if config.as_of is None else as_of
+    model = fitted.models["clv"]
+    inputs = model.tree_inputs if isinstance(model, AdditiveModel) else ()
+
+    def learnt_from(train: Dataset, present: Dataset) -> Outlook | None:
+        if train.buyers().n_customers < settings.minimum_customers:
+            return None
+        days = task.horizon_days
+        return fit_outlook(train, present, purchases, policy.thresholds, inputs, days, settings)
+
+    train = _labelled(task, records, data, task.grid.served, as_of, known_by)
+    served, quality = learnt_from(train, now), None
+    day = task.grid.evaluation
+    if served is not None and trial is not None and day is not None:
+        train = _labelled(task, records, data, task.grid.measured, day, known_by=day)
+        twin = learnt_from(train, trial.rows)
+        if twin is not None:
+            reach = twin.reach(trial.rows.columns(twin.inputs))
+            quality = evaluated(date_of(day), reach, trial.rows.y, trial.predicted, policy)
+    return served, quality
 
 
 def _noting_the_sample(

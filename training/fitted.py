@@ -19,6 +19,7 @@ from training.evaluate import Evaluation
 from training.held_out import HeldOut
 from training.intervals import Intervals
 from training.models import Model
+from training.outlook import TierOutlook
 from training.policy import Policy
 from training.segments import Segments
 
@@ -74,6 +75,8 @@ class Fitted:
             the first few go with the bundle to check a copy by, all of them into pictures.
         as_of: the last day of the records the models know.
         cutoffs: target → the cutoffs that the served model learnt from.
+        outlook: how likely each tier is in the next horizon; ``None`` where too few customers
+            taught one.
         held_out: what the measured models predicted of customers they never saw.
     """
 
@@ -88,6 +91,7 @@ class Fitted:
     golden: pa.Table
     as_of: dt.date
     cutoffs: Mapping[str, tuple[dt.date, ...]]
+    outlook: TierOutlook | None = None
     held_out: HeldOut = field(default_factory=HeldOut)
 
     def with_mixes(self, mixes: Mapping[str, dict[str, float]]) -> Fitted:

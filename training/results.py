@@ -10,6 +10,7 @@ from configs.schema import Language, Text
 from training.coverage import in_words
 from training.evaluate import HIGHER_IS_BETTER, Evaluation, TargetEvaluation
 from training.grade import Grade
+from training.outlook_quality import in_words as outlook_in_words
 
 SHOWN = {
     "churn": ("auc", "brier", "log_loss", "ece15", "top_decile_lift"),
@@ -70,7 +71,10 @@ BETTER = Text(
 
 def show(evaluation: Evaluation, language: Language) -> RenderableType:
     """Return the figures of every target as rich renders them in a terminal."""
-    return Group(*(_shown(one, language) for one in evaluation.targets.values()))
+    parts = [_shown(one, language) for one in evaluation.targets.values()]
+    if evaluation.outlook is not None:
+        parts.append(Line(outlook_in_words(evaluation.outlook)[language], style="dim"))
+    return Group(*parts)
 
 
 def _shown(evaluation: TargetEvaluation, language: Language) -> RenderableType:
