@@ -28,9 +28,9 @@ from training.purchase.posterior import (
     Search,
     Vector,
     distinct,
-    highest,
     in_weeks,
     minus_posterior,
+    settled,
 )
 from training.purchase.quadrature import beta_quadrature
 
@@ -66,8 +66,8 @@ class BetaGeometric:
     ) -> Self:
         """Return the model with the highest posterior density given the customers.
 
-        Equal customers are counted once. Two starts, the better one is kept; ``start``, such as
-        the model of a month ago, takes their place.
+        Equal customers are counted once. Two starts, tried on a part of the histories where there
+        are many; ``start``, such as the model of a month ago, takes their place.
         """
         histories = Histories.of(frequency, recency, tenure)
         typical = histories.typical_log_tenure()
@@ -75,8 +75,12 @@ class BetaGeometric:
         starts = [centre, np.array([0.0, typical - 1.0, 0.5, 1.5])]
         if start is not None:
             starts = [np.log([start.r, start.alpha, start.a, start.b])]
-        objective = cls.objective(histories, centre, search)
-        return cls(*map(float, np.exp(highest(objective, starts, search.tolerance))))
+
+        def of_part(step: int) -> Objective:
+            return cls.objective(histories.every(step), centre, search)
+
+        found = settled(of_part, len(histories.x), starts, search.tolerance)
+        return cls(*map(float, np.exp(found)))
 
     @classmethod
     def objective(

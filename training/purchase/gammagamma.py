@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import digamma, gammaln
 
 from training.purchase.posterior import (
@@ -18,8 +19,9 @@ from training.purchase.posterior import (
     Objective,
     Search,
     Vector,
-    highest,
+    distinct,
     minus_posterior,
+    settled,
 )
 
 CENTRE = np.log(np.array([2.0, 2.0, 1.0]))
@@ -44,6 +46,8 @@ class GammaGamma:
     ) -> Self:
         """Return the model with the highest posterior density.
 
+        Equal customers are counted once; starts are tried on a part where there are many.
+
         Args:
             purchases: purchase days of each customer, the first included; at least 1.
             mean_spend: mean spend per purchase day; customers at or below 0 are left out.
@@ -59,17 +63,29 @@ class GammaGamma:
         starts = [CENTRE, np.array([1.5, 0.5, 1.5])]
         if start is not None:
             starts = [np.log([start.p, start.q - 1.0, start.gamma / unit])]
-        objective = cls.objective(x, z / unit, search)
-        p, q_less_1, gamma = np.exp(highest(objective, starts, search.tolerance))
+        (days, spend), counts, _ = distinct(x, z / unit)
+
+        def of_part(step: int) -> Objective:
+            part = slice(None, None, step)
+            return cls.objective(days[part], spend[part], search, counts[part])
+
+        p, q_less_1, gamma = np.exp(settled(of_part, len(days), starts, search.tolerance))
         return cls(p=float(p), q=float(1.0 + q_less_1), gamma=float(gamma * unit))
 
     @classmethod
-    def objective(cls, x: Vector, z: Vector, search: Search = USUAL) -> Objective:
+    def objective(
+        cls,
+        x: Vector,
+        z: Vector,
+        search: Search = USUAL,
+        counts: NDArray[np.int64] | None = None,
+    ) -> Objective:
         """Return minus the mean log posterior, with gradient, of (log p, log (q - 1), log γ).
 
-        Fader & Hardie 2013, eq. 1a; ``z`` in units of its geometric mean.
+        Fader & Hardie 2013, eq. 1a; ``z`` in units of its geometric mean, ``counts`` customers
+        of each row, one where it is not given.
         """
-
+        each = np.ones(len(x), dtype=np.int64) if counts is None else counts
         levels, level = np.unique(x, return_inverse=True)
         paid = x * z
         log_x, log_z, log_paid = np.log(x), np.log(z), np.log(paid)
@@ -90,7 +106,7 @@ class GammaGamma:
             slope_gamma = q / gamma - (pn + q) / total
             return log_likelihood, np.stack([slope_p * p, slope_q * q_less_1, slope_gamma * gamma])
 
-        return minus_posterior(terms, np.ones(len(x)), CENTRE, search.prior_spread)
+        return minus_posterior(terms, each, CENTRE, search.prior_spread)
 
     def expected_spend(self, purchases: Vector, mean_spend: Vector) -> Vector:
         """Return E[M], expected spend per purchase day (Fader & Hardie 2013, eq. 5)."""

@@ -27,9 +27,9 @@ from training.purchase.posterior import (
     Objective,
     Search,
     Vector,
-    highest,
     in_weeks,
     minus_posterior,
+    settled,
 )
 from training.purchase.quadrature import legendre_quadrature
 
@@ -37,8 +37,6 @@ NODES = 32
 """Nodes per customer: logs exact to 1e-12 for parameters as they occur, 1e-5 at the bounds."""
 ROWS_AT_ONCE = 2**11
 """Customers whose nodes are in memory together: half a megabyte an array, inside the cache."""
-TRIAL_ROWS = 5_000
-"""Starts are tried on about so many histories; the best goes on with all."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +77,12 @@ class ParetoNbd:
         ]
         if start is not None:
             starts = [np.log([start.r, start.alpha, start.s, start.beta])]
-        elif len(histories.x) > 2 * TRIAL_ROWS:
-            part = histories.every(len(histories.x) // TRIAL_ROWS)
-            starts = [highest(cls.objective(part, centre, search), starts)]
-        objective = cls.objective(histories, centre, search)
-        return cls(*map(float, np.exp(highest(objective, starts, search.tolerance))))
+
+        def of_part(step: int) -> Objective:
+            return cls.objective(histories.every(step), centre, search)
+
+        found = settled(of_part, len(histories.x), starts, search.tolerance)
+        return cls(*map(float, np.exp(found)))
 
     @classmethod
     def objective(
