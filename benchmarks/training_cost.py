@@ -4,8 +4,9 @@
 
 Every command of `echelon` runs as a process of its own; memory is the largest sum of resident
 pages over it and its children. Growth is the exponent of a straight line in logarithms through
-the sizes: 1 is proportional. Sizes measured by earlier runs stay in the results; one that is
-measured anew replaces its row.
+the sizes: 1 is proportional. CPU seconds stand beside wall time, which other work on the machine
+moves. Beyond `training.customers_at_most` a sample is learnt from. What earlier runs measured stays
+in the results until it is measured anew; `--steps train` with `--keep` measures training alone.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import argparse
 import json
 import math
 import os
+import resource
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,17 +39,19 @@ SEED = 1
 Row = dict[str, Any]
 
 
-def cost(customers: int, folder: Path, overrides: Mapping[str, str]) -> Row:
+def cost(customers: int, folder: Path, steps: Sequence[str]) -> Row:
     """Return one row of the table: seconds and peak GiB of each step, and the events there are.
 
     Args:
         customers: how many to simulate.
-        folder: where exports and stores go.
-        overrides: further settings as environment variables.
+        folder: where exports and stores go, or are already.
+        steps: which of ``STEPS`` to take.
     """
     exports, config = folder / "exports", folder / "exports" / "echelon.yaml"
-    environment = os.environ | dict(overrides)
-    environment |= {"ECHELON_DATA": str(exports), "ECHELON_STORES__ROOT": str(folder / "stores")}
+    environment = os.environ | {
+        "ECHELON_DATA": str(exports),
+        "ECHELON_STORES__ROOT": str(folder / "stores"),
+    }
     commands = {
         "simulate": [
             "simulate", "--customers", str(customers), "--seed", str(SEED), "--out", str(exports),
@@ -56,11 +60,26 @@ def cost(customers: int, folder: Path, overrides: Mapping[str, str]) -> Row:
         "train": ["train", "--config", str(config)],
     }  # fmt: skip
     row: Row = {"customers": customers}
-    for step in STEPS:
+    for step in steps:
+        before = _cpu_seconds()
         seconds, peak = measured([*ECHELON, *commands[step]], environment)
-        row |= {f"{step}_seconds": round(seconds, 1), f"{step}_gib": round(peak, 3)}
-        print(f"{customers:>9,} customers: {step} {seconds:.0f} s, peak {peak:.2f} GiB", flush=True)
+        busy = _cpu_seconds() - before
+        row |= {
+            f"{step}_seconds": round(seconds, 1),
+            f"{step}_cpu_seconds": round(busy, 1),
+            f"{step}_gib": round(peak, 3),
+        }
+        print(
+            f"{customers:>9,} customers: {step} {seconds:.0f} s ({busy:.0f} s of CPU), "
+            f"peak {peak:.2f} GiB",
+            flush=True,
+        )
     return row | {"events": _events(exports)}
+
+
+def _cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _events(exports: Path) -> int:
@@ -94,29 +113,42 @@ def report(rows: Sequence[Row], machine: str) -> str:
         "",
         f"`python -m benchmarks.training_cost`, {machine}.",
         "",
-        "| customers | events | intake | | train | |",
-        "|---:|---:|---:|---:|---:|---:|",
+        "| customers | events | intake: wall | CPU | memory | train: wall | CPU | memory |",
+        "|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     lines += [
-        f"| {row['customers']:,} | {row['events']:,} | {row['intake_seconds']:,.0f} s | "
-        f"{row['intake_gib']:.2f} GiB | {row['train_seconds']:,.0f} s | "
-        f"{row['train_gib']:.2f} GiB |"
+        f"| {row['customers']:,} | {row['events']:,} | " + " | ".join(_cells(row)) + " |"
         for row in rows
     ]
     if len(rows) > 1:
-        time, memory = growth(rows, "train_seconds"), growth(rows, "train_gib")
+        time, memory = growth(rows, "train_cpu_seconds"), growth(rows, "train_gib")
         lines += [
             "",
-            f"Training time grows as customers^{time:.2f}, memory as customers^{memory:.2f}.",
+            f"CPU time of training grows as customers^{time:.2f}, its peak memory as "
+            f"customers^{memory:.2f}.",
         ]
         lines += [
-            f"{size:,} customers were not run; on the line through the two largest sizes they "
-            f"would take {expected_at(rows, 'train_seconds', size):,.0f} s and "
-            f"{expected_at(rows, 'train_gib', size):.1f} GiB."
+            f"{size:,} customers were not run. Learnt from whole, on the line through the two "
+            f"largest sizes, they would take {expected_at(rows, 'train_cpu_seconds', size):,.0f} s "
+            f"of CPU and {expected_at(rows, 'train_gib', size):.1f} GiB; by default a sample of "
+            "`training.customers_at_most` customers is learnt from."
             for size in SIZES
             if size not in {row["customers"] for row in rows}
         ]
     return "\n".join(lines) + "\n"
+
+
+def _cells(row: Row) -> list[str]:
+    """Return wall, CPU and memory of intake and training as text."""
+    return [
+        text
+        for step in ("intake", "train")
+        for text in (
+            f"{row[f'{step}_seconds']:,.0f} s",
+            f"{row[f'{step}_cpu_seconds']:,.0f} s",
+            f"{row[f'{step}_gib']:.2f} GiB",
+        )
+    ]
 
 
 def _machine() -> str:
@@ -138,6 +170,7 @@ def main() -> None:
     """Measure, print and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--customers", type=int, nargs="+", default=list(SIZES))
+    parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS))
     parser.add_argument("--keep", type=Path, help="work here and leave the files")
     parser.add_argument("--out", type=Path, default=RESULTS)
     chosen = parser.parse_args()
@@ -145,8 +178,11 @@ def main() -> None:
     known = json.loads(path.read_text())["rows"] if path.exists() else []
     for customers in chosen.customers:
         with _working(chosen.keep) as folder:
-            row = cost(customers, folder / str(customers), {})
-        known = [one for one in known if one["customers"] != customers] + [row]
+            row = cost(customers, folder / str(customers), chosen.steps)
+        for one in [one for one in known if one["customers"] == customers]:
+            known.remove(one)
+            row = one | row
+        known.append(row)
         known.sort(key=lambda one: int(one["customers"]))
         write_json(path, {"machine": _machine(), "rows": known})
         write_text(path.with_suffix(".md"), report(known, _machine()))
