@@ -275,7 +275,7 @@ class FeatureChoice(Section):
 
 
 class Trees(Section):
-    """LightGBM's settings, one set for every target."""
+    """LightGBM's settings, one set for every target; contract customers' are found inside."""
 
     count: Annotated[int, Field(ge=1)]
     leaves: Annotated[int, Field(ge=2)]
