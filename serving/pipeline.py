@@ -24,6 +24,7 @@ from serving.explain import render
 from serving.publication import Publication, open_live
 from serving.publish import publish
 from serving.report import write_report
+from serving.totals_shown import show_totals
 from training.bundle import read_bundle, write_bundle
 from training.evaluate import Evaluation
 from training.fit import fit
@@ -60,12 +61,14 @@ class Outcome:
         """Return what the terminal shows at the end: figures, three customers, next commands."""
         examples = self.publication.examples(EXAMPLES)
         shown = [render(self.publication.customer(one), language) for one in examples]
+        totals = show_totals(self.publication.manifest, language)
         option = f" -c {config}" if config else ""
         commands = [f"explain{option} -- {examples[0]}", f"history{option}", f"serve{option}"]
         following = "\n".join(f"  echelon {command}" for command in commands)
         return Group(
             show_intake(self.intake, language),
             show_evaluation(self.trained.evaluation, language),
+            *([] if totals is None else [totals]),
             *shown,
             Line(f"{REPORT[language]}{self.report}\n{NEXT[language]}\n{following}"),
         )

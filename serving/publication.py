@@ -28,6 +28,7 @@ from serving.answers import Answer, Terms
 from serving.population import Population
 from serving.scorer import before_of
 from serving.tier_trace import tier_trace
+from training.portfolio import Totals
 
 SCORES_FILE = "scores.parquet"
 REASONS_FILE = "reasons.parquet"
@@ -57,6 +58,7 @@ class Manifest(BaseModel):
         bundle: digest of the model bundle; empty where none was given.
         previous: id of the publication of an earlier day that tiers were held against.
         counts: customers in all, by tier and by churn band.
+        totals: what everybody and each tier is expected to bring together, with intervals.
         files: SHA-256 by file name.
     """
 
@@ -71,6 +73,7 @@ class Manifest(BaseModel):
     terms: Terms
     segments: tuple[SegmentText, ...]
     counts: dict[str, int]
+    totals: Totals | None = None
     files: dict[str, str]
     bundle: str = ""
 

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from configs.errors import PublicationError
@@ -43,6 +45,7 @@ from serving.publication import (
 from serving.reasons import REASONS, Reasoner
 from serving.scorer import BundleLike, Scorer, previous_of
 from training.bundle import Bundle
+from training.portfolio import Totals
 
 LAYOUT = 1
 """Raised when the files of a publication change their form."""
@@ -151,6 +154,7 @@ def _make(
             terms=job.terms,
             segments=_segment_texts(job.bundle),
             counts=_counts(scores),
+            totals=_totals(job, scores),
             files={file.name: digest_of(file) for file in sorted(draft.iterdir())},
             bundle=job.digest,
         )
@@ -310,6 +314,22 @@ def _segment_texts(bundle: BundleLike) -> tuple[SegmentText, ...]:
     return tuple(
         SegmentText(code=s.code, name=s.name, description=s.description)
         for s in bundle.segments.segments
+    )
+
+
+def _totals(job: Job, scores: pa.Table) -> Totals | None:
+    """Return what everybody and each tier is expected to bring together."""
+    portfolio, codes = job.bundle.portfolio, job.terms.policy.codes
+    if portfolio is None or scores["tier"].null_count:
+        return None
+    rank = np.asarray(pc.index_in(scores["tier"], pa.array(codes)).to_numpy(), dtype=np.int64)
+    churn = column(scores, "churn_probability")
+    return portfolio.totals(
+        column(scores, "clv_expected"),
+        rank,
+        codes,
+        job.terms.clv_horizon_days,
+        None if np.isnan(churn).any() else churn,
     )
 
 

@@ -23,6 +23,7 @@ from serving.report_words import METRICS, OBJECTIVES, PROTOCOLS, Metric
 from training.coverage import in_words
 from training.evaluate import Evaluation, TargetEvaluation
 from training.lifecycle import STAGES
+from training.outlook_quality import in_words as outlook_in_words
 from training.results import METHODS, RULE_SERVED, grade_line, served_name
 
 SHOWN_METRICS = {
@@ -95,6 +96,7 @@ def report_html(config: Config, publication: Publication, evaluation: Evaluation
         trends=TRENDS,
         concepts=CONCEPTS,
         covered_in_words=in_words,
+        outlook=None if evaluation.outlook is None else outlook_in_words(evaluation.outlook),
         objective=OBJECTIVES[publication.manifest.terms.policy.objective],
         protocols=PROTOCOLS,
         rule_served=RULE_SERVED,

@@ -26,6 +26,7 @@ from training.lifecycle import stages
 from training.models import Model
 from training.outlook import TierOutlook, shares_of_tiers
 from training.policy import Policy, TierAssignment
+from training.portfolio import Portfolio
 from training.segments import Segments
 
 Texts = npt.NDArray[np.object_]
@@ -97,6 +98,8 @@ class BundleLike(Protocol):
     def intervals(self) -> Intervals | None: ...  # noqa: D102
     @property
     def outlook(self) -> TierOutlook | None: ...  # noqa: D102
+    @property
+    def portfolio(self) -> Portfolio | None: ...  # noqa: D102
     @property
     def features(self) -> Sequence[Described]: ...  # noqa: D102
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -18,11 +19,13 @@ from serving.answers import Terms, terms_of
 from serving.publish import Job
 from training.additive import AdditiveModel
 from training.anchor import Anchor
+from training.coverage import Errors
 from training.evaluate import Evaluation
 from training.fitted import Reference, summarise
 from training.intervals import Intervals
 from training.outlook import Outlook, Reach
 from training.policy import Policy
+from training.portfolio import Portfolio
 from training.purchase import GammaGamma, MbgNbd
 from training.segments import Axis, Segment, Segments
 
@@ -53,6 +56,7 @@ class SmallBundle:
     reference: Reference
     evaluation: Evaluation | None = None
     outlook: Outlook | None = None
+    portfolio: Portfolio | None = None
 
 
 def feature(name: str, concept: str, unit: str, zh: str, en: str, **more: Any) -> Feature:
@@ -129,6 +133,7 @@ def small_bundle() -> SmallBundle:
     tiers = policy.assign(expected, guard_columns=columns).codes
     noise = np.random.default_rng(2).gamma(1.0, 1.0, len(expected))
     intervals = Intervals.fit(expected, expected * noise, 0.8)
+    errors = Errors(dt.date(2024, 1, 1), expected, expected * noise)
     return SmallBundle(
         models={"churn": churn, "clv": value},
         policy=policy,
@@ -137,6 +142,7 @@ def small_bundle() -> SmallBundle:
         features=FEATURES,
         reference=summarise(columns, tiers),
         outlook=_outlook(purchase, spend, policy, columns),
+        portfolio=Portfolio.fit(errors, policy.thresholds, 0.8, past=[errors]),
     )
 
 

@@ -37,6 +37,7 @@ def small_fitted(intercept: float = 0.1) -> Fitted:
         evaluation=Evaluation(targets={t: _evaluated(t, models[t], matrix) for t in models}),
         reference=bundle.reference,
         outlook=bundle.outlook,
+        portfolio=bundle.portfolio,
         golden=golden_rows(matrix, models, seed=0),
         as_of=DAY,
         cutoffs={"churn": (DAY,), "clv": (DAY,)},

@@ -48,6 +48,7 @@ from training.manifest import (
 from training.models import Model, read_model
 from training.outlook import TierOutlook, read_outlook
 from training.policy import Policy
+from training.portfolio import Portfolio
 from training.segments import Segments
 from training.signing import pem_of, public_key_of
 
@@ -88,6 +89,7 @@ class Bundle:
     golden: Golden
     config: Mapping[str, Any]
     outlook: TierOutlook | None = None
+    portfolio: Portfolio | None = None
 
     @cached_property
     def feature_names(self) -> tuple[str, ...]:
@@ -222,6 +224,8 @@ def _files_of(fitted: Fitted, config: Config) -> dict[str, bytes]:
         files |= model.to_files()
     if fitted.outlook is not None:
         files |= fitted.outlook.to_files()
+    if fitted.portfolio is not None:
+        files["portfolio.json"] = fitted.portfolio.model_dump_json().encode()
     parts = {
         "policy": fitted.policy,
         "segments": fitted.segments,
@@ -277,7 +281,12 @@ def _parsed(whole: Verified) -> Bundle:
         golden=golden,
         config=json.loads(files["config.json"]),
         outlook=read_outlook(files, models),
+        portfolio=_portfolio(files.get("portfolio.json")),
     )
+
+
+def _portfolio(text: bytes | None) -> Portfolio | None:
+    return None if text is None else Portfolio.model_validate_json(text)
 
 
 def _sentiment(text: bytes | None) -> SentimentModel | None:

@@ -47,6 +47,7 @@ from training.models import Model
 from training.outlook import ContractOutlook, stay_and_reach
 from training.outlook_quality import evaluated
 from training.policy import Policy, check_guards
+from training.portfolio import Portfolio
 
 Vector = NDArray[np.float64]
 FOLDS = 5
@@ -292,10 +293,13 @@ def _assembled(
             present=value,
         )
     observed_on = date_of(everybody.cutoffs[0])
+    portfolio = None
     trials = {} if held_out is None else _trials(everybody, full, held_out)
     if held_out is not None:
         reach = stay_and_reach(1.0 - held_out.model, full, policy.thresholds)
         quality = evaluated(observed_on, reach, actual, expected, policy)
+        errors = Errors(observed_on, expected, actual)
+        portfolio = Portfolio.fit(errors, policy.thresholds, level, seed=seed)
         evaluation = evaluation.model_copy(update={"outlook": quality})
     return Fitted(
         models=models,
@@ -311,6 +315,7 @@ def _assembled(
         cutoffs={"churn": (observed_on,), "clv": (observed_on,)},
         held_out=held_out_of(trials, policy, config.lifecycle),
         outlook=ContractOutlook(clv, policy.thresholds),
+        portfolio=portfolio,
     )
 
 

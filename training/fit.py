@@ -46,6 +46,7 @@ from training.outlook import Outlook
 from training.outlook_fit import fit_outlook
 from training.outlook_quality import OutlookEvaluation, evaluated
 from training.policy import Policy, check_guards
+from training.portfolio import Portfolio
 from training.signals import learn_sentiment, with_signals
 from training.winner import served_form
 
@@ -98,6 +99,8 @@ class _Learnt:
     """Predictions and outcomes at the evaluation cutoff; empty where there is none."""
     trial: Trial | None
     """Who was measured on, and the measured model; ``None`` where nobody was."""
+    past: tuple[Errors, ...] = ()
+    """Errors of value at the measured cutoffs, the latest last."""
 
 
 def _fit_buyers(config: Config, records: Records, progress: Progress) -> Fitted:
@@ -259,14 +262,16 @@ def _learn(
     if rule is None:
         notes = tuple(dict.fromkeys((*notes, *map(words.served, served.notes))))
     told: dict[str, object] = {"notes": notes}
+    past: tuple[Errors, ...] = ()
     if task.target == "clv" and day is not None:
         earlier = _earlier_errors(task, records, data, purchases, inputs, settings, rule)
         errors = Errors(date_of(day), expected, actual)
+        past = (errors,) if earlier is None else (earlier, errors)
         level = settings.interval_level
         told["coverage"] = coverage(earlier, errors, config.policy, level, settings.seed)
     progress(f"training {task.target}", 1.0)
     model = served_form(rule, served.model, served_on, now)
-    return _Learnt(model, evaluation.model_copy(update=told), expected, actual, judged)
+    return _Learnt(model, evaluation.model_copy(update=told), expected, actual, judged, past)
 
 
 def _earlier_errors(
@@ -349,6 +354,10 @@ def _assembled(
         thresholds=policy.thresholds,
         present=value[now.has_bought],
     )
+    portfolio = None
+    if clv.past:
+        past, level = clv.past, config.training.interval_level
+        portfolio = Portfolio.fit(past[-1], policy.thresholds, level, past, seed)
     trials = {target: one.trial for target, one in learnt.items() if one.trial is not None}
     progress("tiers and segments", 1.0)
     return Fitted(
@@ -363,5 +372,6 @@ def _assembled(
         golden=golden_rows(now.matrix, models, seed),
         as_of=date_of(as_of),
         cutoffs={task.target: tuple(map(date_of, task.grid.served)) for task in tasks},
+        portfolio=portfolio,
         held_out=held_out_of(trials, policy, config.lifecycle),
     )

@@ -21,6 +21,7 @@ from training.intervals import Intervals
 from training.models import Model
 from training.outlook import TierOutlook
 from training.policy import Policy
+from training.portfolio import Portfolio
 from training.segments import Segments
 
 Vector = NDArray[np.float64]
@@ -77,6 +78,7 @@ class Fitted:
         cutoffs: target → the cutoffs that the served model learnt from.
         outlook: how likely each tier is in the next horizon; ``None`` where too few customers
             taught one.
+        portfolio: how sums over customers stray; ``None`` where nothing was measured.
         held_out: what the measured models predicted of customers they never saw.
     """
 
@@ -92,6 +94,7 @@ class Fitted:
     as_of: dt.date
     cutoffs: Mapping[str, tuple[dt.date, ...]]
     outlook: TierOutlook | None = None
+    portfolio: Portfolio | None = None
     held_out: HeldOut = field(default_factory=HeldOut)
 
     def with_mixes(self, mixes: Mapping[str, dict[str, float]]) -> Fitted:
