@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -42,7 +43,7 @@ from serving.findings import (
 )
 from training.columns import column_values
 from training.fit import fit
-from training.fitted import Fitted, Reference, served_scores, summarise
+from training.fitted import Fitted, Reference, served_scores, shares_of, summarise
 from training.signals import with_signals
 
 Vector = NDArray[np.float64]
@@ -112,7 +113,7 @@ def alarms(reference: Reference, now: Company) -> list[Finding]:
         found += own
     for name, values in now.scores.items():
         found += score_findings(reference, name, values)
-    return found + tier_findings(reference, now.tiers, {})
+    return found + tier_findings(reference, shares_of(now.tiers), len(now.tiers), {})
 
 
 def _scaled(now: Company, rng: np.random.Generator) -> Company:
@@ -215,8 +216,9 @@ def timed(whole: Company, rows: int, folder: Path) -> tuple[float, float]:
         column_findings(reference, name, Text(zh=name, en=name), values, True)
     for name in whole.scores:
         score_findings(reference, name, column_values(file.read(columns=[name]), name))
-    tiers = np.array(file.read(columns=["tier"])["tier"].to_pylist(), dtype=str)
-    tier_findings(reference, tiers, {})
+    codes, counts = pc.value_counts(file.read(columns=["tier"])["tier"]).flatten()
+    now = {code: n / rows for code, n in zip(codes.to_pylist(), counts.to_pylist(), strict=True)}
+    tier_findings(reference, now, rows, {})
     return time.perf_counter() - began, _resident() - before
 
 

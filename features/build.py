@@ -33,7 +33,7 @@ from features.sources import Records, fetch, seen_sources
 from features.spec import Feature
 
 LARGEST_RESULT = 1e300
-ROWS_AT_ONCE = 1_000_000
+ROWS_AT_ONCE = 500_000
 FEWEST_CUTOFFS = 4
 """Cutoffs below which they are never split: each group reads the events again."""
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from configs.schema import Text
 from serving import monitor_words as words
 from training.drift import Size, counted, factor, level_of, mix_moved, moved, share_moved
-from training.fitted import Reference, shares_of
+from training.fitted import Reference
 
 Vector = NDArray[np.float64]
 Kind = Literal["feature", "missing", "category", "score", "tier", "outcome"]
@@ -135,13 +135,12 @@ def score_findings(reference: Reference, name: str, values: Vector) -> list[Find
 
 
 def tier_findings(
-    reference: Reference, tiers: NDArray[np.str_], names: Mapping[str, Text]
+    reference: Reference, now: Mapping[str, float], n: int, names: Mapping[str, Text]
 ) -> list[Finding]:
-    """Return the tiers that hold another share of customers than at training."""
-    if not reference.tiers or not len(tiers):
+    """Return the tiers that hold another share of ``n`` customers than at training."""
+    if not reference.tiers or not n:
         return []
-    now = shares_of(tiers)
-    changes = mix_moved(reference.tiers, reference.n_customers, now, len(tiers))
+    changes = mix_moved(reference.tiers, reference.n_customers, now, n)
     found = []
     for code, change in changes.items():
         if abs(change.size) >= TIER_POINTS and change.is_sure:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
@@ -42,7 +43,7 @@ from training.bundle import Bundle, read_bundle
 from training.contract import listed
 from training.drift import distribution_of
 from training.evaluate import Evaluation
-from training.fitted import SCORES, Reference, shares_of
+from training.fitted import SCORES, Reference
 from training.signing import public_key
 
 ALARM_EXIT_CODE = 10
@@ -134,8 +135,9 @@ def drift(
     scores = pq.ParquetFile(publication.folder / SCORES_FILE)
     for name in SCORES.values():
         findings += score_findings(reference, name, column(scores.read(columns=[name]), name))
-    names = publication.manifest.terms.tier_names
-    findings += tier_findings(reference, _tiers(publication), names)
+    manifest = publication.manifest
+    customers, names = manifest.counts["customers"], manifest.terms.tier_names
+    findings += tier_findings(reference, tier_shares(publication), customers, names)
     progress("drift", 1.0)
     return drifts, findings
 
@@ -167,7 +169,7 @@ def reference_of(publication: Publication, names: Iterable[str]) -> Reference:
         tier_medians={},
         distributions=distributions,
         scores={name: distribution_of(values) for name, values in served.items()},
-        tiers=shares_of(_tiers(publication)),
+        tiers=tier_shares(publication),
     )
 
 
@@ -193,9 +195,13 @@ def _folder(config: Config, since: str) -> Path:
     return folder
 
 
-def _tiers(publication: Publication) -> np.ndarray:
+def tier_shares(publication: Publication) -> dict[str, float]:
+    """Return tier code → its share of the customers who have a tier."""
     table = pq.read_table(publication.folder / SCORES_FILE, columns=["tier"])
-    return np.array(table["tier"].drop_null().to_pylist(), dtype=str)
+    codes, counts = pc.value_counts(table["tier"].drop_null()).flatten()
+    total = max(sum(counts.to_pylist()), 1)
+    pairs = zip(codes.to_pylist(), counts.to_pylist(), strict=True)
+    return {str(code): n / total for code, n in pairs}
 
 
 def _bundle(config: Config, version: str) -> Bundle:
@@ -262,7 +268,7 @@ def _monitoring(
         findings=in_order(findings),
         features=tuple(sorted(drifts, key=lambda one: -one.psi)),
         tier_names=names,
-        tiers=_ordered(shares_of(_tiers(publication)), names),
+        tiers=_ordered(tier_shares(publication), names),
         reference_tiers=_ordered(reference.tiers, names),
         outcomes=outcomes,
     )

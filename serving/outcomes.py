@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
@@ -192,8 +193,8 @@ def joined(scores: Path, labels: pa.Table, column: str, label: str) -> tuple[Vec
     Customers who had not bought are left out, as they are at training.
     """
     published = pq.read_table(scores, columns=["customer_id", "fallback", column])
-    known = np.array([reason != "no_purchases" for reason in published["fallback"].to_pylist()])
-    published = published.filter(pa.array(known)).select(["customer_id", column])
+    has_bought = pc.not_equal(pc.fill_null(published["fallback"], ""), "no_purchases")
+    published = published.filter(has_bought).select(["customer_id", column])
     both = published.join(labels.select(["customer_id", label]), "customer_id", join_type="inner")
     both = both.sort_by("customer_id")
     predicted, actual = column_values(both, column), column_values(both, label)
