@@ -80,6 +80,11 @@ class Stores(Section):
         return self.root / "bundles"
 
     @property
+    def shadows(self) -> Path:
+        """Scores by models that are not champion, seen by nobody who reads publications."""
+        return self.root / "shadows"
+
+    @property
     def keys(self) -> Path:
         """Signing keys, readable by the owner alone."""
         return self.root / "keys"
@@ -272,6 +277,8 @@ class FeatureChoice(Section):
 
     families: tuple[Literal["behaviour", "interaction", "satisfaction", "profile"], ...]
     leave_out: tuple[str, ...] = ()
+    sensitive: tuple[str, ...]
+    """Words in names of columns that are kept to split figures by, never to score with."""
 
 
 class Trees(Section):
@@ -361,6 +368,18 @@ class TierPolicy(Section):
         return self
 
 
+class Promotion(Section):
+    """What a challenger must hold to become champion; somebody may still say otherwise."""
+
+    ranking_loss_at_most: Annotated[float, Field(ge=0, lt=1)]
+    """By how much AUC or nGini may be surely lower than the champion's."""
+    calibration_error_at_most: Annotated[float, Field(gt=0, le=1)]
+    """Of churn (ECE15); more is let through where the champion's is no less."""
+    tier_changes_at_most: Annotated[float, Field(ge=0, le=1)]
+    """Share of customers who would be in another tier."""
+    lowest_grade: Literal["A", "B", "C", "D"]
+
+
 class Lifecycle(Section):
     """Boundaries of the lifecycle stages."""
 
@@ -401,5 +420,6 @@ class Config(Section):
     snapshots: Snapshots
     training: Training
     policy: TierPolicy
+    promotion: Promotion
     lifecycle: Lifecycle
     serving: Serving

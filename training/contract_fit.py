@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from configs.errors import TrainingError
 from configs.progress import Progress
 from configs.schema import Config, SnapshotSource, Text
+from features.sensitive import sensitive_columns, without_sensitive
 from features.snapshot import snapshot_features, snapshot_matrix
 from features.sources import date_of, day_number
 from features.spec import Feature
@@ -82,6 +83,8 @@ def fit_contracts(config: Config, table: pa.Table, progress: Progress) -> Fitted
         raise TrainingError("a snapshot table was given, but the configuration has no snapshot")
     table = table.sort_by("customer_id")
     snapshot = listed(snapshot, table)
+    kept_out = sensitive_columns(snapshot, config.features.sensitive)
+    snapshot = without_sensitive(snapshot, config.features.sensitive)
     features = snapshot_features(snapshot, table)
     names = [feature.name for feature in features]
     check_guards(config.policy, names)
@@ -96,6 +99,7 @@ def fit_contracts(config: Config, table: pa.Table, progress: Progress) -> Fitted
     clv = contract_value(config, snapshot, churn, everybody)
     alike = len(everybody) - len(np.unique(kept_together(everybody.X(names), everybody.y)))
     notes = (*told, words.alike(alike)) if alike else told
+    notes = (*notes, words.kept_out(kept_out)) if kept_out else notes
     progress("training churn", 1.0)
     evaluation = Evaluation(
         targets={

@@ -78,6 +78,14 @@ def drawn(n: int, of: int) -> Text:
     )
 
 
+def kept_out(columns: Sequence[str]) -> Text:
+    """Return the note that sensitive columns became no features."""
+    return Text(
+        zh=f"敏感属性，不参与评分，只用于分组对照：{'、'.join(columns)}",
+        en=f"sensitive, kept to split figures by and not scored with: {', '.join(columns)}",
+    )
+
+
 def served(note: Text) -> Text:
     """Return ``note`` as one on the model that is served, not the measured one."""
     return Text(zh=f"所用模型：{note.zh}", en=f"served: {note.en}")
