@@ -30,7 +30,7 @@ def resampled_auc(
         resamples: how many.
         seed: of the draws.
     """
-    return _measured([_auc_of(y, scores) for scores in forecasts], len(y), resamples, seed)
+    return drawn_figures([_auc_of(y, scores) for scores in forecasts], len(y), resamples, seed)
 
 
 def resampled_gini(
@@ -50,12 +50,20 @@ def resampled_gini(
     def normalised(own: Callable[[Counts], Vector]) -> Callable[[Counts], Vector]:
         return lambda counts: own(counts) / perfect(counts)
 
-    return _measured([normalised(one) for one in ginis], len(y), resamples, seed)
+    return drawn_figures([normalised(one) for one in ginis], len(y), resamples, seed)
 
 
-def _measured(
+def drawn_figures(
     metrics: Sequence[Callable[[Counts], Vector]], n: int, resamples: int, seed: int
 ) -> NDArray[np.float64]:
+    """Return every figure on every resample of ``n`` customers, shape (resamples, n_figures).
+
+    Args:
+        metrics: from counts, shape (n, some resamples), to the figure of each resample.
+        n: customers.
+        resamples: how many.
+        seed: of the draws.
+    """
     blocks = [
         np.column_stack([metric(counts) for metric in metrics])
         for counts in _draws(n, resamples, np.random.default_rng(seed))

@@ -1,0 +1,350 @@
+"""The model card: what a training is, may be used for, and is worth, in Chinese and English.
+
+After Mitchell et al., "Model Cards for Model Reporting" (2019): details, use, data, figures by
+part of the population, limits. A card is a list of sections of sentences and tables, written as
+Markdown here and as a page by ``serving/card_page.py``. No customer is named in it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from configs.schema import Config, Language, Text
+from features.report import TABLE_NAMES, IntakeReport
+from features.sensitive import is_sensitive
+from training import card_words as words
+from training.coverage import in_words
+from training.evaluate import TargetEvaluation
+from training.fitted import Fitted
+from training.held_out import HeldOut
+from training.manifest import Verified
+from training.paired import MAIN, interval
+from training.results import METHODS, SHOWN
+from training.slices import slices_of
+
+CARD_FOLDER = "card"
+FEWEST_IN_A_SLICE = 30
+DASH = Text(zh="–", en="–")
+Row = tuple[Text, ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the card.
+
+    Attributes:
+        code: what it is about, for pictures beside it.
+        title: its heading.
+        lines: sentences.
+        head, rows: a table; empty where there is none.
+    """
+
+    code: str
+    title: Text
+    lines: tuple[Text, ...] = ()
+    head: Row = ()
+    rows: tuple[Row, ...] = ()
+
+
+@dataclass(frozen=True)
+class Card:
+    """A model card: its title and its sections."""
+
+    title: Text
+    sections: tuple[Section, ...]
+
+
+def card_of(config: Config, fitted: Fitted, bundle: Verified, records: Path) -> Card:
+    """Return the card of a training.
+
+    Args:
+        config: what it was trained with.
+        fitted: what it ended in.
+        bundle: the bundle written from it, for versions and digests.
+        records: folder of the records generation that it learnt from.
+    """
+    sections = (
+        _data(fitted, records),
+        _definitions(config, fitted),
+        _use(fitted),
+        _features(fitted),
+        _cutoffs(fitted),
+        *(_figures(one) for one in fitted.evaluation.targets.values()),
+        _calibration(fitted),
+        _slices(config, fitted, records),
+        _sensitive(config, fitted, records),
+        _segments(fitted),
+        _intervals(fitted),
+        _versions(bundle),
+    )
+    title = words.TITLE
+    name = Text(
+        zh=title.zh.format(company=config.company.zh, day=fitted.as_of),
+        en=title.en.format(company=config.company.en, day=fitted.as_of),
+    )
+    return Card(name, sections)
+
+
+def markdown(card: Card, language: Language) -> str:
+    """Return the card as Markdown in one language."""
+    parts = [f"# {card.title[language]}", *(_written(one, language) for one in card.sections)]
+    return "\n\n".join(parts) + "\n"
+
+
+def summary(card: Card, most: int) -> str:
+    """Return the figures of the card in both languages, at most ``most`` characters."""
+    told = [one for one in card.sections if one.code.startswith("figures")]
+    parts = [
+        f"## {card.title[language]}\n\n" + "\n\n".join(_written(one, language) for one in told)
+        for language in words.LANGUAGES
+    ]
+    text = "\n\n".join(parts)
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _written(section: Section, language: Language) -> str:
+    parts = [f"## {section.title[language]}"]
+    if section.lines:
+        parts.append("\n".join(f"- {_cell(line, language)}" for line in section.lines))
+    if section.rows:
+        rule = "|".join("---" for _ in section.head)
+        head = " | ".join(_cell(one, language) for one in section.head)
+        rows = [" | ".join(_cell(one, language) for one in row) for row in section.rows]
+        parts.append("\n".join([f"| {head} |", f"|{rule}|", *(f"| {row} |" for row in rows)]))
+    return "\n\n".join(parts)
+
+
+def _cell(text: Text, language: Language) -> str:
+    return text[language].replace("|", "\\|").replace("\n", " ").strip() or "–"
+
+
+def _data(fitted: Fitted, records: Path) -> Section:
+    lines = [_filled(words.AS_OF, day=fitted.as_of)]
+    lines.append(_filled(words.SCORED, n=f"{fitted.reference.n_customers:,}"))
+    path = records / "report.json"
+    rows: tuple[Row, ...] = ()
+    if path.is_file():
+        report = IntakeReport.model_validate_json(path.read_bytes())
+        rows = tuple(
+            (
+                TABLE_NAMES[name],
+                _plain(f"{one.accepted:,}"),
+                _plain(f"{sum(one.quarantined.values()):,}"),
+                _plain(f"{one.customers:,}"),
+                _plain(f"{one.first_day or '–'} – {one.last_day or '–'}"),
+            )
+            for name, one in report.tables.items()
+        )
+    return Section("data", words.DATA, tuple(lines), words.DATA_HEAD if rows else (), rows)
+
+
+def _definitions(config: Config, fitted: Fitted) -> Section:
+    policy = fitted.policy
+    value = words.MEASURES[config.clv.measure]
+    lines = [
+        _filled(words.CHURN_RULES[config.churn.rule], days=config.churn.horizon_days),
+        Text(
+            zh=words.CLV.zh.format(
+                days=config.clv.horizon_days, measure=value.zh, currency=config.currency
+            ),
+            en=words.CLV.en.format(
+                days=config.clv.horizon_days, measure=value.en, currency=config.currency
+            ),
+        ),
+        _filled(words.POLICY, name=policy.name, hysteresis=f"{policy.hysteresis:.0%}"),
+    ]
+    floors = [*reversed(policy.thresholds), None]
+    rows = tuple(
+        (tier.name, DASH if floor is None else _plain(f"{floor:,.0f}"))
+        for tier, floor in zip(policy.tiers, floors, strict=True)
+    )
+    return Section("definitions", words.DEFINITIONS, tuple(lines), words.TIER_HEAD, rows)
+
+
+def _use(fitted: Fitted) -> Section:
+    limits = list(words.LIMITS)
+    limits += [note for one in fitted.evaluation.targets.values() for note in one.notes if note.en]
+    return Section("use", words.USE, (*words.USES, *dict.fromkeys(limits)))
+
+
+def _features(fitted: Fitted) -> Section:
+    counts = Counter(feature.family for feature in fitted.features)
+    used = {name for model in fitted.models.values() for name in model.inputs}
+    read = Counter(feature.family for feature in fitted.features if feature.name in used)
+    rows = tuple(
+        (words.FAMILIES[family], _plain(str(n)), _plain(str(read[family])))
+        for family, n in counts.items()
+    )
+    lines = (_filled(words.FEATURES_LINE, n=len(fitted.features), used=len(used)),)
+    return Section("features", words.FEATURES, lines, words.FEATURE_HEAD, rows)
+
+
+def _cutoffs(fitted: Fitted) -> Section:
+    rows = tuple(
+        (
+            words.TARGETS[target],
+            _plain(" ".join(day.isoformat() for day in days) or "–"),
+            _plain(" ".join(day.isoformat() for day in one.training_cutoffs) or "–"),
+            _plain("–" if one.cutoff is None else one.cutoff.isoformat()),
+        )
+        for target, days in fitted.cutoffs.items()
+        for one in [fitted.evaluation.targets[target]]
+    )
+    return Section("training", words.TRAINING, (words.TWIN,), words.CUTOFF_HEAD, rows)
+
+
+def _figures(one: TargetEvaluation) -> Section:
+    title = _joined(words.FIGURES, words.TARGETS[one.target])
+    code = f"figures.{one.target}"
+    if one.protocol == "none":
+        return Section(code, title, (words.NOT_MEASURED, *one.notes))
+    metrics = [metric for metric in SHOWN[one.target] if metric in one.model]
+    everyone = {"model": one.model, **one.baselines}
+    rows = tuple(
+        (
+            METHODS.get(name, _plain(name)),
+            *(_plain(_shown(figures.get(metric))) for metric in metrics),
+        )
+        for name, figures in everyone.items()
+    )
+    n = f"{one.n:,}"
+    lines = [_filled(words.PROTOCOLS[one.protocol], n=n, day=one.cutoff), *_graded(one)]
+    return Section(code, title, tuple(lines), (words.METHOD, *map(_plain, metrics)), rows)
+
+
+def _graded(one: TargetEvaluation) -> list[Text]:
+    """Return the grade in words, with its interval and how it is given."""
+    if one.grade is None:
+        return []
+    letter, skill = one.grade.letter, one.grade.skill
+    why = _joined(_filled(words.GRADE, letter=letter), one.grade.why)
+    if skill is None or one.grade.low is None or one.grade.high is None:
+        return [why, one.grade.formula]
+    bounds = {"skill": f"{skill:.3f}", "low": f"{one.grade.low:.3f}"}
+    return [
+        why,
+        _filled(words.SKILL, high=f"{one.grade.high:.3f}", **bounds),
+        one.grade.formula,
+    ]
+
+
+def _calibration(fitted: Fitted) -> Section:
+    rows = tuple(
+        (
+            words.TARGETS[target],
+            _plain(str(place + 1)),
+            _plain(f"{bin.n:,}"),
+            _plain(_shown(bin.predicted)),
+            _plain(_shown(bin.actual)),
+        )
+        for target, one in fitted.evaluation.targets.items()
+        for place, bin in enumerate(one.calibration)
+    )
+    lines = (words.CALIBRATION_LINE,) if rows else (words.NOT_MEASURED,)
+    return Section("calibration", words.CALIBRATION, lines, words.BIN_HEAD if rows else (), rows)
+
+
+def _slices(config: Config, fitted: Fitted, records: Path) -> Section:
+    """Return the main figure of every part of the customers with its interval."""
+    rows: list[Row] = []
+    for target in fitted.evaluation.targets:
+        rows += _sliced(config, fitted, target, fitted.held_out, records)
+    lines = (words.SLICES_LINE,) if rows else (words.NOT_MEASURED,)
+    return Section("slices", words.SLICES, lines, words.SLICE_HEAD if rows else (), tuple(rows))
+
+
+def _sliced(
+    config: Config, fitted: Fitted, target: str, held_out: HeldOut, records: Path
+) -> Iterable[Row]:
+    predictions = held_out.of(target)
+    if not len(predictions):
+        return
+    y, p = (np.asarray(predictions[name].to_numpy(), dtype=float) for name in ("y", "p"))
+    for one in slices_of(config, predictions, fitted.policy, records):
+        own, given = y[one.rows], p[one.rows]
+        if len(own) < FEWEST_IN_A_SLICE:
+            continue
+        figure, low, high = interval(MAIN[target], target, own, given)
+        if np.isfinite([figure, low, high]).all():
+            yield (
+                words.TARGETS[target],
+                _joined(one.axis, one.level),
+                _plain(f"{len(own):,}"),
+                _plain(f"{figure:.3f} ({low:.3f} – {high:.3f})"),
+                _plain(_shown(float(given.mean()))),
+                _plain(_shown(float(own.mean()))),
+            )
+
+
+def _sensitive(config: Config, fitted: Fitted, records: Path) -> Section:
+    told = config.features.sensitive
+    if not told:
+        return Section("sensitive", words.SENSITIVE, (words.NONE_SENSITIVE,))
+    seen = [name for name in _columns(records) if is_sensitive(name, told)]
+    scored = {feature.concept for feature in fitted.features}
+    left_out = [name for name in seen if name not in scored]
+    found = Text(zh="、".join(left_out), en=", ".join(left_out)) if left_out else words.NONE_FOUND
+    listed = Text(zh="、".join(told), en=", ".join(told))
+    lines = (_joined(words.LEFT_OUT, found), _joined(words.SENSITIVE_WORDS, listed))
+    return Section("sensitive", words.SENSITIVE, lines)
+
+
+def _columns(records: Path) -> list[str]:
+    import pyarrow.parquet as pq
+
+    paths = [records / f"{name}.parquet" for name in ("customers", "snapshot")]
+    return [name for path in paths if path.is_file() for name in pq.read_schema(path).names]
+
+
+def _segments(fitted: Fitted) -> Section:
+    last = fitted.segments.prospects
+    everyone = [*fitted.segments.segments, *([] if last is None else [last])]
+    rows = tuple((one.name, _plain(f"{one.share:.0%}"), one.description) for one in everyone)
+    lines = () if rows else (words.NO_SEGMENTS,)
+    return Section("segments", words.SEGMENTS, lines, words.SEGMENT_HEAD if rows else (), rows)
+
+
+def _intervals(fitted: Fitted) -> Section:
+    told = [
+        in_words(one.coverage)
+        for one in fitted.evaluation.targets.values()
+        if one.coverage is not None
+    ]
+    return Section("intervals", words.INTERVALS, tuple(told) or (words.NO_COVERAGE,))
+
+
+def _versions(bundle: Verified) -> Section:
+    manifest = bundle.manifest
+    told = {
+        "bundle": bundle.digest,
+        **manifest.versions,
+        **manifest.provenance,
+        **manifest.libraries,
+        "signed_by": manifest.signed_by,
+    }
+    rows = tuple((_plain(key), _plain(value)) for key, value in told.items())
+    return Section("versions", words.VERSIONS, (), words.VERSION_HEAD, rows)
+
+
+def _plain(text: str) -> Text:
+    """Return what is the same in both languages."""
+    return Text(zh=text, en=text)
+
+
+def _filled(text: Text, **values: object) -> Text:
+    return Text(zh=text.zh.format(**values), en=text.en.format(**values))
+
+
+def _joined(one: Text, other: Text) -> Text:
+    return Text(zh=f"{one.zh}：{other.zh}", en=f"{one.en}: {other.en}")
+
+
+def _shown(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,.1f}" if abs(value) >= 10 else f"{value:.3f}"
