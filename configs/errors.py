@@ -9,7 +9,8 @@
     ├── TrainingError            6   too little data, a leak, a failed fit
     ├── ModelError               7   a bundle, its signature, the registry
     ├── PublicationError         8   a publication or its look-up
-    └── ServiceError             9   the endpoint could not start
+    ├── ServiceError             9   the endpoint could not start
+    └── PromotionRefused        11   a challenger that the gates hold back; the champion stays
 
 The number is the exit code of the command line (0 success, 2 wrong usage, 130 Ctrl-C). A message
 says what is wrong, where, and how to mend it.
@@ -67,6 +68,12 @@ class ServiceError(EchelonError):
     """The endpoint cannot start."""
 
     exit_code = 9
+
+
+class PromotionRefused(EchelonError):  # noqa: N818
+    """The gates hold a challenger back; the champion stays."""
+
+    exit_code = 11
 
 
 def did_you_mean(wrong: str, right: Iterable[str]) -> str:

@@ -133,6 +133,33 @@ def calibration(points: Sequence[Point], shown: Callable[[float], str], about: T
     return svg(drawn, about)
 
 
+def calibration_of_two(
+    champion: Sequence[Point],
+    challenger: Sequence[Point],
+    shown: Callable[[float], str],
+    about: Text,
+) -> Markup:
+    """Return the calibration of two models laid over each other."""
+    end = _round_up(max((max(point) for point in (*champion, *challenger)), default=1.0))
+    axes = Axes(end, end)
+    ticks = [(end * part, shown(end * part)) for part in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    drawn = frame(
+        axes,
+        ticks,
+        ticks[1:],
+        Text(zh="预测均值", en="mean predicted"),
+        Text(zh="实际均值", en="mean actual"),
+    )
+    drawn += line(axes.path([(0.0, 0.0), (end, end)]), "ideal")
+    drawn += line(axes.path(champion), "series rule")
+    drawn += line(axes.path(challenger), "series")
+    named = [
+        (Text(zh="挑战者", en="challenger"), "series"),
+        (Text(zh="冠军", en="champion"), "series rule"),
+    ]
+    return svg(drawn + _legend(named), about)
+
+
 def lift(
     model: Sequence[Point], rule: Sequence[Point], rule_name: Text, y_title: Text, about: Text
 ) -> Markup:

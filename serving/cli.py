@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from configs.errors import EchelonError
+from configs.errors import EchelonError, PromotionRefused
 
 if TYPE_CHECKING:
     from configs.schema import Config, Language
 
 EXIT_CODES = """
 Exit codes: 0 done · 2 wrong usage · 3 configuration · 4 records · 5 features · 6 training ·
-7 model or registry · 8 publication · 9 endpoint · 10 alarm of `monitor` · 130 stopped by Ctrl-C
+7 model or registry · 8 publication · 9 endpoint · 10 alarm of `monitor` ·
+11 promotion refused by the gates · 130 stopped by Ctrl-C
 """
 
 app = typer.Typer(
@@ -194,15 +195,22 @@ def train(config: ConfigPath = None) -> None:
 def promote(
     version: Annotated[str, typer.Argument(help="Model version, or latest.")] = "latest",
     reason: Reason = "promoted from the command line",
+    override: Annotated[
+        str | None, typer.Option(help="Promote though a gate fails; why, kept on record.")
+    ] = None,
     config: ConfigPath = None,
 ) -> None:
-    """Make a model version the champion, after its signature and golden predictions hold.
+    """Make a model version the champion if the gates under `promotion:` let it through.
 
     Example: echelon promote latest --reason "first model" -c configs/demo.yaml
     """
-    from training.registry import promote as promote_version
+    from serving.console_output import show_gates, steps
+    from serving.promotion import promote as promote_version
 
-    promotion = promote_version(_config(config), version, reason)
+    loaded = _config(config)
+    with steps() as progress:
+        promotion = promote_version(loaded, version, reason, override, progress)
+    show_gates(promotion.gates, loaded.language)
     typer.echo(f"Model {promotion.version} is champion")
 
 
@@ -245,18 +253,78 @@ def history(
     show_history(promotions(loaded, at), ZoneInfo(loaded.timezone))
 
 
+@app.command(rich_help_panel="Models")
+def compare(
+    challenger: Annotated[str, typer.Argument(help="Model version, latest, or challenger.")] = (
+        "latest"
+    ),
+    champion: Annotated[
+        str, typer.Option("--with", help="Model version, or champion.")
+    ] = "champion",
+    out: Annotated[Path | None, typer.Option(help="Default: compare.html in the store.")] = None,
+    language: Annotated[str | None, typer.Option(help="zh or en; default: the config's.")] = None,
+    config: ConfigPath = None,
+) -> None:
+    """Hold a model version against the champion: what differs, how it does, whom it moves.
+
+    Example: echelon compare latest --with champion -c configs/demo.yaml
+    """
+    from serving.compare_page import write_page
+    from serving.compare_text import render
+    from serving.comparison import compare as compare_versions
+    from serving.console_output import console, steps
+
+    loaded = _config(config)
+    shown = _language(language, loaded)
+    with steps() as progress:
+        comparison = compare_versions(loaded, challenger, champion, progress)
+    page = write_page(loaded, comparison, out or loaded.stores.root / "compare.html", shown)
+    console().print(render(loaded, comparison, shown))
+    typer.echo(f"Open {page}")
+
+
+@app.command(rich_help_panel="Models")
+def card(
+    version: Annotated[str, typer.Argument(help="Model version, latest, or champion.")] = "latest",
+    out: Annotated[Path | None, typer.Option(help="Default: card.html in the store.")] = None,
+    language: Annotated[str | None, typer.Option(help="zh or en; default: the config's.")] = None,
+    config: ConfigPath = None,
+) -> None:
+    """Print the model card of a version and write it as a page, as it was when trained.
+
+    Example: echelon card latest -c configs/demo.yaml
+    """
+    from serving.card_page import fetch_card
+    from serving.console_output import console
+
+    loaded = _config(config)
+    shown = _language(language, loaded)
+    text, page = fetch_card(loaded, version, out or loaded.stores.root / "card.html", shown)
+    console().print(text)
+    typer.echo(f"Open {page}")
+
+
 @app.command(rich_help_panel="Scores")
-def score(config: ConfigPath = None) -> None:
+def score(
+    shadow: Annotated[
+        str | None, typer.Option(help="Score by this version beside, unseen by readers.")
+    ] = None,
+    config: ConfigPath = None,
+) -> None:
     """Score all customers with the champion and publish scores, tiers and reasons at once.
 
     Example: echelon score -c configs/demo.yaml
     """
     from serving.console_output import steps
     from serving.pipeline import score as score_customers
+    from serving.pipeline import score_shadow
 
+    loaded = _config(config)
     with steps() as progress:
-        folder = score_customers(_config(config), progress)
-    typer.echo(f"Published: {folder}")
+        if shadow is not None:
+            typer.echo(f"In the shadow: {score_shadow(loaded, shadow, progress)}")
+        else:
+            typer.echo(f"Published: {score_customers(loaded, progress)}")
 
 
 @app.command(rich_help_panel="Scores")
@@ -374,6 +442,8 @@ def run(config: ConfigPath = None) -> None:
     with steps() as progress:
         outcome = run_all(loaded, progress)
     console().print(outcome.summary(loaded.language, _path(config)))
+    if outcome.refused is not None:
+        raise PromotionRefused(f"scores are published, but by the champion: {outcome.refused}")
 
 
 @app.command(rich_help_panel="Endpoint")

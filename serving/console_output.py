@@ -15,9 +15,11 @@ from configs.load import Origin
 from configs.progress import Progress as Callback
 
 if TYPE_CHECKING:
-    from training.registry import Promotion
+    from configs.schema import Language
+    from training.promotions import GateOutcome, Promotion
 
 
+MARKS = {"passed": "✓", "failed": "✗", "not_judged": "–"}
 WIDTH = 118
 """Columns where output is no terminal: wide enough for the tables."""
 
@@ -62,8 +64,26 @@ def show_history(promotions: Sequence[Promotion], zone: ZoneInfo) -> None:
     if not promotions:
         console().print("No model was champion; `echelon promote` makes one")
         return
-    table = Table("model", f"live from ({zone.key})", "by", "reason", box=None)
+    table = Table("model", f"live from ({zone.key})", "by", "reason", "gates", box=None)
     for promotion in promotions:
         at = promotion.at.astimezone(zone).isoformat(" ", "seconds")
-        table.add_row(promotion.version, at, promotion.way, promotion.reason)
+        table.add_row(promotion.version, at, promotion.way, promotion.reason, _counted(promotion))
     console().print(table)
+
+
+def show_gates(gates: Sequence[GateOutcome], language: Language) -> None:
+    """Print what each gate said; nothing where there was no champion to be held against."""
+    if not gates:
+        return
+    table = Table("gate", "", "", box=None)
+    for gate in gates:
+        table.add_row(gate.gate, MARKS[gate.verdict], gate.said[language])
+    console().print(table)
+
+
+def _counted(promotion: Promotion) -> str:
+    if not promotion.gates:
+        return "–"
+    passed = sum(gate.verdict == "passed" for gate in promotion.gates)
+    overridden = ", overridden" if promotion.overridden else ""
+    return f"{passed} of {len(promotion.gates)} passed{overridden}"

@@ -11,8 +11,7 @@ import pyarrow.parquet as pq
 from rich.console import Group, RenderableType
 from rich.text import Text as Line
 
-from configs.errors import ModelError, RecordsError
-from configs.files import live_generation
+from configs.errors import ModelError, PromotionRefused
 from configs.progress import Progress, silent
 from configs.schema import Config, Language, Text
 from features.intake import take_in
@@ -20,18 +19,22 @@ from features.report import IntakeReport
 from features.report import show as show_intake
 from features.sources import Records, open_engine, open_records
 from features.spark_session import require_spark
+from serving.card_page import write_card
 from serving.explain import render
+from serving.live_records import live_records
+from serving.promotion import promote
 from serving.publication import Publication, open_live
-from serving.publish import publish
+from serving.publish import publish, shadow
 from serving.report import write_report
 from serving.totals_shown import show_totals
 from training.bundle import read_bundle, write_bundle
+from training.card import CARD_FOLDER, card_of, summary
 from training.evaluate import Evaluation
 from training.fit import fit
 from training.held_out import HELD_OUT_FOLDER, write_held_out
-from training.manifest import provenance_of
+from training.manifest import provenance_of, verified
 from training.plots import draw
-from training.registry import champion, log_run, promote
+from training.registry import LONGEST_DESCRIPTION, champion, log_run, registered
 from training.results import show as show_evaluation
 from training.signing import public_key, signing_key
 
@@ -56,6 +59,8 @@ class Outcome:
     trained: Trained
     publication: Publication
     report: Path
+    refused: str | None = None
+    """Why the gates held the new model back and the champion scored; ``None`` if promoted."""
 
     def summary(self, language: Language, config: Path | None) -> RenderableType:
         """Return what the terminal shows at the end: figures, three customers, next commands."""
@@ -77,6 +82,9 @@ class Outcome:
 def run(config: Config, progress: Progress = silent) -> Outcome:
     """Take in, train, promote, publish and report; return what was made.
 
+    A challenger that the gates hold back stays one: the champion scores the new records, so that
+    readers have today's figures, and the outcome says why.
+
     Raises:
         EchelonError: a step cannot be done; what earlier steps made stays, and is whole.
     """
@@ -84,9 +92,14 @@ def run(config: Config, progress: Progress = silent) -> Outcome:
         require_spark()
     intake = take_in(config, progress)
     trained = train(config, progress)
-    promote(config, trained.version, "echelon run")
+    refused = None
+    try:
+        promote(config, trained.version, "echelon run", progress=progress)
+    except PromotionRefused as held_back:
+        refused = str(held_back)
     score(config, progress)
-    return Outcome(intake, trained, open_live(config.stores.publications), report(config))
+    live = open_live(config.stores.publications)
+    return Outcome(intake, trained, live, report(config), refused)
 
 
 def train(config: Config, progress: Progress = silent) -> Trained:
@@ -96,7 +109,7 @@ def train(config: Config, progress: Progress = silent) -> Trained:
         RecordsError: nothing is taken in yet.
         TrainingError: the records do not allow a model.
     """
-    folder = _live_records(config)
+    folder = live_records(config)
     fitted = fit(config, _training_records(config, folder), progress)
     with tempfile.TemporaryDirectory(prefix="echelon-") as scratch:
         bundle = Path(scratch) / "bundle"
@@ -107,7 +120,10 @@ def train(config: Config, progress: Progress = silent) -> Trained:
         progress("register", 0.6)
         held_out = Path(scratch) / HELD_OUT_FOLDER
         write_held_out(fitted, held_out, key)
-        run_info = log_run(config, fitted, bundle, pictures, [held_out])
+        card = card_of(config, fitted, verified(bundle, key.public_key()), folder)
+        cards = write_card(config, card, fitted.evaluation, Path(scratch) / CARD_FOLDER)
+        told = summary(card, LONGEST_DESCRIPTION)
+        run_info = log_run(config, fitted, bundle, pictures, [held_out, cards], told)
     progress("register", 1.0)
     return Trained(run_info.version, fitted.evaluation)
 
@@ -121,7 +137,19 @@ def score(config: Config, progress: Progress = silent) -> Path:
     """
     live = champion(config)
     bundle = read_bundle(live.folder, public_key(config.stores.keys))
-    return publish(config, bundle, live.version, _live_records(config), progress)
+    return publish(config, bundle, live.version, live_records(config), progress)
+
+
+def score_shadow(config: Config, version: str, progress: Progress = silent) -> Path:
+    """Score all customers by ``version`` unseen by readers, and return the shadow's folder.
+
+    Raises:
+        ModelError: there is no such version.
+        RecordsError: nothing is taken in yet.
+    """
+    found = registered(config, version)
+    bundle = read_bundle(found.folder, public_key(config.stores.keys))
+    return shadow(config, bundle, found.version, live_records(config), progress)
 
 
 def report(config: Config, out: Path | None = None) -> Path:
@@ -138,15 +166,6 @@ def report(config: Config, out: Path | None = None) -> Path:
     path = out or config.stores.root / "report.html"
     write_report(config, publication, bundle.evaluation, path)
     return path
-
-
-def _live_records(config: Config) -> Path:
-    folder = live_generation(config.stores.records)
-    if folder is None:
-        raise RecordsError(
-            f"no records are taken in under {config.stores.records}; run `echelon intake` first"
-        )
-    return folder
 
 
 def _training_records(config: Config, folder: Path) -> Records | pa.Table:

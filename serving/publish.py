@@ -99,13 +99,34 @@ def publish(
     Raises:
         PublicationError: there is nobody to publish, or another process is publishing.
     """
+    job, matrix = _job(config, bundle, model_version, records, progress)
+    return publish_matrix(job, matrix, progress)
+
+
+def shadow(
+    config: Config,
+    bundle: Bundle,
+    model_version: str,
+    records: Path,
+    progress: Progress = silent,
+) -> Path:
+    """Score every customer of ``records`` with ``bundle`` unseen, and return the folder.
+
+    Args and raises are those of :func:`publish`.
+    """
+    job, matrix = _job(config, bundle, model_version, records, progress)
+    return shadow_matrix(job, matrix, progress)
+
+
+def _job(
+    config: Config, bundle: Bundle, model_version: str, records: Path, progress: Progress
+) -> tuple[Job, pa.Table]:
     progress("features", 0.0)
     matrix = matrix_to_score(config, bundle, records)
     progress("features", 1.0)
     features = bundle.manifest.versions["features"][:VERSION_LETTERS]
     terms = terms_of(config, bundle, model_version, features)
-    job = Job(config, bundle, terms, records.name, UNITS, bundle.digest)
-    return publish_matrix(job, matrix, progress)
+    return Job(config, bundle, terms, records.name, UNITS, bundle.digest), matrix
 
 
 def publish_matrix(job: Job, matrix: pa.Table, progress: Progress = silent) -> Path:
@@ -121,26 +142,50 @@ def publish_matrix(job: Job, matrix: pa.Table, progress: Progress = silent) -> P
     Raises:
         PublicationError: there is nobody to publish, or another process is publishing.
     """
-    as_of = _day_of(matrix)
     with _alone(job.store):
-        _remove_drafts(job.store)
-        previous = _published_before(job.store, as_of)
-        inputs = _digest_of_inputs(job, matrix, previous)
-        folder = _made_already(job.store, inputs)
-        if folder is None:
-            folder = _make(job, matrix, previous, inputs, progress)
+        folder = _made(job, matrix, job.store, progress)
         make_live(job.store, folder.name)
         progress("publish", 1.0)
         return folder
 
 
+def shadow_matrix(job: Job, matrix: pa.Table, progress: Progress = silent) -> Path:
+    """Score the customers of ``matrix`` beside the publications and return the folder.
+
+    It is what would be published, held against the same past, in a store whose pointer nobody
+    reads; what readers see stays as it is.
+
+    Raises:
+        PublicationError: there is nobody to score, or another process is doing so.
+    """
+    store = job.config.stores.shadows
+    with _alone(store):
+        folder = _made(job, matrix, store, progress)
+        progress("publish", 1.0)
+        return folder
+
+
+def _made(job: Job, matrix: pa.Table, store: Path, progress: Progress) -> Path:
+    """Return the folder in ``store`` that follows from the inputs, made unless it is there."""
+    _remove_drafts(store)
+    previous = published_before(job.store, matrix)
+    inputs = _digest_of_inputs(job, matrix, previous)
+    folder = _made_already(store, inputs)
+    return folder or _make(job, matrix, store, previous, inputs, progress)
+
+
 def _make(
-    job: Job, matrix: pa.Table, previous: Publication | None, inputs: str, progress: Progress
+    job: Job,
+    matrix: pa.Table,
+    store: Path,
+    previous: Publication | None,
+    inputs: str,
+    progress: Progress,
 ) -> Path:
     created_at = dt.datetime.now(dt.UTC)
     as_of = _day_of(matrix)
     name = f"{as_of:%Y%m%d}-{created_at:%Y%m%dT%H%M%S%fZ}-{inputs[:8]}"
-    with new_generation(job.store, name) as draft:
+    with new_generation(store, name) as draft:
         pq.write_table(matrix, draft / FEATURES_FILE, row_group_size=10_000)
         scores, population = _write_scores(job, matrix, previous, draft, progress)
         _write_reasons_and_lookup(job, matrix, scores, population, draft, progress)
@@ -160,7 +205,7 @@ def _make(
         )
         text = manifest.model_dump_json(indent=1)
         (draft / MANIFEST_FILE).write_text(text, encoding="utf-8")
-    return job.store / name
+    return store / name
 
 
 def _write_scores(
@@ -252,11 +297,12 @@ def _remove_drafts(store: Path) -> None:
             draft.unlink(missing_ok=True)
 
 
-def _published_before(store: Path, as_of: dt.date) -> Publication | None:
-    """Return the last publication of an earlier day on the live one's line.
+def published_before(store: Path, matrix: pa.Table) -> Publication | None:
+    """Return the last publication of a day before that of ``matrix`` on the live one's line.
 
     Scoring a day again replaces that day: it is held against the same past.
     """
+    as_of = _day_of(matrix)
     publication = open_live(store) if live_generation(store) is not None else None
     while publication is not None and publication.manifest.as_of >= as_of:
         publication = publication.earlier()

@@ -77,7 +77,7 @@ def report_html(config: Config, publication: Publication, evaluation: Evaluation
     """Return the report as HTML text; nothing in it is loaded from elsewhere."""
     facts = Facts(publication, STAGES)
     earlier = publication.earlier()
-    page = _environment(config.currency).get_template(TEMPLATE)
+    page = environment_of(config.currency).get_template(TEMPLATE)
     return page.render(
         company=config.company,
         language=config.language,
@@ -104,7 +104,7 @@ def report_html(config: Config, publication: Publication, evaluation: Evaluation
     )
 
 
-def _environment(currency: str) -> Environment:
+def environment_of(currency: str) -> Environment:
     """Return templates that escape everything, with numbers and words in both languages."""
     environment = Environment(
         loader=PackageLoader("serving", "templates"),

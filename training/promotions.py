@@ -9,8 +9,27 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from configs.schema import Text
+
 Way = Literal["promote", "rollback"]
+Verdict = Literal["passed", "failed", "not_judged"]
 PREFIX = "promotion."
+
+
+class GateOutcome(BaseModel):
+    """What one gate made of a challenger.
+
+    Attributes:
+        gate: its name.
+        verdict: ``not_judged`` where there is nothing to judge by; that holds nobody back.
+        said: what was found, against what limit.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    gate: str
+    verdict: Verdict
+    said: Text
 
 
 class Promotion(BaseModel):
@@ -22,6 +41,8 @@ class Promotion(BaseModel):
         reason: why, in somebody's words.
         way: ``promote``, or ``rollback`` to the champion before.
         run_id: the training run of the version.
+        gates: what each gate said; empty for the first champion and for rollbacks.
+        overridden: whether somebody let it through though a gate had failed; the reason says why.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,6 +52,8 @@ class Promotion(BaseModel):
     reason: str
     way: Way
     run_id: str
+    gates: tuple[GateOutcome, ...] = ()
+    overridden: bool = False
 
     @property
     def key(self) -> str:

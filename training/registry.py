@@ -31,7 +31,15 @@ from configs.schema import Config, Stores
 from training.bundle import check_in_child
 from training.fitted import Fitted
 from training.manifest import AGAIN, Verified, verified
-from training.promotions import Promotion, Way, in_force, later_than, promotions_in, standing
+from training.promotions import (
+    GateOutcome,
+    Promotion,
+    Way,
+    in_force,
+    later_than,
+    promotions_in,
+    standing,
+)
 from training.run_record import figures, grades, parameters
 from training.signing import public_key
 from training.tracking import client_of, close_abandoned, ended, experiment_of, tracking_uri
@@ -108,10 +116,16 @@ def log_run(
         return RunInfo(version, run.info.run_id)
 
 
-def promote(config: Config, version: str = "latest", reason: str = "") -> Promotion:
+def promote(
+    config: Config,
+    version: str = "latest",
+    reason: str = "",
+    gates: tuple[GateOutcome, ...] = (),
+) -> Promotion:
     """Make ``version`` the champion, once its signature and golden predictions hold.
 
     Promoting the champion again changes nothing and returns the promotion that made it one.
+    What ``gates`` said is put on record; whether they let it through is the caller's to heed.
 
     Raises:
         ModelError: there is no such version, or its bundle is refused; the champion stays.
@@ -122,7 +136,7 @@ def promote(config: Config, version: str = "latest", reason: str = "") -> Promot
         if past and past[0].version == str(found.version):
             _follow(client, config.stores.model_name, past[0].version)
             return past[0]
-        return _make_champion(client, config, found, past, reason, "promote")
+        return _make_champion(client, config, found, past, reason, "promote", gates)
 
 
 def rollback(config: Config, reason: str = "") -> Promotion:
@@ -296,6 +310,7 @@ def _make_champion(
     past: Sequence[Promotion],
     reason: str,
     way: Way,
+    gates: tuple[GateOutcome, ...] = (),
 ) -> Promotion:
     if len(reason) > LONGEST_REASON:
         raise ModelError(f"the reason has {len(reason)} characters; say it in {LONGEST_REASON}")
@@ -303,7 +318,13 @@ def _make_champion(
     check_in_child(folder, public_key(config.stores.keys))
     version = str(found.version)
     made = Promotion(
-        version=version, at=later_than(past), reason=reason, way=way, run_id=found.run_id
+        version=version,
+        at=later_than(past),
+        reason=reason,
+        way=way,
+        run_id=found.run_id,
+        gates=gates,
+        overridden=any(gate.verdict == "failed" for gate in gates),
     )
     client.set_registered_model_tag(config.stores.model_name, made.key, made.model_dump_json())
     _follow(client, config.stores.model_name, version)
