@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
 from configs.load import load, shipped
 from features.simulator import simulate
+from serving.cli import app
 from serving.pipeline import report, run, score
 from serving.publication import open_live
 from training.registry import champion, history, promote, rollback
@@ -54,14 +56,26 @@ def test_on_online_retail_ii_the_models_beat_recency_and_the_spend_rate(tmp_path
     assert outcome.trained.evaluation.targets["clv"].model["ngini"] > 0.855
 
 
-def test_thirty_customers_get_tiers_by_rules_and_are_told_so(tmp_path):
-    simulate(30, seed=1, out=tmp_path / "exports", days=900)
-    _, outcome = whole_way(tmp_path, shipped("demo.yaml"), tmp_path / "exports")
-    scores = outcome.publication.scores().to_pandas()
+def test_thirty_customers_in_csv_files_get_tiers_by_rules_and_are_told_so(tmp_path, monkeypatch):
+    def echelon(*words) -> str:
+        done = CliRunner().invoke(app, list(map(str, words)), env={"COLUMNS": "120"})
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    monkeypatch.setenv("ECHELON_STORES__ROOT", str(tmp_path / "store"))
+    exports, mine = tmp_path / "exports", tmp_path / "mine.yaml"
+    echelon("simulate", "--customers", 30, "--seed", 1, "--csv", "--out", exports)
+    echelon("init", exports, "--out", mine)
+    said = echelon("run", "-c", mine)
+    assert said.count("评级N：仅用规则") == 2
+    publication = open_live(tmp_path / "store" / "publications")
+    scores = publication.scores().to_pandas()
     assert len(scores) == 30
     assert scores.tier.notna().all()
-    assert set(scores.fallback.dropna()) <= {"rules_only", "no_purchases"}
-    assert scores.fallback.notna().all()
+    assert set(scores.fallback) <= {"rules_only", "no_purchases"}
+    one = scores.customer_id[0]
+    assert publication.customer(one)["confidence"]["grade"] == "N"
+    assert "too little to tell" in echelon("explain", one, "--language", "en", "-c", mine)
 
 
 def test_a_second_champion_can_be_promoted_and_taken_back(tmp_path):

@@ -1,8 +1,8 @@
 """Where a simple rule beats the model, the rule is served.
 
-It wins where it is proven to order customers better (the whole interval of the model's skill lies
-below 0); or where it orders them no worse *and* its numbers are no further off (Brier score, or
-decile error of money), for then the model adds nothing to something simpler.
+The best rule wins where it is proven to order customers better: the whole interval of the model's
+skill lies below 0. Else any rule wins that orders them no worse *and* whose numbers are no further
+off (Brier score, or decile error of money), for then the model adds nothing to something simpler.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from training.additive import AdditiveModel
 from training.anchor import TargetName
 from training.baselines import learnt_rules, reference_facts
 from training.dataset import Dataset
-from training.grade import Grade
+from training.evaluate import NOT_SERVED
+from training.grade import MAIN_METRIC, Grade
 from training.models import Model
 from training.rule_model import RuleModel
 
@@ -37,14 +38,20 @@ def rule_that_wins(
         model: metric → figure of the model.
         rules: rule → metric → figure; a rule that only orders customers cannot be served.
     """
-    if graded.rule is None or graded.skill is None or graded.high is None:
+    if graded.rule is None or graded.high is None:
         return None
-    loss, figures = LOSS[target], rules[graded.rule]
-    if loss not in figures or loss not in model:
+    main, loss = MAIN_METRIC[target], LOSS[target]
+    if not {main, loss} <= set(model):
         return None
-    is_as_near = figures[loss] <= model[loss]
-    wins = graded.high < 0 or (graded.skill <= 0 and is_as_near)
-    return graded.rule if wins else None
+    usable = {name: m for name, m in rules.items() if {main, loss} <= set(m) and name != NOT_SERVED}
+    if graded.high < 0 and graded.rule in usable:
+        return graded.rule
+    as_good = {
+        name: m[loss]
+        for name, m in usable.items()
+        if m[main] >= model[main] and m[loss] <= model[loss]
+    }
+    return min(as_good, key=lambda name: as_good[name], default=None)
 
 
 def served_form(rule: str | None, model: AdditiveModel, train: Dataset, present: Dataset) -> Model:
