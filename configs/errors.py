@@ -6,7 +6,8 @@
     ├── ConfigError              3   the configuration
     ├── RecordsError             4   source files, contracts, intake
     ├── FeatureError             5   a feature declaration or its build
-    ├── TrainingError            6   too little data, a leak, a failed fit
+    ├── TrainingError            6   too little data, a failed fit
+    │   └── LeakageError         6   a feature or the training itself knows the future
     ├── ModelError               7   a bundle, its signature, the registry
     ├── PublicationError         8   a publication or its look-up
     ├── ServiceError             9   the endpoint could not start
@@ -50,6 +51,10 @@ class TrainingError(EchelonError):
     """Models cannot be trained on what there is."""
 
     exit_code = 6
+
+
+class LeakageError(TrainingError):
+    """What should be predicted is known to what should predict it."""
 
 
 class ModelError(EchelonError):

@@ -62,6 +62,7 @@ def test_thirty_customers_in_csv_files_get_tiers_by_rules_and_are_told_so(tmp_pa
         assert done.exit_code == 0, done.output
         return done.output
 
+    monkeypatch.delenv("ECHELON_DATA", raising=False)
     monkeypatch.setenv("ECHELON_STORES__ROOT", str(tmp_path / "store"))
     exports, mine = tmp_path / "exports", tmp_path / "mine.yaml"
     echelon("simulate", "--customers", 30, "--seed", 1, "--csv", "--out", exports)

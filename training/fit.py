@@ -23,7 +23,7 @@ from features.catalogue import select
 from features.labels import CONTRACT_END, MARGIN, NO_PURCHASE, SPEND, Label, label_table
 from features.mix import record_mixes, snapshot_mixes
 from features.sample import sampled
-from features.sources import Records, date_of, day_number, fetch, last_day
+from features.sources import Records, date_of, day_number, fetch, last_day, open_engine
 from features.spec import Feature
 from training import notes as words
 from training.additive import AdditiveModel
@@ -38,6 +38,7 @@ from training.evaluate import Evaluation, TargetEvaluation
 from training.fitted import Fitted, Reference, golden_rows, served_scores, summarise
 from training.grade import not_graded
 from training.held_out import Trial, held_out_of
+from training.hindsight import check_no_feature_foretells, check_no_feature_reads_the_future
 from training.intervals import Intervals
 from training.leaks import check_no_feature_tells_all
 from training.measure import measured
@@ -47,6 +48,7 @@ from training.outlook_fit import fit_outlook
 from training.outlook_quality import OutlookEvaluation, evaluated
 from training.policy import Policy, check_guards
 from training.portfolio import Portfolio
+from training.shuffled import check_shuffled_labels_teach_nothing
 from training.signals import learn_sentiment, with_signals
 from training.winner import served_form
 
@@ -118,6 +120,9 @@ def _fit_buyers(config: Config, records: Records, progress: Progress) -> Fitted:
     progress("features", 1.0)
     purchases = _purchases(data, config.training.purchase_model, progress)
     now = data.at([as_of])
+    progress("leakage", 0.0)
+    _check_hindsight(config, records, features, data, tasks, as_of)
+    progress("leakage", 1.0)
     learnt = {
         task.target: _learn(task, records, data, now, purchases, features, config, progress)
         for task in tasks
@@ -166,6 +171,28 @@ def _outlook(
             reach = twin.reach(trial.rows.columns(twin.inputs))
             quality = evaluated(date_of(day), reach, trial.rows.y, trial.predicted, policy)
     return served, quality
+
+
+def _check_hindsight(
+    config: Config,
+    records: Records,
+    features: Sequence[Feature],
+    data: Dataset,
+    tasks: Sequence[_Task],
+    as_of: int,
+) -> None:
+    """Look for features that know the future, at the latest cutoff whose horizon has closed."""
+    closed = [cutoff for task in tasks for cutoff in task.grid.served]
+    if not closed:
+        return
+    rows = data.at([max(closed)])
+    if not len(rows):
+        return
+    here = records.backend.name != "pyspark"
+    own = None if here else open_engine(config.engine.model_copy(update={"name": "duckdb"}))
+    check_no_feature_reads_the_future(records, features, rows, LEAVE_OUT, own)
+    names = [feature.name for feature in features]
+    check_no_feature_foretells(records, rows.buyers(), names, as_of, LEAVE_OUT)
 
 
 def _noting_the_sample(
@@ -238,15 +265,20 @@ def _learn(
     as_of = now.cutoffs[0]
     known_by = None if config.as_of is None else as_of
     served_on = _labelled(task, records, data, task.grid.served, as_of, known_by)
-    if len(served_on):
-        check_no_feature_tells_all(served_on.buyers(), inputs, LEAVE_OUT)
     settings = config.training
+    suspects: tuple[Text, ...] = ()
+    if len(served_on):
+        labelled = served_on.buyers()
+        suspects = check_no_feature_tells_all(labelled, inputs, LEAVE_OUT, settings.seed)
     evaluation, expected, actual = _not_measured(task, words.NO_HORIZON_CLOSED)
     day, judged = task.grid.evaluation, None
     if day is not None:
         test = _labelled(task, records, data, [day], as_of, known_by).buyers()
         if len(test):
             train = _labelled(task, records, data, task.grid.measured, day, known_by=day)
+            check_shuffled_labels_teach_nothing(
+                task.target, task.horizon_days, train.buyers(), test, purchases, inputs, settings
+            )
             trial = fit_target(
                 task.target, task.horizon_days, train, test, purchases, inputs, settings
             )
@@ -258,7 +290,7 @@ def _learn(
             evaluation, expected, actual = _not_measured(task, words.NOBODY_AT_CUTOFF)
     progress(f"training {task.target}", 0.5)
     served = fit_target(task.target, task.horizon_days, served_on, now, purchases, inputs, settings)
-    rule, notes = evaluation.served_rule, evaluation.notes
+    rule, notes = evaluation.served_rule, (*suspects, *evaluation.notes)
     if rule is None:
         notes = tuple(dict.fromkeys((*notes, *map(words.served, served.notes))))
     told: dict[str, object] = {"notes": notes}

@@ -38,6 +38,20 @@ RULES_ONLY = Text(
     zh="仅用规则：客户或历史太少，没有可评级的模型",
     en="rules only: too few customers, or too short a history, for a model to grade",
 )
+ALARM_IS_DEAF = Text(
+    zh="未能检查单个特征是否泄露结果：客户太少，或过去本身几乎决定了结果",
+    en="whether a single feature gives the outcome away could not be checked: too few customers, "
+    "or the past alone nearly decides",
+)
+
+
+def tells_much(name: str, told: float, past: float) -> Text:
+    """Return the warning that a feature tells the outcome better than its past explains."""
+    return Text(
+        zh=f"请核对特征 {name}：单凭它即可排出{told:.3f}的次序，远高于过去所能解释的{past:.3f}",
+        en=f"look at feature {name}: it alone orders outcomes to {told:.3f}, far above the "
+        f"{past:.3f} that the past explains; make sure that it was known then",
+    )
 
 
 def rule_wins(rule: Text) -> Text:
