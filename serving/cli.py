@@ -383,6 +383,46 @@ def changes(
     console().print(render_portfolio(portfolio_change(compared), shown))
 
 
+@app.command("what-if", rich_help_panel="Scores")
+def what_if(
+    customer_id: CustomerId,
+    order: Annotated[
+        list[float] | None, typer.Option(help="An order of this amount; may be repeated.")
+    ] = None,
+    complaint_resolved: Annotated[
+        bool, typer.Option("--complaint-resolved", help="Open complaints are resolved.")
+    ] = False,
+    survey: Annotated[
+        list[str] | None,
+        typer.Option(help="A score: csat=4, ces=6, or 9 alone for an NPS answer of 0 to 10."),
+    ] = None,
+    contact: Annotated[
+        list[str] | None,
+        typer.Option(help="visit, enquiry, event, click, referral, share; outbound:visit is ours."),
+    ] = None,
+    in_days: Annotated[int, typer.Option(min=1, max=365, help="Until how many days on.")] = 28,
+    language: ShownIn = None,
+    config: ConfigPath = None,
+) -> None:
+    """Print what the models would say of a customer if certain events came.
+
+    Example: echelon what-if C0000001 --order 300 --order 300 --survey 9 -c configs/demo.yaml
+    """
+    from serving.console_output import console
+    from serving.events_given import events_of
+    from serving.pipeline import supposed_customer
+    from serving.what_if import what_if as suppose
+    from serving.what_if_shown import render_what_if
+
+    events = events_of(order or [], complaint_resolved, survey or [], contact or [])
+    loaded = _config(config)
+    shown = _language(language, loaded)
+    supposed = supposed_customer(loaded, customer_id)
+    facts = suppose(supposed, events, in_days)
+    names = supposed.served.publication.manifest.terms.tier_names
+    console().print(render_what_if(facts, shown, names))
+
+
 @app.command(rich_help_panel="Scores")
 def report(
     out: Annotated[Path | None, typer.Option(help="Default: report.html in the store.")] = None,

@@ -11,12 +11,14 @@ from pydantic.json_schema import models_json_schema
 
 from configs.schema import Config
 from serving import problems
-from serving.replies import Explanations, ModelReply, Predictions, Problem
+from serving.replies import Explanations, ModelReply, Predictions, Problem, WhatIfReply
 from serving.requests import PredictionRequest
+from serving.suppositions import WhatIfRequest
 
 ROUTES = {
     "/v1/predictions": ("POST",),
     "/v1/explanations": ("POST",),
+    "/v1/what-if": ("POST",),
     "/v1/models/current": ("GET", "HEAD"),
     "/livez": ("GET", "HEAD"),
     "/healthz": ("GET", "HEAD"),
@@ -70,6 +72,26 @@ def examples(as_of: dt.date) -> dict[str, dict[str, Any]]:
     }
 
 
+def what_if_examples(as_of: dt.date) -> dict[str, dict[str, Any]]:
+    """Return questions about hypothetical events that a publication of ``as_of`` answers."""
+    orders = {"event": "order", "amount": 300, "count": 2}
+    survey = {"event": "survey", "instrument": "nps", "score": 9, "in_days": 20}
+    by_records = examples(as_of)["by_records"]["value"]["records"]
+    return {
+        "by_id": {
+            "summary": "Two orders of 300 in the next four weeks, and a survey answered with 9",
+            "value": {"customer_id": "C0000001", "events": [orders, survey], "in_days": 28},
+        },
+        "by_records": {
+            "summary": "A complaint resolved in a week, of a customer whose records are sent",
+            "value": {
+                "records": by_records,
+                "events": [{"event": "complaint_resolved", "in_days": 7}],
+            },
+        },
+    }
+
+
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Echelon</title>
 <link rel="stylesheet" href="./static_content/swagger-ui.css"></head>
@@ -88,7 +110,8 @@ PAGE_POLICY = (
 
 def openapi(config: Config, as_of: dt.date) -> dict[str, Any]:
     """Return the OpenAPI document: the limits of ``config``, examples for the day ``as_of``."""
-    models = (PredictionRequest, Predictions, Explanations, ModelReply, Problem)
+    requests = (PredictionRequest, WhatIfRequest)
+    models = (*requests, Predictions, Explanations, WhatIfReply, ModelReply, Problem)
     _, schemas = models_json_schema(
         [(model, "validation") for model in models], ref_template=REFERENCE
     )
@@ -108,7 +131,7 @@ def openapi(config: Config, as_of: dt.date) -> dict[str, Any]:
             {"name": "predictions", "description": "Scores of customers"},
             {"name": "operation", "description": "What is served, and how it is"},
         ],
-        "paths": _paths(examples(as_of)),
+        "paths": _paths(as_of),
         "components": {"schemas": schemas["$defs"]},
     }
 
@@ -122,7 +145,7 @@ def _about(config: Config) -> str:
     )
 
 
-def _paths(examples: dict[str, Any]) -> dict[str, Any]:
+def _paths(as_of: dt.date) -> dict[str, Any]:
     return {
         "/v1/predictions": _post(
             "predict",
@@ -130,7 +153,7 @@ def _paths(examples: dict[str, Any]) -> dict[str, Any]:
             "By `customer_ids` from the live publication, or from raw `records` by the same "
             "features and models. One unknown id is a 404; of several, those unknown are listed "
             "under `not_found`.",
-            _body("PredictionRequest", examples),
+            _body("PredictionRequest", examples(as_of)),
             _answers("Predictions", "The customers' answers, in order"),
         ),
         "/v1/explanations": _post(
@@ -139,8 +162,17 @@ def _paths(examples: dict[str, Any]) -> dict[str, Any]:
             "Asked as predictions are. `base` plus the points of all concepts is the number "
             "(for churn, a hundredth of the points), to 1e-6; the last line of the tier's trace "
             "is the tier served.",
-            _body("PredictionRequest", examples),
+            _body("PredictionRequest", examples(as_of)),
             _answers("Explanations", "The customers' explanations, in order"),
+        ),
+        "/v1/what-if": _post(
+            "suppose",
+            "What the models would say if certain events came",
+            "The events become records that go through the same features, models and policy on "
+            "the later day. `idle` is the same day with nothing happening, and `effect` the "
+            "difference of the two. An association that was learnt, not a promise.",
+            _body("WhatIfRequest", what_if_examples(as_of)),
+            _answers("WhatIfReply", "Today, idle, and with the events"),
         ),
         "/v1/models/current": {
             "get": _get(

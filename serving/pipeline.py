@@ -26,7 +26,9 @@ from serving.promotion import promote
 from serving.publication import Publication, open_live
 from serving.publish import publish, shadow
 from serving.report import write_report
+from serving.served import open_served
 from serving.totals_shown import show_totals
+from serving.what_if import Supposed, suppose_published
 from training.bundle import read_bundle, write_bundle
 from training.card import CARD_FOLDER, card_of, summary
 from training.evaluate import Evaluation
@@ -150,6 +152,19 @@ def score_shadow(config: Config, version: str, progress: Progress = silent) -> P
     found = registered(config, version)
     bundle = read_bundle(found.folder, public_key(config.stores.keys))
     return shadow(config, bundle, found.version, live_records(config), progress)
+
+
+def supposed_customer(config: Config, customer_id: str) -> Supposed:
+    """Return a published customer, ready to be supposed about.
+
+    Raises:
+        PublicationError: nothing is published, or nobody of that id.
+        ModelError: the models that made the publication cannot be used.
+        RecordsError: the records it was made from are no longer there.
+    """
+    live = open_live(config.stores.publications)
+    live.customer(customer_id)
+    return suppose_published(open_served(config, live.folder), customer_id)
 
 
 def report(config: Config, out: Path | None = None) -> Path:

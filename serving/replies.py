@@ -219,6 +219,60 @@ class Explanations(Reply):
     not_found: tuple[NotFound, ...]
 
 
+class Outcome(Reply):
+    """What the models say on one day."""
+
+    churn: float | None
+    churn_band: Literal["low", "medium", "high"] | None
+    clv: float | None
+    tier: str | None
+
+
+class ConceptMoved(Reply):
+    """One concept and by how many points it moved."""
+
+    concept: str
+    name: Words
+    points: float
+
+
+class Effect(Reply):
+    """By how much a number differs with the events, concept by concept.
+
+    Percentage points of churn, or money of clv; the concepts sum to the change.
+    """
+
+    change: float
+    concepts: tuple[ConceptMoved, ...]
+
+
+class Effects(Reply):
+    """With the events against the same later day without them."""
+
+    churn: Effect | None
+    clv: Effect | None
+
+
+class WhatIfReply(Reply):
+    """What the models say today, idle on the later day, and with the events on that day."""
+
+    customer_id: str
+    as_of: dt.date
+    until: dt.date
+    versions: Versions
+    currency: str
+    horizon_days: dict[Literal["churn", "clv"], int]
+    events: Annotated[
+        tuple[dict[str, Any], ...], Field(description="One by one, with the day of each.")
+    ]
+    today: Outcome
+    idle: Outcome
+    with_events: Outcome
+    effect: Effects
+    note: Words
+    warnings: tuple[str, ...]
+
+
 class Range(Reply):
     """Between which values 98 of 100 customers lie; values outside draw a warning."""
 

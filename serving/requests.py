@@ -7,8 +7,8 @@ column added to a contract is accepted here, documented and tested without anoth
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -25,6 +25,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from configs.errors import did_you_mean
+from configs.events import KINDS
 from features.contracts import LARGEST_NUMBER, TABLES, Column, Table
 from features.vocabulary import OPEN, WORDS
 from serving.problems import FieldError, ProblemError, pointer
@@ -165,6 +166,9 @@ def records_model() -> type[Closed]:
 Records = records_model()
 
 
+Request = TypeVar("Request", bound=Closed)
+
+
 class PredictionRequest(Closed):
     """Either ids to look up in the live publication, or raw records to score now."""
 
@@ -186,15 +190,20 @@ def read(document: Any, rows_at_most: int) -> PredictionRequest:
     Raises:
         ProblemError: too-many-rows, or invalid-request with a pointer and a remedy per field.
     """
+    return read_as(PredictionRequest, document, rows_at_most)
+
+
+def read_as(model: type[Request], document: Any, rows_at_most: int) -> Request:
+    """Return the request of type ``model`` that ``document`` holds; see :func:`read`."""
     n_rows = count_rows(document)
     if n_rows > rows_at_most:
         detail = f"{n_rows:,} rows were sent and {rows_at_most:,} are taken; split the request."
         raise ProblemError("too-many-rows", detail)
     try:
-        return PredictionRequest.model_validate(document)
+        return model.model_validate(document)
     except ValidationError as error:
         found = error.errors(include_input=False, include_url=False)
-        raise invalid([_explained(one) for one in found]) from None
+        raise invalid([_explained(one, model) for one in found]) from None
 
 
 def count_rows(document: Any) -> int:
@@ -236,6 +245,11 @@ REMEDIES = {
     ),
     "string_type": ("is no text", "Send text in double quotes."),
     "string_pattern_mismatch": ("holds control characters", "Remove them."),
+    "one_customer": (
+        "gives neither or both of customer_id and records",
+        "Send exactly one of them.",
+    ),
+    "int_type": ("is no whole number", "Send a JSON number without a fraction."),
     "float_type": ("is no number", "Send a JSON number, without quotes or separators."),
     "finite_number": ("is not finite", "Leave a missing value out, or send null."),
     "tuple_type": ("is no list", "Send a JSON list."),
@@ -243,11 +257,14 @@ REMEDIES = {
 """What is wrong and how to mend it, by pydantic's error type, without the value."""
 
 
-def _explained(error: ErrorDetails) -> FieldError:
+def _explained(error: ErrorDetails, model: type[Closed]) -> FieldError:
     where, context = error["loc"], error.get("ctx", {})
+    kind = str(where[2]) if len(where) > 2 and where[0] == "events" else None
+    if kind is not None:
+        where = (*where[:2], *where[3:])  # pydantic puts the kind of event into the place
     match error["type"]:
         case "extra_forbidden":
-            near = did_you_mean(str(where[-1]), _known(where[:-1]))
+            near = did_you_mean(str(where[-1]), _known(where[:-1], model, kind))
             return FieldError(pointer(where), UNKNOWN_FIELD, f"{near[0].upper()}{near[1:]}.")
         case "model_type" | "model_attributes_type" | "dict_type":
             return FieldError(pointer(where), "is no JSON object", "Send an object in braces.")
@@ -256,9 +273,17 @@ def _explained(error: ErrorDetails) -> FieldError:
         case "string_too_long":
             most = context["max_length"]
             return FieldError(pointer(where), "is too long", f"Send at most {most:,} characters.")
+        case "greater_than_equal" | "less_than_equal" | "greater_than" if where[0] != "records":
+            return FieldError(pointer(where), "is out of range", _range(context))
         case "greater_than_equal" | "less_than_equal":
             limit = f"{LARGEST_NUMBER:,.0f}"
             return FieldError(pointer(where), "is too large", f"Send a number within ±{limit}.")
+        case "too_long":
+            most = context["max_length"]
+            return FieldError(pointer(where), "has too many entries", f"Send at most {most:,}.")
+        case "union_tag_invalid" | "union_tag_not_found":
+            words = ", ".join(KINDS)
+            return FieldError(pointer((*where, "event")), "is no event", f"Send one of {words}.")
         case "literal_error":
             words = context["expected"]
             return FieldError(pointer(where), "is none of the known words", f"Send one of {words}.")
@@ -267,9 +292,17 @@ def _explained(error: ErrorDetails) -> FieldError:
             return FieldError(pointer(where), detail, remedy)
 
 
-def _known(where: Sequence[int | str]) -> list[str]:
+def _range(context: Mapping[str, Any]) -> str:
+    words = {"ge": "at least", "gt": "more than", "le": "at most"}
+    told = [f"{word} {context[name]:g}" for name, word in words.items() if name in context]
+    return f"Send {' and '.join(told)}."
+
+
+def _known(where: Sequence[int | str], model: type[Closed], event: str | None) -> list[str]:
     """Return the fields accepted at ``where``."""
     names = [part for part in where if isinstance(part, str)]
     if not names:
-        return list(PredictionRequest.model_fields)
+        return list(model.model_fields)
+    if event is not None:
+        return list(KINDS[event].model_fields)
     return list((ROWS[names[1]] if len(names) > 1 else Records).model_fields)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from configs.errors import ModelError
 from configs.schema import Config
 from features.catalogue import by_name
 from features.prepared import PreparedBuild
-from features.sentiment import with_sentiment
+from features.sentiment import SentimentModel, with_sentiment
 from features.sources import day_number
 from features.units import UNITS
 from serving.answers import answers
@@ -32,8 +32,28 @@ from serving.scorer import PREVIOUS, Scorer, previous_of
 from training.bundle import Bundle, check_in_child, read_bundle
 from training.signing import public_key
 
-MatrixOf = Callable[[Mapping[str, pa.Table], int, pa.Table], pa.Table]
-"""From record tables, a cutoff and the customers asked for to their features."""
+
+@dataclass(frozen=True)
+class FeatureBuild:
+    """From record tables, a cutoff and the customers asked for to their features.
+
+    Attributes:
+        compiled: the features, planned once.
+        sentiment: what scores texts; ``None`` where no comments taught it.
+    """
+
+    compiled: PreparedBuild
+    sentiment: SentimentModel | None
+
+    def __call__(
+        self, tables: Mapping[str, pa.Table], cutoff: int, customers: pa.Table
+    ) -> pa.Table:
+        """Return the features of ``customers`` at ``cutoff``."""
+        return self.compiled(self.with_sentiment(tables), cutoff, customers)
+
+    def with_sentiment(self, tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
+        """Return ``tables`` with how pleased their texts sound."""
+        return with_sentiment(tables, self.sentiment)
 
 
 @dataclass(frozen=True)
@@ -46,13 +66,15 @@ class Served:
         reasoner: scores' reasons.
         matrix_of: the feature build, compiled once; ``None`` where raw records are not scored.
         zone: the company's time zone.
+        generations: folder of records generations, for what-if by id.
     """
 
     publication: Publication
     bundle: Bundle
     reasoner: Reasoner
-    matrix_of: MatrixOf | None
+    matrix_of: FeatureBuild | None
     zone: ZoneInfo
+    generations: Path
 
     @property
     def as_of(self) -> dt.date:
@@ -102,9 +124,9 @@ class Served:
         matrix = self.matrix_of(tables, day_number(as_of), customers)
         customer_ids = customers["customer_id"].to_pylist()
         matrix = in_order(matrix, customer_ids)
-        return matrix, self.reasoner.scorer.score(matrix, self._past(customer_ids, as_of))
+        return matrix, self.reasoner.scorer.score(matrix, self.past(customer_ids, as_of))
 
-    def _past(self, customer_ids: Sequence[str], as_of: dt.date) -> pa.Table:
+    def past(self, customer_ids: Sequence[str], as_of: dt.date) -> pa.Table:
         """Return what was known of these customers before ``as_of``."""
         if as_of == self.as_of:
             return self.publication.before(customer_ids)
@@ -134,7 +156,8 @@ def open_served(config: Config, folder: Path, before: Served | None = None) -> S
     bundle = bundle_of(publication, config)
     build = None if config.sources.snapshot is not None else feature_build(bundle)
     reasoner = _reasoner(publication, bundle, config)
-    return Served(publication, bundle, reasoner, build, ZoneInfo(config.timezone))
+    zone, generations = ZoneInfo(config.timezone), config.stores.records
+    return Served(publication, bundle, reasoner, build, zone, generations)
 
 
 def bundle_of(publication: Publication, config: Config) -> Bundle:
@@ -199,7 +222,7 @@ def _reasoner(publication: Publication, bundle: Bundle, config: Config) -> Reaso
     return Reasoner(scorer, publication.manifest.terms.currency, UNITS, config.serving.reasons)
 
 
-def feature_build(bundle: Bundle) -> MatrixOf:
+def feature_build(bundle: Bundle) -> FeatureBuild:
     """Return the build of the bundle's features from record tables, written as SQL once.
 
     Raises:
@@ -208,9 +231,4 @@ def feature_build(bundle: Bundle) -> MatrixOf:
     declared = by_name()
     features = tuple(declared[name] for name in bundle.feature_names)
     bundle.check_features(features)
-    compiled = PreparedBuild(features)
-
-    def matrix_of(tables: Mapping[str, pa.Table], cutoff: int, customers: pa.Table) -> pa.Table:
-        return compiled(with_sentiment(tables, bundle.sentiment), cutoff, customers)
-
-    return matrix_of
+    return FeatureBuild(PreparedBuild(features), bundle.sentiment)

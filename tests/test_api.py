@@ -35,7 +35,7 @@ from serving.openapi import ROUTES
 from serving.problems import KINDS
 from serving.publication import Publication, open_live
 from serving.publish import publish
-from serving.replies import Explanations, ModelReply, Predictions, Problem
+from serving.replies import Explanations, ModelReply, Predictions, Problem, WhatIfReply
 from serving.served import bundle_of, open_served
 from training.bundle import read_bundle, write_bundle
 from training.fit import fit
@@ -55,6 +55,7 @@ SMALL = {
 READY_SECONDS = 60
 PREDICT = "/v1/predictions"
 EXPLAIN = "/v1/explanations"
+SUPPOSE = "/v1/what-if"
 
 
 @dataclass(frozen=True)
@@ -275,6 +276,49 @@ def test_explanations_add_up_and_are_the_same_by_id_and_by_records(client, compa
             points = sum(concept["points"] for concept in one[target]["concepts"])
             led_to = one[target]["base"] + points / scale
             assert led_to == pytest.approx(one[target]["shown"], abs=1e-6)
+
+
+def test_a_what_if_is_answered_the_same_by_id_and_by_records(client, company):
+    customer_id = company.publication.examples(1)[0]
+    question = {"events": [{"event": "order", "amount": 300, "count": 2}], "in_days": 28}
+    by_id = client.post(SUPPOSE, json=question | {"customer_id": customer_id})
+    facts = WhatIfReply.model_validate_json(by_id.text)
+    published = company.publication.customer(customer_id)
+    assert facts.today.churn == published["churn"]["probability"]
+    assert facts.today.tier == published["tier"]["code"]
+    assert (facts.until - facts.as_of).days == 28
+    records = raw_records(company, [customer_id], END)
+    assert client.post(SUPPOSE, json=question | {"records": records}).text == by_id.text
+
+
+@pytest.mark.parametrize(
+    ("document", "pointer"),
+    [
+        ({"customer_id": "C0000001"}, "/events"),
+        ({"customer_id": "C0000001", "events": []}, "/events"),
+        ({"events": [{"event": "order"}]}, ""),
+        ({"customer_id": "C0000001", "events": [{"event": "dance"}]}, "/events/0/event"),
+        ({"customer_id": "C0000001", "events": [{"event": "order", "amount": "3"}]},
+         "/events/0/amount"),
+        ({"customer_id": "C0000001", "events": [{"event": "order", "price": 3}]},
+         "/events/0/price"),
+        ({"customer_id": "C0000001", "events": [{"event": "survey", "instrument": "csat",
+                                                 "score": 9}]}, "/events"),
+        ({"customer_id": "C0000001", "events": [{"event": "order", "in_days": 29}]}, "/events"),
+        ({"customer_id": "C0000001", "events": [{"event": "order"}], "in_days": 1000}, "/in_days"),
+        ({"records": {"customers": [{"customer_id": "a"}, {"customer_id": "b"}]},
+          "events": [{"event": "order"}]}, "/records"),
+    ],
+)  # fmt: skip
+def test_a_wrong_what_if_is_refused_where_it_is_wrong(client, document, pointer):
+    problem = refusal(client.post(SUPPOSE, json=document))
+    assert problem.status == 422
+    assert [error.pointer for error in problem.errors] == [pointer]
+
+
+def test_a_what_if_about_an_unknown_customer_is_a_404(client):
+    document = {"customer_id": "nobody", "events": [{"event": "order"}]}
+    assert refusal(client.post(SUPPOSE, json=document)).code == "unknown-customer"
 
 
 def test_a_customer_without_history_gets_an_answer_that_says_so(client):

@@ -1,0 +1,113 @@
+"""From a question about hypothetical events to the body of its answer."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
+
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from configs.errors import RecordsError
+from configs.events import LONGEST_DAYS, MOST_EVENTS, AnyEvent
+from features.sources import day_number
+from serving.live import customers_of, record_tables
+from serving.predictions import HOW_TO_KNOW, UNKNOWN, checked
+from serving.problems import FieldError, ProblemError
+from serving.replies import as_text
+from serving.requests import Closed, CustomerId, Records, invalid
+from serving.what_if import IN_DAYS, Supposed, suppose, suppose_published, what_if
+
+if TYPE_CHECKING:
+    from serving.served import Served
+
+
+def _not_empty(events: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return ``events``; a length limit of pydantic's would count bad ones as absent."""
+    if not events:
+        raise PydanticCustomError("too_short", "is empty")
+    return events
+
+
+def _of_one_customer(asked: AboutOne) -> None:
+    if (asked.customer_id is None) == (asked.records is None):
+        raise PydanticCustomError("one_customer", "gives neither or both")
+
+
+InDays = Annotated[
+    int,
+    Field(strict=True, ge=1, le=LONGEST_DAYS, description="Days from the scores to the later day."),
+]
+
+
+class AboutOne(Protocol):
+    """A question about one customer: published, or with all of their raw records."""
+
+    @property
+    def customer_id(self) -> str | None: ...  # noqa: D102
+    @property
+    def records(self) -> Any: ...  # noqa: D102
+
+
+class WhatIfRequest(Closed):
+    """What the models would say if these events came within ``in_days``."""
+
+    customer_id: CustomerId | None = None
+    records: Records | None = None  # type: ignore[valid-type]
+    events: Annotated[
+        tuple[AnyEvent, ...],
+        Field(max_length=MOST_EVENTS, json_schema_extra={"minItems": 1}),
+        AfterValidator(_not_empty),
+    ]
+    in_days: InDays = IN_DAYS
+
+    @model_validator(mode="after")
+    def _one_customer(self) -> WhatIfRequest:
+        _of_one_customer(self)
+        return self
+
+
+def answer_what_if(served: Served, asked: WhatIfRequest, today: dt.date) -> str:
+    """Return the answer to ``asked`` as JSON text.
+
+    Raises:
+        ProblemError: unknown-customer; raw-records-not-served; or invalid-request, with what the
+            events cannot be supposed for.
+    """
+    supposed = supposed_of(served, asked, today)
+    return as_text(mended("/events", lambda: what_if(supposed, asked.events, asked.in_days)))
+
+
+def supposed_of(served: Served, asked: AboutOne, today: dt.date) -> Supposed:
+    """Return the customer that ``asked`` is about."""
+    if asked.customer_id is not None:
+        return _published(served, asked.customer_id)
+    as_of = checked(served, asked.records, today)
+    tables = record_tables(asked.records, served.zone)
+    customer_ids = customers_of(tables)["customer_id"].to_pylist()
+    if len(customer_ids) != 1:
+        where = FieldError("/records", "names several customers", "Send the rows of one.")
+        raise invalid([where])
+    return suppose(served, tables, customer_ids[0], day_number(as_of))
+
+
+def _published(served: Served, customer_id: str) -> Supposed:
+    if served.matrix_of is None:
+        detail = "Contract customers have no records to suppose more of."
+        raise ProblemError("raw-records-not-served", detail)
+    if served.publication.find(customer_id) is None:
+        where = FieldError("/customer_id", UNKNOWN, HOW_TO_KNOW)
+        raise ProblemError("unknown-customer", f"The customer {UNKNOWN}. {HOW_TO_KNOW}", (where,))
+    return mended("/customer_id", lambda: suppose_published(served, customer_id))
+
+
+def mended(pointer: str, work: Callable[[], Any]) -> Any:
+    """Return what ``work`` returns; what cannot be supposed becomes a problem at ``pointer``."""
+    try:
+        return work()
+    except RecordsError as error:
+        said = str(error)
+        detail, _, remedy = said.partition("; ")
+        shown = remedy[:1].upper() + remedy[1:] if remedy else "Send another."
+        raise invalid([FieldError(pointer, f"cannot be supposed: {detail}", shown)]) from None
