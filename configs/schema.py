@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from configs.events import AnyEvent
+
 Language = Literal["zh", "en"]
 TableName = Literal["customers", "transactions", "interactions", "satisfaction", "attributes"]
 
@@ -399,6 +401,19 @@ class Serving(Section):
     score_rows_at_once: Annotated[int, Field(ge=1000)]
 
 
+class Action(Section):
+    """Something the company can do, and the events it stands for if it works."""
+
+    code: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    name: Text
+    events: Annotated[tuple[AnyEvent, ...], Field(min_length=1)]
+    """What is supposed to come of it, each time."""
+    cost: Annotated[float, Field(ge=0)]
+    """Money, each time."""
+    at_most: Annotated[int, Field(ge=1, le=10)]
+    """How often it may be part of a path."""
+
+
 class Config(Section):
     """Everything that can be set."""
 
@@ -422,4 +437,13 @@ class Config(Section):
     policy: TierPolicy
     promotion: Promotion
     lifecycle: Lifecycle
+    actions: tuple[Action, ...]
+    """The menu that paths to the next tier, or below a churn probability, are made of."""
     serving: Serving
+
+    @model_validator(mode="after")
+    def _actions_differ(self) -> Config:
+        codes = [action.code for action in self.actions]
+        if len(set(codes)) != len(codes):
+            raise ValueError(f"codes of actions repeat: {codes}")
+        return self

@@ -33,7 +33,7 @@ from serving.openapi import PAGE, PAGE_POLICY, ROUTES, openapi
 from serving.predictions import by_ids, by_records, explained_by_ids, explained_by_records
 from serving.problems import ProblemError, encoded, of_status
 from serving.requests import read, read_as
-from serving.suppositions import WhatIfRequest, answer_what_if
+from serving.suppositions import PathsRequest, WhatIfRequest, answer_paths, answer_what_if
 
 if TYPE_CHECKING:
     from serving.served import Served
@@ -127,6 +127,13 @@ def routes(config: Config, current: Current[Served], meters: Meters) -> Starlett
         body = await to_thread.run_sync(work, limiter=one_at_a_time)
         return Response(body, media_type="application/json")
 
+    async def paths(request: Request) -> Response:
+        asked = read_as(PathsRequest, request.scope[DOCUMENT], config.serving.rows_per_request)
+        served = _served(current)
+        work = partial(answer_paths, served, asked, dt.datetime.now(served.zone).date())
+        body = await to_thread.run_sync(work, limiter=one_at_a_time)
+        return Response(body, media_type="application/json")
+
     async def model(request: Request) -> Response:
         return Response(_served(current).description, media_type="application/json")
 
@@ -153,6 +160,7 @@ def routes(config: Config, current: Current[Served], meters: Meters) -> Starlett
             Route("/v1/predictions", predictions, methods=["POST"]),
             Route("/v1/explanations", explained, methods=["POST"]),
             Route("/v1/what-if", supposed, methods=["POST"]),
+            Route("/v1/tier-paths", paths, methods=["POST"]),
             Route("/v1/models/current", model),
             Route("/docs.json", document),
             Route("/", page),

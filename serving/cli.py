@@ -16,6 +16,7 @@ from configs.errors import EchelonError, PromotionRefused
 
 if TYPE_CHECKING:
     from configs.schema import Config, Language
+    from serving.paths import Goal
 
 EXIT_CODES = """
 Exit codes: 0 done · 2 wrong usage · 3 configuration · 4 records · 5 features · 6 training ·
@@ -421,6 +422,35 @@ def what_if(
     facts = suppose(supposed, events, in_days)
     names = supposed.served.publication.manifest.terms.tier_names
     console().print(render_what_if(facts, shown, names))
+
+
+@app.command(rich_help_panel="Scores")
+def paths(
+    customer_id: CustomerId,
+    below: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Get below this churn probability, not to the next tier."),
+    ] = None,
+    in_days: Annotated[int, typer.Option(min=1, max=365, help="Within how many days.")] = 28,
+    language: ShownIn = None,
+    config: ConfigPath = None,
+) -> None:
+    """Print the cheapest actions that lead a customer to the next tier.
+
+    Example: echelon paths C0000001 -c configs/demo.yaml
+    """
+    from serving.console_output import console
+    from serving.paths import find_paths
+    from serving.pipeline import supposed_customer
+    from serving.what_if_shown import render_paths
+
+    loaded = _config(config)
+    shown = _language(language, loaded)
+    supposed = supposed_customer(loaded, customer_id)
+    goal: Goal = "next_tier" if below is None else "below_churn"
+    facts = find_paths(supposed, goal, below, in_days)
+    names = supposed.served.publication.manifest.terms.tier_names
+    console().print(render_paths(facts, shown, names))
 
 
 @app.command(rich_help_panel="Scores")

@@ -11,14 +11,15 @@ from pydantic.json_schema import models_json_schema
 
 from configs.schema import Config
 from serving import problems
-from serving.replies import Explanations, ModelReply, Predictions, Problem, WhatIfReply
+from serving.replies import Explanations, ModelReply, PathsReply, Predictions, Problem, WhatIfReply
 from serving.requests import PredictionRequest
-from serving.suppositions import WhatIfRequest
+from serving.suppositions import PathsRequest, WhatIfRequest
 
 ROUTES = {
     "/v1/predictions": ("POST",),
     "/v1/explanations": ("POST",),
     "/v1/what-if": ("POST",),
+    "/v1/tier-paths": ("POST",),
     "/v1/models/current": ("GET", "HEAD"),
     "/livez": ("GET", "HEAD"),
     "/healthz": ("GET", "HEAD"),
@@ -92,6 +93,21 @@ def what_if_examples(as_of: dt.date) -> dict[str, dict[str, Any]]:
     }
 
 
+def path_examples(as_of: dt.date) -> dict[str, dict[str, Any]]:
+    """Return questions about paths that a publication of ``as_of`` answers."""
+    by_records = examples(as_of)["by_records"]["value"]["records"]
+    return {
+        "next_tier": {
+            "summary": "The way of a published customer to the next tier",
+            "value": {"customer_id": "C0000001"},
+        },
+        "below_churn": {
+            "summary": "The way below a churn probability of 0.3, of a customer's own records",
+            "value": {"records": by_records, "goal": "below_churn", "below": 0.3},
+        },
+    }
+
+
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Echelon</title>
 <link rel="stylesheet" href="./static_content/swagger-ui.css"></head>
@@ -110,8 +126,8 @@ PAGE_POLICY = (
 
 def openapi(config: Config, as_of: dt.date) -> dict[str, Any]:
     """Return the OpenAPI document: the limits of ``config``, examples for the day ``as_of``."""
-    requests = (PredictionRequest, WhatIfRequest)
-    models = (*requests, Predictions, Explanations, WhatIfReply, ModelReply, Problem)
+    requests = (PredictionRequest, WhatIfRequest, PathsRequest)
+    models = (*requests, Predictions, Explanations, WhatIfReply, PathsReply, ModelReply, Problem)
     _, schemas = models_json_schema(
         [(model, "validation") for model in models], ref_template=REFERENCE
     )
@@ -173,6 +189,15 @@ def _paths(as_of: dt.date) -> dict[str, Any]:
             "difference of the two. An association that was learnt, not a promise.",
             _body("WhatIfRequest", what_if_examples(as_of)),
             _answers("WhatIfReply", "Today, idle, and with the events"),
+        ),
+        "/v1/tier-paths": _post(
+            "findPaths",
+            "The cheapest actions to the next tier, or below a churn probability",
+            "Sets of the actions on the company's menu (`actions` of the configuration), tried "
+            "from the cheapest on, each scored through the whole pipeline on the later day. "
+            "Associations that were learnt, not promises.",
+            _body("PathsRequest", path_examples(as_of)),
+            _answers("PathsReply", "Up to three paths, or that there is none"),
         ),
         "/v1/models/current": {
             "get": _get(

@@ -273,6 +273,49 @@ class WhatIfReply(Reply):
     warnings: tuple[str, ...]
 
 
+class ActionTaken(Reply):
+    """An action of the menu and how often."""
+
+    code: str
+    name: Words
+    count: int
+
+
+class PathReply(Reply):
+    """A set of actions that reaches the goal, as scored through the whole pipeline."""
+
+    actions: tuple[ActionTaken, ...]
+    cost: float
+    events: tuple[dict[str, Any], ...]
+    outcome: Outcome
+
+
+class GoalReply(Reply):
+    """What is to be reached: a tier, or a churn probability to be below."""
+
+    kind: Literal["next_tier", "below_churn"]
+    at: str | float | None
+
+
+class PathsReply(Reply):
+    """Up to three cheapest paths to the goal, or that there is none."""
+
+    customer_id: str
+    as_of: dt.date
+    until: dt.date
+    versions: Versions
+    currency: str
+    goal: GoalReply
+    today: Outcome
+    idle: Outcome | None
+    status: Literal["paths", "no_path", "already", "at_the_end"]
+    text: Words
+    paths: tuple[PathReply, ...]
+    tried: Annotated[int, Field(description="Sets of actions that were scored.")]
+    is_whole: Annotated[bool, Field(description="Whether no set was left out.")]
+    note: Words
+
+
 class Range(Reply):
     """Between which values 98 of 100 customers lie; values outside draw a warning."""
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from configs.errors import ModelError
-from configs.schema import Config
+from configs.schema import Action, Config
 from features.catalogue import by_name
 from features.prepared import PreparedBuild
 from features.sentiment import SentimentModel, with_sentiment
@@ -67,6 +67,7 @@ class Served:
         matrix_of: the feature build, compiled once; ``None`` where raw records are not scored.
         zone: the company's time zone.
         generations: folder of records generations, for what-if by id.
+        actions: the menu that paths are made of.
     """
 
     publication: Publication
@@ -75,6 +76,7 @@ class Served:
     matrix_of: FeatureBuild | None
     zone: ZoneInfo
     generations: Path
+    actions: tuple[Action, ...]
 
     @property
     def as_of(self) -> dt.date:
@@ -156,8 +158,15 @@ def open_served(config: Config, folder: Path, before: Served | None = None) -> S
     bundle = bundle_of(publication, config)
     build = None if config.sources.snapshot is not None else feature_build(bundle)
     reasoner = _reasoner(publication, bundle, config)
-    zone, generations = ZoneInfo(config.timezone), config.stores.records
-    return Served(publication, bundle, reasoner, build, zone, generations)
+    return Served(
+        publication,
+        bundle,
+        reasoner,
+        build,
+        ZoneInfo(config.timezone),
+        config.stores.records,
+        config.actions,
+    )
 
 
 def bundle_of(publication: Publication, config: Config) -> Bundle:

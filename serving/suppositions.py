@@ -13,6 +13,7 @@ from configs.errors import RecordsError
 from configs.events import LONGEST_DAYS, MOST_EVENTS, AnyEvent
 from features.sources import day_number
 from serving.live import customers_of, record_tables
+from serving.paths import Goal, find_paths
 from serving.predictions import HOW_TO_KNOW, UNKNOWN, checked
 from serving.problems import FieldError, ProblemError
 from serving.replies import as_text
@@ -66,6 +67,39 @@ class WhatIfRequest(Closed):
     def _one_customer(self) -> WhatIfRequest:
         _of_one_customer(self)
         return self
+
+
+class PathsRequest(Closed):
+    """The cheapest actions that reach a goal within ``in_days``."""
+
+    customer_id: CustomerId | None = None
+    records: Records | None = None  # type: ignore[valid-type]
+    goal: Goal = "next_tier"
+    below: Annotated[
+        float | None,
+        Field(
+            strict=True,
+            gt=0,
+            le=1,
+            description="Churn probability to get below; default: where the present band begins.",
+        ),
+    ] = None
+    in_days: InDays = IN_DAYS
+
+    @model_validator(mode="after")
+    def _one_customer(self) -> PathsRequest:
+        _of_one_customer(self)
+        return self
+
+
+def answer_paths(served: Served, asked: PathsRequest, today: dt.date) -> str:
+    """Return the answer to ``asked`` as JSON text.
+
+    Raises:
+        ProblemError: unknown-customer; raw-records-not-served; or invalid-request.
+    """
+    supposed = supposed_of(served, asked, today)
+    return as_text(find_paths(supposed, asked.goal, asked.below, asked.in_days))
 
 
 def answer_what_if(served: Served, asked: WhatIfRequest, today: dt.date) -> str:

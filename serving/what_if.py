@@ -154,7 +154,7 @@ def what_if(supposed: Supposed, events: Sequence[AnyEvent], in_days: int = IN_DA
         "versions": terms.versions,
         "currency": terms.currency,
         "horizon_days": {"churn": terms.churn_horizon_days, "clv": terms.clv_horizon_days},
-        "events": [_told(one, supposed.scene) for one in placed],
+        "events": [told_event(one, supposed.scene) for one in placed],
         "today": outcome(supposed.today),
         "idle": outcome(idle),
         "with_events": outcome(with_events),
@@ -174,7 +174,8 @@ def outcome(score: Mapping[str, Any]) -> Row:
     }
 
 
-def _told(one: Placed, scene: Scene) -> Row:
+def told_event(one: Placed, scene: Scene) -> Row:
+    """Return a single event with its day, JSON-safe."""
     told = one.event.model_dump(exclude={"count", "in_days"}) | {"on": date_of(one.day).isoformat()}
     if told["event"] == "order" and told["amount"] is None:
         told["amount"] = scene.usual_amount

@@ -42,6 +42,64 @@ def render_what_if(facts: Facts, language: Language, tier_names: Mapping[str, Te
     return Group(*parts)
 
 
+def render_paths(facts: Facts, language: Language, tier_names: Mapping[str, Text]) -> Group:
+    """Return the goal and the paths to it as a table, or that there is none."""
+    at = facts["goal"]["at"]
+    head = PATH_TO if facts["goal"]["kind"] == "next_tier" else PATH_BELOW
+    shown = tier_names[at][language] if isinstance(at, str) else percent(at or 0.0, language)
+    text = head[language].format(goal=shown, until=facts["until"])
+    parts: list[RenderableType] = [Line(text if at is not None else "", style="bold")]
+    parts.append(Line(facts["text"][language]))
+    if facts["paths"]:
+        parts.append(_paths(facts, language, tier_names))
+    if not facts["is_whole"]:
+        parts.append(Line(CUT_OFF[language].format(tried=facts["tried"]), style="yellow"))
+    return Group(*parts, Line(facts["note"][language], style="dim"))
+
+
+PATH_TO = Text(zh="到{until}升为{goal}", en="To {goal} by {until}")
+PATH_BELOW = Text(zh="到{until}流失概率降到{goal}以下", en="Churn below {goal} by {until}")
+CUT_OFF = Text(
+    zh="行动组合太多，只试了最便宜的{tried}种",
+    en="There are too many sets of actions: only the {tried} cheapest were tried",
+)
+HEADS: dict[Language, tuple[str, ...]] = {
+    "zh": ("费用", "行动", "流失概率", "预期价值", "等级"),
+    "en": ("cost", "actions", "churn", "expected value", "tier"),
+}
+IDLE = Text(zh="什么都不做", en="nothing")
+
+
+def _paths(facts: Facts, language: Language, tier_names: Mapping[str, Text]) -> Table:
+    table = Table(*HEADS[language], box=None, header_style="dim")
+    table.add_row("–", IDLE[language], *_cells(facts["idle"], facts, language, tier_names))
+    for path in facts["paths"]:
+        actions = "\n".join(_times(action, language) for action in path["actions"])
+        cost = money(path["cost"], facts["currency"], language)
+        table.add_row(cost, actions, *_cells(path["outcome"], facts, language, tier_names))
+    return table
+
+
+def _times(action: Facts, language: Language) -> str:
+    name = str(action["name"][language])
+    if action["count"] == 1:
+        return name
+    return (
+        f"{name}，{action['count']}次" if language == "zh" else f"{name}, {action['count']} times"
+    )
+
+
+def _cells(
+    outcome: Facts, facts: Facts, language: Language, tier_names: Mapping[str, Text]
+) -> tuple[str, str, str]:
+    churn, value, tier = outcome["churn"], outcome["clv"], outcome["tier"]
+    return (
+        "" if churn is None else percent(churn, language, 1),
+        "" if value is None else money(value, facts["currency"], language),
+        "" if tier is None else tier_names[tier][language],
+    )
+
+
 def event_text(event: Facts, currency: str, language: Language) -> str:
     """Return one hypothetical event in words, with its day where it has one."""
     kind = event["event"]

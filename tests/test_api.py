@@ -35,7 +35,7 @@ from serving.openapi import ROUTES
 from serving.problems import KINDS
 from serving.publication import Publication, open_live
 from serving.publish import publish
-from serving.replies import Explanations, ModelReply, Predictions, Problem, WhatIfReply
+from serving.replies import Explanations, ModelReply, PathsReply, Predictions, Problem, WhatIfReply
 from serving.served import bundle_of, open_served
 from training.bundle import read_bundle, write_bundle
 from training.fit import fit
@@ -56,6 +56,7 @@ READY_SECONDS = 60
 PREDICT = "/v1/predictions"
 EXPLAIN = "/v1/explanations"
 SUPPOSE = "/v1/what-if"
+PATHS = "/v1/tier-paths"
 
 
 @dataclass(frozen=True)
@@ -314,6 +315,27 @@ def test_a_wrong_what_if_is_refused_where_it_is_wrong(client, document, pointer)
     problem = refusal(client.post(SUPPOSE, json=document))
     assert problem.status == 422
     assert [error.pointer for error in problem.errors] == [pointer]
+
+
+def test_a_path_of_the_endpoint_is_true_when_its_events_are_asked_about(client, company):
+    paths = [
+        (one, path)
+        for customer_id in company.publication.scores()["customer_id"].to_pylist()[:12]
+        for one in [client.post(PATHS, json={"customer_id": customer_id}).json()]
+        for path in PathsReply.model_validate(one).paths
+    ]
+    assert paths
+    for one, path in paths:
+        as_of = dt.date.fromisoformat(one["as_of"])
+        events = [
+            {key: value for key, value in event.items() if key != "on"}
+            | {"in_days": (dt.date.fromisoformat(event["on"]) - as_of).days}
+            for event in path.events
+        ]
+        question = {"customer_id": one["customer_id"], "events": events}
+        facts = WhatIfReply.model_validate_json(client.post(SUPPOSE, json=question).text)
+        assert facts.with_events == path.outcome
+        assert path.outcome.tier == one["goal"]["at"]
 
 
 def test_a_what_if_about_an_unknown_customer_is_a_404(client):

@@ -73,7 +73,8 @@ def ada() -> Scene:
 @pytest.fixture(scope="module")
 def build() -> PreparedBuild:
     declared = by_name()
-    return PreparedBuild([declared[name] for name in NAMES])
+    inputs = {one for name in NAMES for one in declared[name].inputs}
+    return PreparedBuild([declared[name] for name in (*sorted(inputs), *NAMES)])
 
 
 def features(
