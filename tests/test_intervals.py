@@ -78,6 +78,14 @@ def test_every_tier_is_covered_as_promised_though_most_of_the_lowest_bring_nothi
     assert shares_by_tier(inside, expected) == pytest.approx([0.8] * 4, abs=0.04)
 
 
+def test_who_may_bring_nothing_is_told_so_though_the_tier_asks_for_less():
+    expected, actual = mostly_lost(40_000, 1)
+    low, high, _ = BY_TIER.bounds(expected)
+    assert np.mean(actual[tiers_of(expected, EDGES) == 0] == 0) > 0.5
+    assert (low[tiers_of(expected, EDGES) == 0] == 0).all()
+    assert (high[expected > 100] > 0).all()
+
+
 def test_customers_measured_count_as_often_as_there_are_such_customers_now():
     expected, actual = mostly_lost(40_000, 1)
     fewer_lost = (expected > 20) | (np.arange(len(expected)) % 4 == 0)

@@ -206,16 +206,16 @@ def _covering(
             below, above = 0.0, 1.0
             for _ in range(HALVINGS):
                 levels[one] = (below + above) / 2.0
-                curves = _curves(bins, levels)
+                curves = _curves(bins, levels, level)
                 inside = _inside(curves, p[own], y[own])
                 enough = np.average(inside, weights=weights[own]) >= asked
                 below, above = (below, levels[one]) if enough else (levels[one], above)
             levels[one] = above
-    return _curves(bins, levels)
+    return _curves(bins, levels, level)
 
 
-def _curves(bins: list[_Bin], levels: dict[int, float]) -> Vector:
-    factors = np.array([_factors(one.ratios, levels[one.group]) for one in bins])
+def _curves(bins: list[_Bin], levels: dict[int, float], level: float) -> Vector:
+    factors = np.array([_factors(one.ratios, levels[one.group], level) for one in bins])
     middles = np.array([one.middle for one in bins])
     money = np.maximum.accumulate(factors * middles[:, None])
     return np.column_stack([middles, money])
@@ -232,16 +232,17 @@ def _between(knots: Sequence[float] | Vector, money: Sequence[float] | Vector, p
     return np.where(p > knots[-1], p * (money[-1] / knots[-1]), inside)
 
 
-def _factors(ratios: Vector, level: float) -> tuple[float, float, float]:
+def _factors(ratios: Vector, level: float, asked: float) -> tuple[float, float, float]:
     """Return the low, the median and the high of sorted actual / expected.
 
     Where so many bring nothing that the low end is 0, nobody can fall below it, and all that may
-    be missed is missed above.
+    be missed is missed above. A level under the one ``asked`` for takes from the high end alone,
+    so that the low end goes on saying whether nothing may come.
     """
-    n, tail = len(ratios), (1.0 - level) / 2.0
+    n, tail = len(ratios), (1.0 - max(level, asked)) / 2.0
     place = math.floor((n + 1) * tail) - 1
     low = float(ratios[place]) if place >= 0 else 0.0
-    upper = 1.0 - tail if low > 0.0 else level
+    upper = level + tail if low > 0.0 else level
     high = min(math.ceil((n + 1) * upper) - 1, n - 1)
     median = float(np.median(ratios))
     return min(low, median), median, max(float(ratios[high]), median)
