@@ -344,6 +344,8 @@ class TierPolicy(Section):
 
     name: str
     objective: Literal["revenue", "margin", "retention"]
+    """What tiers are for. Revenue and margin must be what `clv.measure` counts, and put customers
+    of most value at stake first in the report; retention puts the likeliest to leave first."""
     tiers: Annotated[tuple[Tier, ...], Field(min_length=2)]
     thresholds: Thresholds
     hysteresis: Annotated[float, Field(ge=0, lt=1)]
@@ -446,4 +448,15 @@ class Config(Section):
         codes = [action.code for action in self.actions]
         if len(set(codes)) != len(codes):
             raise ValueError(f"codes of actions repeat: {codes}")
+        return self
+
+    @model_validator(mode="after")
+    def _objective_is_counted(self) -> Config:
+        counted = {"revenue": "spend", "margin": "margin"}.get(self.policy.objective)
+        if counted is not None and self.clv.measure != counted:
+            raise ValueError(
+                f"policy.objective is {self.policy.objective}, but clv.measure counts "
+                f"{self.clv.measure}; set clv.measure to {counted}, or the objective to what is "
+                "counted"
+            )
         return self

@@ -171,8 +171,12 @@ class Facts:
 
     @property
     def most_at_stake(self) -> list[Answer]:
-        """Customers of medium or high risk with most value times probability of leaving."""
-        stake = np.nan_to_num(self.churn * np.where(np.isnan(self.value), 1.0, self.value))
+        """Customers of medium or high risk with most value times probability of leaving.
+
+        Where the policy's objective is retention, the likeliest to leave, whatever their value.
+        """
+        counts_alike = np.isnan(self.value) | (self.terms.policy.objective == "retention")
+        stake = np.nan_to_num(self.churn * np.where(counts_alike, 1.0, self.value))
         stake[self._codes("churn_band") == "low"] = 0.0
         order = np.argsort(-stake, kind="stable")[:WATCHED]
         ids = [self._id(row) for row in order if stake[row] > 0]

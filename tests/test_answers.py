@@ -87,6 +87,14 @@ def test_the_interval_holds_the_median_and_the_expected_value(given_answers: lis
         assert low <= clv["expected"] <= high
 
 
+def test_the_grade_of_an_answer_is_the_weaker_of_its_models(tmp_path: Path) -> None:
+    given = terms(config_in(tmp_path))
+    assert given.grade is None
+    for churn, clv, weaker in (("A", "C", "C"), ("D", "B", "D"), ("N", "D", "N")):
+        both = given.model_copy(update={"grades": {"churn": churn, "clv": clv}})
+        assert both.grade == weaker
+
+
 def test_what_no_model_tells_is_null(tmp_path: Path) -> None:
     config = config_in(tmp_path)
     bundle = small_bundle()

@@ -67,6 +67,7 @@ def test_mlflows_own_variable_sets_the_tracking_store_and_echelons_wins():
         ("timezone: Asia/Shangai", "no IANA time zone"),
         ("policy: {thresholds: {at: [0.5]}}", "4 tiers need 3 thresholds, got 1"),
         ("policy: {thresholds: {at: [0.8, 0.5, 0.9]}}", "thresholds must rise strictly"),
+        ("policy: {objective: margin}", "set clv.measure to margin"),
         ("- just\n- a list", "it must hold keys and values"),
         ("a: [1", "is not YAML"),
     ],

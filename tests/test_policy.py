@@ -101,9 +101,12 @@ def test_natural_breaks_fall_into_the_gaps():
         assert low.max() < edge < high.min()
 
 
-def test_natural_breaks_of_equal_values_are_refused_with_a_remedy():
-    with pytest.raises(TrainingError, match="by to quantile"):
-        frozen(np.ones(50), by="natural_breaks", at=())
+def test_fewer_values_than_tiers_fill_the_lowest_by_natural_breaks():
+    same = frozen(np.full(50, 7.0), by="natural_breaks", at=())
+    assert set(same.assign([7.0, 7.0]).codes) == {"low"}
+    assert same.thresholds == pytest.approx((14.0, 28.0, 56.0))
+    two = frozen([1.0, 1.0, 100.0], by="natural_breaks", at=())
+    assert two.assign([1.0, 100.0]).codes.tolist() == ["low", "general"]
 
 
 def test_quantiles_of_nobody_are_refused_and_equal_values_are_not():

@@ -27,6 +27,7 @@ from training.evaluate import (
     figures,
     lift_curve,
 )
+from training.grade import grade
 from training.lifecycle import STAGES
 
 VOID = {"meta", "input", "br", "circle", "path", "rect"}
@@ -168,6 +169,22 @@ def test_customers_of_low_risk_are_not_among_those_to_look_at(
     assert {one["churn"]["band"] for one in watched} <= {"medium", "high"}
 
 
+def test_where_customers_are_to_be_kept_the_likeliest_to_leave_come_first(
+    published: tuple[Config, Publication],
+) -> None:
+    config, publication = published
+    terms = publication.manifest.terms
+    keep = terms.policy.model_copy(update={"objective": "retention"})
+    terms = terms.model_copy(update={"policy": keep})
+    keeping = replace(
+        publication, manifest=publication.manifest.model_copy(update={"terms": terms})
+    )
+    risks = [one["churn"]["probability"] for one in Facts(keeping, STAGES).most_at_stake]
+    assert risks == sorted(risks, reverse=True)
+    assert "the likeliest to leave first" in report_html(config, keeping, evaluation())
+    assert "the likeliest to leave first" not in report_html(*published, evaluation())
+
+
 def test_moves_between_tiers_account_for_every_customer(
     published: tuple[Config, Publication],
 ) -> None:
@@ -193,6 +210,27 @@ def test_a_rule_that_beats_the_model_is_admitted(published: tuple[Config, Public
     assert admitted not in report_html(*published, evaluation())
     beaten = evaluation(churn=measured("churn", rule_is_better=True))
     assert admitted in report_html(*published, beaten)
+
+
+def test_a_grade_stands_with_its_interval_its_rule_and_the_formula(
+    published: tuple[Config, Publication],
+) -> None:
+    y = (np.random.default_rng(0).random(500) < 0.4).astype(float)
+    given = grade("churn", y, y * 0.2 + 0.3, {"recency": np.random.default_rng(1).random(500)})
+    graded = measured("churn").model_copy(update={"grade": given})
+    words = Page(report_html(*published, evaluation(churn=graded))).words
+    assert f"Grade {given.letter}: {given.why.en}" in words["en"]
+    assert "“Days since last purchase”" in words["en"]
+    assert given.formula.en in words["en"]
+    assert f"评级{given.letter}：{given.why.zh}" in words["zh"]
+
+
+def test_a_rule_that_is_served_is_called_by_its_name(published: tuple[Config, Publication]) -> None:
+    served = measured("churn").model_copy(update={"served_rule": "recency"})
+    words = Page(report_html(*published, evaluation(churn=served))).words
+    assert "so the rule is served" in words["en"]
+    assert "Served rule: Days since last purchase" in words["en"]
+    assert "所用规则：距上次购买的天数" in words["zh"]
 
 
 def test_what_could_not_be_measured_is_admitted(published: tuple[Config, Publication]) -> None:

@@ -199,18 +199,19 @@ def frozen_thresholds(policy: TierPolicy, values: Vector, seed: int = 0) -> tupl
 
 
 def _natural_breaks(values: Vector, tiers: int, seed: int) -> Vector:
-    """Return midpoints, as geometric means, between 1-D K-means centres of log value."""
+    """Return midpoints, as geometric means, between 1-D K-means centres of log value.
+
+    Of fewer different values than tiers, each has a tier of its own from the lowest up; the tiers
+    above stand empty, starting at twice the highest value and twice that again.
+    """
     from sklearn.cluster import KMeans
 
     logs = np.log(np.maximum(values, 1e-6))
-    if len(np.unique(logs)) < tiers:
-        raise TrainingError(
-            f"natural_breaks needs at least {tiers} different expected values for {tiers} tiers, "
-            f"and there are {len(np.unique(logs))}; set policy.thresholds.by to quantile"
-        )
-    fit = KMeans(tiers, n_init=10, random_state=seed).fit(logs[:, None])
+    groups = min(tiers, len(np.unique(logs)))
+    fit = KMeans(groups, n_init=10, random_state=seed).fit(logs[:, None])
     centres = np.sort(fit.cluster_centers_[:, 0])
-    return np.exp((centres[1:] + centres[:-1]) / 2.0)
+    doubled = logs.max() + np.log(2.0) * np.arange(1, tiers - groups + 1)
+    return np.exp(np.concatenate([(centres[1:] + centres[:-1]) / 2.0, doubled]))
 
 
 def check_guards(policy: TierPolicy, features: Sequence[str]) -> None:
