@@ -191,6 +191,18 @@ def test_many_rows_in_pieces_fit_as_in_one(model, played, monkeypatch):
     assert slope == pytest.approx(whole[1], abs=1e-12)
 
 
+@pytest.mark.parametrize("one_time_only", [False, True])
+def test_starting_from_a_part_ends_where_all_rows_do(model, played, one_time_only, monkeypatch):
+    rows = [column * (i == 2 or not one_time_only) for i, column in enumerate(played[:3])]
+    quick = type(model).fit(*rows)
+    monkeypatch.setattr("training.purchase.posterior.TRIAL_ROWS", 10**9)
+    objective, slow = likelihood(model, *rows), type(model).fit(*rows)
+    gain = objective(logs(slow))[0] - objective(logs(quick))[0]
+    assert abs(gain) < (1e-4 if one_time_only else 1e-7)
+    if not one_time_only:
+        assert logs(quick) == pytest.approx(logs(slow), abs=2e-3)
+
+
 def test_one_customer_alone_gets_the_bits_of_one_among_many(model, played):
     rows = [column[:200] for column in played[:3]]
     for ask in (model.expected_purchases, model.probability_of_none):

@@ -25,8 +25,12 @@ LOG_BOUND = 9.0
 ROWS_AT_ONCE = 2**18
 """Rows evaluated together: bounds the memory of a fit, whatever the number of customers."""
 
-TRIAL_ROWS = 5_000
-"""Starts are tried on about so many rows."""
+TRIAL_ROWS = 2_500
+"""Where there are more than twice as many rows, about so many are searched first."""
+MOST_STEPS = 20
+FLAT = 1e-9
+"""Curvature of the mean log posterior under which a direction counts as flat."""
+CURVATURE_STEP = 1e-4
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,8 @@ def settled(
 ) -> Vector:
     """Return the log parameters where the objective of all rows is least.
 
-    Where there are many rows, the starts are tried on a part of them and the best goes on with all.
+    Where there are many rows, a part of them is searched first, which costs next to nothing. All
+    rows then start at what it found, with its curvature, and a few steps are left to go.
 
     Args:
         of_part: step → the objective of each ``step``-th row, a fair part of all; 1 for all.
@@ -85,9 +90,48 @@ def settled(
         starts: log parameters to search from.
         tolerance: as of :func:`highest`.
     """
-    if len(starts) > 1 and rows > 2 * TRIAL_ROWS:
-        starts = [highest(of_part(rows // TRIAL_ROWS), starts)]
-    return highest(of_part(1), starts, tolerance)
+    if rows <= 2 * TRIAL_ROWS:
+        return highest(of_part(1), starts, tolerance)
+    part, whole = of_part(rows // TRIAL_ROWS), of_part(1)
+    found = highest(part, starts)
+    there, is_settled = _quasi_newton(whole, found, _curvature(part, found), tolerance)
+    return there if is_settled else highest(whole, [there], tolerance)
+
+
+def _quasi_newton(
+    objective: Objective, start: Vector, curvature: Vector, tolerance: float
+) -> tuple[Vector, bool]:
+    """Return where full BFGS steps led, and whether no more than ``tolerance`` is left to gain.
+
+    Broyden, Fletcher, Goldfarb, Shanno (1970). It stops unsettled where a step would leave the
+    bounds or gain nothing.
+    """
+    at, H = start, curvature
+    value, slope = objective(at)
+    for _ in range(MOST_STEPS):
+        if np.linalg.eigvalsh(H)[0] <= FLAT:
+            break
+        step = -np.linalg.solve(H, slope)
+        if np.abs(at + step).max() > LOG_BOUND:
+            break
+        if -0.5 * float(slope @ step) <= tolerance * max(abs(value), 1.0):
+            return at + step, True
+        new_value, new_slope = objective(at + step)
+        if not new_value < value:
+            break
+        change, ahead = new_slope - slope, H @ step
+        if change @ step > 0:
+            H = H + np.outer(change, change) / (change @ step)
+            H = H - np.outer(ahead, ahead) / (step @ ahead)
+        at, value, slope = at + step, new_value, new_slope
+    return at, False
+
+
+def _curvature(objective: Objective, at: Vector) -> Vector:
+    """Return the matrix of second derivatives, by differences of the gradient."""
+    steps = CURVATURE_STEP * np.eye(len(at))
+    rows = [(objective(at + h)[1] - objective(at - h)[1]) / (2 * CURVATURE_STEP) for h in steps]
+    return (np.array(rows) + np.array(rows).T) / 2.0
 
 
 def minus_posterior(
