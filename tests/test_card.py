@@ -29,9 +29,10 @@ SECTIONS = (
 )  # fmt: skip
 
 
-@pytest.fixture
-def company(tmp_path):
+@pytest.fixture(scope="module")
+def company(tmp_path_factory):
     """A small company: a third has no known gender, and a training on it that is judged."""
+    tmp_path = tmp_path_factory.mktemp("company")
     fitted, config = small_fitted(), config_in(tmp_path / "store")
     rows = Dataset(matrix_of(300, seed=3))
     trials = {}
@@ -78,47 +79,47 @@ def bundle():
     return Verified("ab" * 32, manifest, {})
 
 
+@pytest.fixture(scope="module")
 def card(company):
     config, fitted, records = company
     return card_of(config, fitted, bundle(), records)
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_the_card_reads_as_kept(company, language):
+def test_the_card_reads_as_kept(card, language):
     path = GOLDEN / f"card.{language}.md"
-    assert markdown(card(company), language) == path.read_text(encoding="utf-8")
+    assert markdown(card, language) == path.read_text(encoding="utf-8")
 
 
-def test_no_section_is_missing_or_empty_in_either_language(company):
-    made = card(company)
-    assert tuple(section.code for section in made.sections) == SECTIONS
-    for section in made.sections:
+def test_no_section_is_missing_or_empty_in_either_language(card):
+    assert tuple(section.code for section in card.sections) == SECTIONS
+    for section in card.sections:
         assert section.lines or section.rows
         assert {len(row) for row in section.rows} <= {len(section.head)}
         texts = [section.title, *section.lines, *section.head, *sum(section.rows, ())]
         assert all(text.zh.strip() and text.en.strip() for text in texts)
 
 
-def test_neither_language_leaks_into_the_other(company):
+def test_neither_language_leaks_into_the_other(company, card):
     config, fitted, _ = company
-    page = Page(page_html(config, card(company), fitted.evaluation))
+    page = Page(page_html(config, card, fitted.evaluation))
     assert (page.open, page.loads) == ([], [])
     assert not re.search(
         "[\u4e00-\u9fff]", re.sub("[性别年龄出生民族种国籍宗教婚姻残疾]", "", page.words["en"])
     )
 
 
-def test_no_customer_is_in_the_card(company, tmp_path):
+def test_no_customer_is_in_the_card(company, card, tmp_path):
     config, fitted, _ = company
-    folder = write_card(config, card(company), fitted.evaluation, tmp_path / "card")
+    folder = write_card(config, card, fitted.evaluation, tmp_path / "card")
     ids = fitted.held_out.predictions["customer_id"].to_pylist()
     for file in folder.iterdir():
         text = file.read_text(encoding="utf-8")
         assert not [customer_id for customer_id in ids if customer_id in text]
 
 
-def test_a_sensitive_attribute_is_told_to_be_left_out_and_is_split_by(company):
-    text = markdown(card(company), "en")
+def test_a_sensitive_attribute_is_told_to_be_left_out_and_is_split_by(company, card):
+    text = markdown(card, "en")
     assert "kept out of scoring, for splitting figures: gender" in text
     assert re.search(r"\| churn \| gender: f \| 100 \| \d", text)
     config, fitted, records = company
@@ -138,9 +139,8 @@ def test_a_training_that_could_not_be_judged_says_so(company):
     assert text.count("no period to measure on yet") >= 3
 
 
-def test_the_description_fits_what_the_registry_holds(company):
-    made = card(company)
-    assert len(summary(made, 5000)) <= 5000
-    assert summary(made, 200).endswith("…")
+def test_the_description_fits_what_the_registry_holds(card):
+    assert len(summary(card, 5000)) <= 5000
+    assert summary(card, 200).endswith("…")
     for title in ("Grade and figures", "评级与指标"):
-        assert title in summary(made, 5000)
+        assert title in summary(card, 5000)
