@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import logit
 
 from configs.schema import Text, Training
+from features.sources import date_of
 from training import notes as words
 from training.additive import AdditiveModel
 from training.anchor import (
@@ -26,6 +27,7 @@ from training.anchor import (
     unlabelled_line,
 )
 from training.dataset import Dataset, calibration_split, split_steady, varies
+from training.level import Level, shift
 
 Vector = NDArray[np.float64]
 ROWS_SHARE_OF_A_LEAF = 50
@@ -51,6 +53,7 @@ def fit_target(
     purchases: Mapping[int, PurchaseModels],
     tree_inputs: Sequence[str],
     settings: Training,
+    level: Level | None = None,
 ) -> FittedTarget:
     """Return the model of ``target``, with the purchase model of the customers ``present``.
 
@@ -63,7 +66,23 @@ def fit_target(
         purchases: purchase models by cutoff, of all of these; empty for contract customers.
         tree_inputs: stationary features.
         settings: seed, threads, trees.
+        level: what the customers ``present`` are expected to add up to, where seasons tell.
     """
+    shared = (purchases, tree_inputs, settings)
+    fitted = _as_learnt(target, horizon_days, train, present, *shared)
+    return fitted if level is None else _levelled(fitted, present, level)
+
+
+def _as_learnt(
+    target: TargetName,
+    horizon_days: int,
+    train: Dataset,
+    present: Dataset,
+    purchases: Mapping[int, PurchaseModels],
+    tree_inputs: Sequence[str],
+    settings: Training,
+) -> FittedTarget:
+    """Return the model at the level of the periods that it learnt from."""
     shared = (purchases, tree_inputs, settings)
     model, notes = _uncalibrated(target, horizon_days, train, present, *shared)
     if target != "churn" or model.is_rules_only:
@@ -78,6 +97,15 @@ def fit_target(
         replace(model, intercept=intercept, slope=slope),
         (*notes, words.CALIBRATED),
     )
+
+
+def _levelled(fitted: FittedTarget, present: Dataset, level: Level) -> FittedTarget:
+    """Return the model moved to the level of the horizon: a constant on the link."""
+    model, buyers = fitted.model, present.buyers()
+    moved = shift(model, buyers.columns(model.inputs), level)
+    note = words.level(model.target, moved, date_of(present.cutoffs[0]))
+    levelled = replace(model, intercept=model.intercept + moved)
+    return FittedTarget(levelled, (*fitted.notes, note))
 
 
 def _uncalibrated(

@@ -41,6 +41,7 @@ from training.held_out import Trial, held_out_of
 from training.hindsight import check_no_feature_foretells, check_no_feature_reads_the_future
 from training.intervals import Intervals
 from training.leaks import check_no_feature_tells_all
+from training.level import Level, Levels, levels
 from training.measure import measured
 from training.models import Model
 from training.outlook import Outlook
@@ -123,8 +124,11 @@ def _fit_buyers(config: Config, records: Records, progress: Progress) -> Fitted:
     progress("leakage", 0.0)
     _check_hindsight(config, records, features, data, tasks, as_of)
     progress("leakage", 1.0)
+    seasons = _seasons(records, tasks, as_of, config.training.purchase_model, progress)
     learnt = {
-        task.target: _learn(task, records, data, now, purchases, features, config, progress)
+        task.target: _learn(
+            task, records, data, now, purchases, seasons, features, config, progress
+        )
         for task in tasks
     }
     if n_customers > config.training.customers_at_most:
@@ -249,12 +253,35 @@ def _purchases(data: Dataset, kind: str, progress: Progress) -> dict[int, Purcha
     return models
 
 
+def _seasons(
+    records: Records, tasks: Sequence[_Task], as_of: int, kind: str, progress: Progress
+) -> dict[int, Levels | None]:
+    """Return the seasons as known at every cutoff that predictions are made for."""
+    own = {day for task in tasks for day in (task.grid.evaluation, task.grid.earlier)}
+    cutoffs = sorted({as_of, *(day for day in own if day is not None)})
+    found = {}
+    for i, cutoff in enumerate(cutoffs):
+        progress("seasons", i / len(cutoffs))
+        found[cutoff] = levels(records, cutoff, kind)
+    progress("seasons", 1.0)
+    return found
+
+
+def _level(task: _Task, seasons: Mapping[int, Levels | None], cutoff: int) -> Level | None:
+    """Return the level of a target after ``cutoff``; none for the ends of contracts."""
+    known = seasons[cutoff]
+    if known is None or task.label is CONTRACT_END:
+        return None
+    return known.ahead(task.horizon_days, "margin" if task.label is MARGIN else "spend")
+
+
 def _learn(
     task: _Task,
     records: Records,
     data: Dataset,
     now: Dataset,
     purchases: Mapping[int, PurchaseModels],
+    seasons: Mapping[int, Levels | None],
     features: Sequence[Feature],
     config: Config,
     progress: Progress,
@@ -280,7 +307,14 @@ def _learn(
                 task.target, task.horizon_days, train.buyers(), test, purchases, inputs, settings
             )
             trial = fit_target(
-                task.target, task.horizon_days, train, test, purchases, inputs, settings
+                task.target,
+                task.horizon_days,
+                train,
+                test,
+                purchases,
+                inputs,
+                settings,
+                _level(task, seasons, day),
             )
             evaluation, expected = measured(trial, train.buyers(), test, settings.seed)
             actual = test.y
@@ -289,18 +323,21 @@ def _learn(
         else:
             evaluation, expected, actual = _not_measured(task, words.NOBODY_AT_CUTOFF)
     progress(f"training {task.target}", 0.5)
-    served = fit_target(task.target, task.horizon_days, served_on, now, purchases, inputs, settings)
+    level = _level(task, seasons, as_of)
+    served = fit_target(
+        task.target, task.horizon_days, served_on, now, purchases, inputs, settings, level
+    )
     rule, notes = evaluation.served_rule, (*suspects, *evaluation.notes)
     if rule is None:
         notes = tuple(dict.fromkeys((*notes, *map(words.served, served.notes))))
     told: dict[str, object] = {"notes": notes}
     past: tuple[Errors, ...] = ()
     if task.target == "clv" and day is not None:
-        earlier = _earlier_errors(task, records, data, purchases, inputs, settings, rule)
+        earlier = _earlier_errors(task, records, data, purchases, seasons, inputs, settings, rule)
         errors = Errors(date_of(day), expected, actual)
         past = (errors,) if earlier is None else (earlier, errors)
-        level = settings.interval_level
-        told["coverage"] = coverage(earlier, errors, config.policy, level, settings.seed)
+        covered = settings.interval_level
+        told["coverage"] = coverage(earlier, errors, config.policy, covered, settings.seed)
     progress(f"training {task.target}", 1.0)
     model = served_form(rule, served.model, served_on, now)
     return _Learnt(model, evaluation.model_copy(update=told), expected, actual, judged, past)
@@ -311,6 +348,7 @@ def _earlier_errors(
     records: Records,
     data: Dataset,
     purchases: Mapping[int, PurchaseModels],
+    seasons: Mapping[int, Levels | None],
     inputs: Sequence[str],
     settings: Training,
     rule: str | None,
@@ -323,7 +361,10 @@ def _earlier_errors(
     if not len(test):
         return None
     train = _labelled(task, records, data, task.grid.measured_earlier, day, known_by=day)
-    fitted = fit_target(task.target, task.horizon_days, train, test, purchases, inputs, settings)
+    level = _level(task, seasons, day)
+    fitted = fit_target(
+        task.target, task.horizon_days, train, test, purchases, inputs, settings, level
+    )
     model = served_form(rule, fitted.model, train, test)
     return Errors(date_of(day), model.predict(test.columns(model.inputs)), test.y)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import math
 from collections.abc import Sequence
+from typing import Literal
 
 from configs.schema import Text
 
@@ -97,6 +100,17 @@ def kept_out(columns: Sequence[str]) -> Text:
     return Text(
         zh=f"敏感属性，不参与评分，只用于分组对照：{'、'.join(columns)}",
         en=f"sensitive, kept to split figures by and not scored with: {', '.join(columns)}",
+    )
+
+
+def level(target: Literal["churn", "clv"], moved: float, cutoff: dt.date) -> Text:
+    """Return the note on the level: the factor on values, or on the odds of churn."""
+    times = f"{math.exp(moved):.2f}"
+    zh, en = ("流失几率（odds）", "the odds of churn") if target == "churn" else ("价值", "values")
+    return Text(
+        zh=f"季节水平：{cutoff}之后的预测期，{zh}乘以{times}，客户排序不变",
+        en=f"level of the season: for the horizon after {cutoff}, {en} times {times}; "
+        "the order of customers stays",
     )
 
 
