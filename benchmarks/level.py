@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.level import levels_of
-from training.purchase import DEFAULT_KIND, KINDS, GammaGamma
+from training.purchase import KINDS, GammaGamma
 from training.purchase_days import Days, PurchaseDays
 
 Vector = NDArray[np.float64]
+KIND = "pareto_nbd"
 YEARS, BEFORE_DAYS, BEGIN = 2.6, 3 * 365, 10_000
 CUTOFFS, HORIZON_DAYS = (372, 463, 555), 182
 
@@ -96,7 +97,7 @@ def errors(days: PurchaseDays, cutoff: int) -> tuple[Vector, Vector, float]:
     later = ~past & (days.day <= cutoff + HORIZON_DAYS) & np.isin(days.customer, known_then)
     buying = len(np.unique(days.customer[later])) / len(known_then)
     actual = np.array([days.spend[later].sum(), buying])
-    plain, found = _plain(seen, cutoff), levels_of(seen, cutoff, DEFAULT_KIND)
+    plain, found = _plain(seen, cutoff), levels_of(seen, cutoff, KIND)
     before = np.log(plain / actual)
     if found is None:
         return before, before, 0.0
@@ -108,7 +109,7 @@ def errors(days: PurchaseDays, cutoff: int) -> tuple[Vector, Vector, float]:
 def _plain(seen: PurchaseDays, cutoff: int) -> Vector:
     known = seen.at(cutoff)
     own = known.x, (known.last - known.first).astype(float), (cutoff - known.first).astype(float)
-    model = KINDS[DEFAULT_KIND].fit(*own)
+    model = KINDS[KIND].fit(*own)
     worth = GammaGamma.fit(known.x + 1.0, known.spend).expected_spend(known.x + 1.0, known.spend)
     none = model.probability_of_none(HORIZON_DAYS, *own)
     return np.array([model.expected_purchases(HORIZON_DAYS, *own) @ worth, 1.0 - none.mean()])

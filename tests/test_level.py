@@ -54,12 +54,12 @@ def came(days: PurchaseDays) -> tuple[float, float]:
 @pytest.fixture(scope="module")
 def seasonal():
     days = shop(PLANTED)
-    return days, levels_of(known(days), CUTOFF, "mbg_nbd")
+    return days, levels_of(known(days), CUTOFF, "pareto_nbd")
 
 
 @pytest.fixture(scope="module")
 def plain():
-    return levels_of(known(shop(np.zeros(PERIODS))), CUTOFF, "mbg_nbd")
+    return levels_of(known(shop(np.zeros(PERIODS))), CUTOFF, "pareto_nbd")
 
 
 def test_a_planted_season_is_recovered_from_log_ratios():
@@ -101,13 +101,13 @@ def test_a_year_on_the_clock_is_a_year_and_busy_days_are_longer():
 @pytest.mark.slow
 def test_the_season_brings_the_level_closer_to_what_came(seasonal):
     days, found = seasonal
-    models = ClockedModels.fit(known(days), Clock(CUTOFF, np.zeros(PERIODS)), "mbg_nbd")
+    models = ClockedModels.fit(known(days), Clock(CUTOFF, np.zeros(PERIODS)), "pareto_nbd")
     none = np.zeros(PERIODS)
     deaf = replace(found, models=models, left_over=none, of_spend=none).ahead(182)
     level, (money, churn) = found.ahead(182), came(days)
 
-    assert abs(np.log(level.value / money)) < 0.75 * abs(np.log(deaf.value / money))
-    assert abs(level.churn_rate - churn) < 0.75 * abs(deaf.churn_rate - churn)
+    assert abs(np.log(level.value / money)) < 0.5 * abs(np.log(deaf.value / money))
+    assert level.churn_rate == pytest.approx(churn, abs=0.08)
     assert level.weight > 0.9
 
 
@@ -126,15 +126,15 @@ def test_within_the_first_year_and_without_newcomers_nothing_is_done():
         np.unique(days.customer[old], return_inverse=True)[1], days.day[old], days.spend[old]
     )
 
-    assert levels_of(young, CUTOFF, "mbg_nbd") is None
-    assert levels_of(once, CUTOFF, "mbg_nbd") is None
+    assert levels_of(young, CUTOFF, "pareto_nbd") is None
+    assert levels_of(once, CUTOFF, "pareto_nbd") is None
 
 
 @pytest.mark.slow
 def test_other_money_gives_the_same_level_in_that_money(seasonal):
     days, found = seasonal
     rich = known(replace(days, spend=days.spend * 1_000.0))
-    other = levels_of(rich, CUTOFF, "mbg_nbd").ahead(182)
+    other = levels_of(rich, CUTOFF, "pareto_nbd").ahead(182)
 
     assert other.value == pytest.approx(1_000.0 * found.ahead(182).value, rel=0.01)
     assert other.churn_rate == found.ahead(182).churn_rate
@@ -142,7 +142,7 @@ def test_other_money_gives_the_same_level_in_that_money(seasonal):
 
 def test_who_is_there_when_records_begin_has_a_model_of_their_own():
     days = known(shop(np.zeros(PERIODS)))
-    models = ClockedModels.fit(days, Clock(CUTOFF, np.zeros(PERIODS)), "mbg_nbd")
+    models = ClockedModels.fit(days, Clock(CUTOFF, np.zeros(PERIODS)), "pareto_nbd")
 
     assert models.early_until == BEGIN + 91
     assert models.models[True] != models.models[False]
@@ -225,5 +225,5 @@ def test_the_same_data_twice_give_the_same_trees_and_level():
 @pytest.mark.slow
 def test_levels_come_from_records(seasonal):
     days, found = seasonal
-    read = levels(records(days), CUTOFF, "mbg_nbd")
+    read = levels(records(days), CUTOFF, "pareto_nbd")
     assert read.ahead(182).value == pytest.approx(found.ahead(182).value, rel=1e-6)
