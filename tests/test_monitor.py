@@ -15,7 +15,7 @@ from configs.errors import PublicationError
 from features.sources import open_engine, records_from_arrow
 from serving import monitor as monitoring
 from serving.cli import app
-from serving.findings import category_findings, column_findings
+from serving.findings import category_findings, column_findings, score_findings, tier_findings
 from serving.monitor_console import render
 from serving.monitor_page import page_html
 from serving.outcomes import closed_outcomes, outcome_findings
@@ -23,7 +23,7 @@ from serving.publish import publish_matrix
 from tests.small_bundle import UNITS, matrix_of, small_bundle, terms
 from tests.small_fitted import small_fitted, small_store
 from training.evaluate import Evaluation
-from training.fitted import served_scores, summarise
+from training.fitted import served_scores, shares_of, summarise
 
 DAY = 20_000
 VERSION = "12"
@@ -218,3 +218,71 @@ def test_an_alarm_ends_the_command_with_ten(shifted, monkeypatch, tmp_path):
     assert ended.exit_code == 10
     assert page.exists()
     assert json.loads(ended.stdout)["model"] == VERSION
+
+
+def looked_at(n, seed):
+    """Return features, scores and tiers of ``n`` customers like those of any other seed."""
+    matrix, bundle = matrix_of(n, seed=seed), small_bundle()
+    columns = {name: matrix[name].to_numpy() for name in matrix.column_names[2:]}
+    scores = served_scores(bundle.models, columns)
+    value = scores["clv_expected"]
+    return columns, scores, bundle.policy.assign(value, guard_columns=columns).codes
+
+
+def is_alarmed(reference, columns, scores, tiers):
+    label = small_bundle().policy.tiers[0].name
+    found = [
+        one
+        for name, values in columns.items()
+        for one in column_findings(reference, name, label, values, True)[1]
+    ]
+    found += [
+        one for name, values in scores.items() for one in score_findings(reference, name, values)
+    ]
+    return bool(found + tier_findings(reference, shares_of(tiers), len(tiers), {}))
+
+
+def scaled(columns, scores, tiers, rng):
+    name = rng.choice(["spend_364d", "monetary_value", "visits_84d", "csat_latest"])
+    return columns | {name: columns[name] * 1.5}, scores, tiers
+
+
+def missing(columns, scores, tiers, rng):
+    name = rng.choice(["spend_364d", "order_count_84d", "visits_84d"])
+    gone = rng.random(len(tiers)) < 0.15
+    return columns | {name: np.where(gone, np.nan, columns[name])}, scores, tiers
+
+
+def promoted(columns, scores, tiers, rng):
+    lucky = (tiers == "low") & (rng.random(len(tiers)) < 0.2)
+    return columns, scores, np.where(lucky, "vip", tiers)
+
+
+def riskier(columns, scores, tiers, rng):
+    churn = np.minimum(scores["churn_probability"] + 0.1, 1.0)
+    return columns, scores | {"churn_probability": churn}, tiers
+
+
+@pytest.mark.slow
+def test_two_hundred_looks_at_customers_like_before_are_quiet_in_95_of_100():
+    quiet = 0
+    for seed in range(200):
+        reference = summarise(*reordered(looked_at(1_500, seed)))
+        quiet += not is_alarmed(reference, *looked_at(1_500, 1_000 + seed))
+    assert quiet >= 190
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shift", [scaled, missing, promoted, riskier])
+def test_planted_shifts_raise_an_alarm_in_95_of_100(shift):
+    rng = np.random.default_rng(0)
+    caught = 0
+    for seed in range(60):
+        reference = summarise(*reordered(looked_at(1_500, seed)))
+        caught += is_alarmed(reference, *shift(*looked_at(1_500, 1_000 + seed), rng))
+    assert caught >= 57
+
+
+def reordered(looked):
+    columns, scores, tiers = looked
+    return columns, tiers, scores
