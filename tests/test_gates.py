@@ -6,9 +6,13 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from typer.testing import CliRunner
 
+from configs.errors import PromotionRefused
 from configs.load import load
 from configs.schema import Text
+from serving import pipeline
+from serving.cli import app
 from serving.comparison import Comparison
 from serving.contest import Contest, Side
 from serving.differences import Difference, FeatureChanges
@@ -110,3 +114,29 @@ def test_a_refusal_lists_the_gates_and_the_way_past_them():
     assert "2 of 7 gates" in said
     assert "ranking.churn: auc 0.770, champion 0.800" in said
     assert '--override "why"' in said
+
+
+def test_a_run_whose_model_is_held_back_publishes_by_the_champion_and_says_so(monkeypatch):
+    done = []
+
+    def hold_back(*given, **named):
+        raise PromotionRefused("ranking.churn")
+
+    monkeypatch.setattr(pipeline, "take_in", lambda *given: "intake")
+    monkeypatch.setattr(pipeline, "train", lambda *given: SimpleNamespace(version="2"))
+    monkeypatch.setattr(pipeline, "promote", hold_back)
+    monkeypatch.setattr(pipeline, "score", lambda *given: done.append("scored"))
+    monkeypatch.setattr(pipeline, "open_live", lambda store: "live")
+    monkeypatch.setattr(pipeline, "report", lambda config: done.append("reported"))
+    outcome = pipeline.run(load(None, {}))
+    assert done == ["scored", "reported"]
+    assert (outcome.publication, outcome.refused) == ("live", "ranking.churn")
+
+
+def test_the_command_ends_with_its_own_code_after_it_has_shown_everything(monkeypatch):
+    outcome = SimpleNamespace(summary=lambda *given: "all that was made", refused="ranking.churn")
+    monkeypatch.setattr(pipeline, "run", lambda *given: outcome)
+    ended = CliRunner().invoke(app, ["run"])
+    assert "all that was made" in ended.output
+    assert isinstance(ended.exception, PromotionRefused)
+    assert ended.exception.exit_code == 11

@@ -288,6 +288,8 @@ def _one_version(client: MlflowClient, name: str, version: str) -> ModelVersion 
     one = f"name = '{name}'"
     if version == CHALLENGER:
         version = _challenger(client, name) or version
+    elif version == CHAMPION:
+        version = next((past.version for past in _promotions(client, name)), version)
     if version != "latest":
         if not version.isdecimal():
             return None
