@@ -75,6 +75,7 @@ class FeatureDrift(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
+    label: Text
     psi: float
     factor: float
     missing_before: float
@@ -111,6 +112,7 @@ def column_findings(
         found.append(_finding("missing", name, label, gap, None, shares, is_watched, text))
     drift = FeatureDrift(
         name=name,
+        label=label,
         psi=psi.size,
         factor=level.size,
         missing_before=missing_before,

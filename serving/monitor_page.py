@@ -53,7 +53,6 @@ def page_html(config: Config, found: Monitoring) -> str:
         language=config.language,
         found=found,
         features=[(one, bar(one.psi)) for one in found.features[:SHOWN_FEATURES]],
-        labels={one.name: one.label for one in found.findings},
         groups=_groups(found.outcomes),
         kinds=words.KINDS,
         targets=words.TARGETS,
