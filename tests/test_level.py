@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 
 import numpy as np
@@ -141,7 +142,7 @@ def test_other_money_gives_the_same_level_in_that_money(seasonal):
 
 
 def test_who_is_there_when_records_begin_has_a_model_of_their_own():
-    days = known(shop(np.zeros(PERIODS)))
+    days = known(shop(np.zeros(PERIODS), n=800))
     models = ClockedModels.fit(days, Clock(CUTOFF, np.zeros(PERIODS)), "pareto_nbd")
 
     assert models.early_until == BEGIN + 91
@@ -176,20 +177,26 @@ def test_margins_are_a_share_of_spend_where_they_are_recorded():
     assert purchase_days(records(days), CUTOFF).margin_share is None
 
 
-def fitted(target, train, level):
-    purchases = {
+@functools.cache
+def purchases():
+    return {
         cutoff: fitted_purchase(data.at([cutoff]).columns(VALUE_INPUTS))
         for data in (TRAIN, LATER)
         for cutoff in data.cutoffs
     }
-    return fit_target(target, 90, train, LATER, purchases, INPUTS, SETTINGS, level)
 
 
+@functools.cache
+def fitted(target, level):
+    train = churned(TRAIN) if target == "churn" else TRAIN
+    return fit_target(target, 90, train, LATER, purchases(), INPUTS, SETTINGS, level)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["churn", "clv"])
 def test_a_level_sets_the_whole_keeps_the_order_and_is_told(target):
-    train = churned(TRAIN) if target == "churn" else TRAIN
     level = Level(value=0.5 * float(LATER.y.sum()), churn_rate=0.5, weight=1.0)
-    before, after = (fitted(target, train, one) for one in (None, level))
+    before, after = (fitted(target, one) for one in (None, level))
     buyers = LATER.buyers()
     p, q = (predicted(one.model, buyers) for one in (before, after))
 
@@ -202,7 +209,7 @@ def test_a_level_sets_the_whole_keeps_the_order_and_is_told(target):
 
 
 def test_contributions_still_add_up_under_a_level():
-    model = fitted("clv", TRAIN, Level(float(LATER.y.sum()) * 2, 0.5, 0.8)).model
+    model = fitted("clv", Level(float(LATER.y.sum()) * 2, 0.5, 0.8)).model
     columns = LATER.columns(("frequency", *model.inputs))
     base, parts = model.contributions(columns)
     total = base + np.sum(list(parts.values()), axis=0)
@@ -210,15 +217,16 @@ def test_contributions_still_add_up_under_a_level():
 
 
 def test_no_level_moves_forecasts_beyond_six_times():
-    model = fitted("clv", TRAIN, None).model
+    model = fitted("clv", None).model
     buyers = LATER.buyers().columns(model.inputs)
     assert shift(model, buyers, Level(1e12, 0.5, 1.0)) == LARGEST_SHIFT
     assert shift(model, buyers, Level(None, 0.5, 1.0)) == 0.0
 
 
+@pytest.mark.slow
 def test_the_same_data_twice_give_the_same_trees_and_level():
     level = Level(float(LATER.y.sum()), 0.5, 0.9)
-    one, two = (fitted("clv", TRAIN, level).model.to_files() for _ in range(2))
+    one, two = (fitted.__wrapped__("clv", level).model.to_files() for _ in range(2))
     assert one == two
 
 
