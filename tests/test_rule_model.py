@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from serving.answers import answers
+from serving.explain import render
+from serving.reasons import Reasoner
+from serving.scorer import Scorer
+from tests.small_bundle import UNITS, config_in, matrix_of, small_bundle, terms
 from training.models import read_model
 from training.rule_model import RuleModel
 from training.rules import Inactivity, LastPeriod, LogitLine, Same, SpendRate
@@ -89,3 +97,23 @@ def test_what_a_rule_does_not_read_gets_no_part_of_the_number():
     assert parts["recency_days"][0] > 0
     assert parts["frequency"][0] == 0.0
     assert set(parts) == {"recency_days", "frequency"}
+
+
+def test_a_served_rule_is_answered_and_explained_like_any_model(tmp_path: Path):
+    config = config_in(tmp_path)
+    models = {"churn": model("rfm"), "clv": model("spend rate")}
+    bundle = replace(small_bundle(), models=models)
+    scorer = Scorer(bundle, config.lifecycle)
+    matrix = matrix_of(60)
+    scores = scorer.score(matrix)
+    reasons = Reasoner(scorer, "CNY", UNITS).reasons(matrix, scores)
+    for answer in answers(scores, reasons, terms(config, bundle)):
+        points = {
+            t: sum(r["points"] for r in answer["reasons"] if r["target"] == t) for t in models
+        }
+        shown = answer["churn"]["probability"] - answer["churn"]["base"]
+        assert points["churn"] / 100 == pytest.approx(shown, abs=1e-9)
+        shown = answer["clv"]["expected"] - answer["clv"]["base"]
+        assert points["clv"] == pytest.approx(shown, abs=1e-6)
+        assert answer["confidence"]["fallback"] in ("rules_only", "no_purchases")
+        assert render(answer, "en")

@@ -90,7 +90,7 @@ def fit_contracts(config: Config, table: pa.Table, progress: Progress) -> Fitted
     check_guards(config.policy, names)
     matrix = snapshot_matrix(features, table, day_number(snapshot.observed_on))
     everybody = Dataset(matrix, column_values(table, LABEL))
-    check_no_feature_tells_all(everybody, names, LEAVE_OUT)
+    suspects = check_no_feature_tells_all(everybody, names, LEAVE_OUT, config.training.seed)
     check_no_category_tells_all(everybody, _levels(features), LEAVE_OUT)
     progress("cross-validation", 0.0)
     held_out = cross_validated(everybody, features, config, progress)
@@ -98,6 +98,7 @@ def fit_contracts(config: Config, table: pa.Table, progress: Progress) -> Fitted
     churn, told = fitted_churn(everybody, features, config)
     clv = contract_value(config, snapshot, churn, everybody)
     alike = len(everybody) - len(np.unique(kept_together(everybody.X(names), everybody.y)))
+    told = (*suspects, *told)
     notes = (*told, words.alike(alike)) if alike else told
     notes = (*notes, words.kept_out(kept_out)) if kept_out else notes
     progress("training churn", 1.0)
