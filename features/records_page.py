@@ -43,7 +43,9 @@ sources:
 ```
 
 Contract customers whose history is already aggregated come as one `snapshot` source instead, a row
-for each with a label: see `configs/datasets/telco.yaml`. 合同制客户可改用一份带标签的快照数据。
+for each with a label: see `configs/datasets/telco.yaml`. There, `monotone: {{age: 1, tenure: -1}}`
+names numbers with which churn only rises or only falls, where the company is sure of it.
+合同制客户可改用一份带标签的快照数据；`monotone` 声明流失只随之上升（1）或下降（-1）的数值列。
 
 ## How to read it · 读法
 

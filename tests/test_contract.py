@@ -143,6 +143,7 @@ def test_customers_alike_in_everything_are_kept_and_never_split(trained):
     assert "50 customers equal another" in " ".join(note.en for note in churn.notes)
 
 
+@pytest.mark.slow
 def test_a_copy_of_a_customer_tells_nothing_about_the_other():
     rng = np.random.default_rng(0)
     once = pa.table(
@@ -157,6 +158,7 @@ def test_a_copy_of_a_customer_tells_nothing_about_the_other():
     assert auc(data.y, held_out.model) < 0.6
 
 
+@pytest.mark.slow
 def test_where_columns_are_few_and_coarse_probabilities_stay_what_they_are():
     rng = np.random.default_rng(1)
     free = rng.uniform(size=2_000) < 0.5
@@ -216,3 +218,26 @@ def test_a_monthly_value_that_is_no_listed_number_is_refused():
 def test_columns_that_no_configuration_lists_are_all_that_intake_kept():
     named = listed(config().sources.snapshot, contracts(3))
     assert (named.numbers, named.categories) == (("fee", "months"), ("plan",))
+
+
+@pytest.mark.slow
+def test_a_large_table_is_learnt_from_a_part_and_says_so():
+    defaults = config()
+    few = defaults.training.model_copy(update={"customers_at_most": 1_000})
+    fitted = fit(defaults.model_copy(update={"training": few}), contracts(1_100))
+    churn = fitted.evaluation.targets["churn"]
+    assert churn.n == 1_000
+    assert "1,000 of 1,100 customers" in " ".join(note.en for note in churn.notes)
+
+
+def test_a_direction_of_what_is_no_number_is_refused():
+    with pytest.raises(ConfigError, match="monotone names 'plan'"):
+        fit(config(monotone={"plan": 1}), contracts(300))
+
+
+@pytest.mark.slow
+def test_a_declared_direction_is_kept_by_the_model_that_is_served():
+    fitted = fit(config(monotone={"months": 1}), contracts(400))
+    grid = {"months": np.linspace(0, 60, 30), "fee": np.full(30, 40.0)}
+    levels = {"plan=free": np.zeros(30), "plan=full": np.ones(30)}
+    assert (np.diff(fitted.models["churn"].link_score(grid | levels)) >= -1e-12).all()

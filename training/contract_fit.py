@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
@@ -16,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from configs.errors import TrainingError
 from configs.progress import Progress
 from configs.schema import Config, SnapshotSource, Text
+from features.sample import drawn
 from features.sensitive import sensitive_columns, without_sensitive
 from features.snapshot import snapshot_features, snapshot_matrix
 from features.sources import date_of, day_number
@@ -81,7 +83,8 @@ def fit_contracts(config: Config, table: pa.Table, progress: Progress) -> Fitted
     snapshot = config.sources.snapshot
     if snapshot is None:
         raise TrainingError("a snapshot table was given, but the configuration has no snapshot")
-    table = table.sort_by("customer_id")
+    n_customers, at_most = len(table), config.training.customers_at_most
+    table = _sampled(table.sort_by("customer_id"), at_most)
     snapshot = listed(snapshot, table)
     kept_out = sensitive_columns(snapshot, config.features.sensitive)
     snapshot = without_sensitive(snapshot, config.features.sensitive)
@@ -101,6 +104,7 @@ def fit_contracts(config: Config, table: pa.Table, progress: Progress) -> Fitted
     told = (*suspects, *told)
     notes = (*told, words.alike(alike)) if alike else told
     notes = (*notes, words.kept_out(kept_out)) if kept_out else notes
+    notes = (*notes, words.drawn(at_most, n_customers)) if n_customers > at_most else notes
     progress("training churn", 1.0)
     evaluation = Evaluation(
         targets={
@@ -109,6 +113,14 @@ def fit_contracts(config: Config, table: pa.Table, progress: Progress) -> Fitted
         }
     )
     return _assembled(config, features, everybody, clv, held_out, evaluation)
+
+
+def _sampled(table: pa.Table, at_most: int) -> pa.Table:
+    """Return the rows of at most so many customers, drawn by a digest of their ids."""
+    if len(table) <= at_most:
+        return table
+    ids = table.column("customer_id")
+    return table.filter(pc.is_in(ids, pa.array(drawn(ids.to_pylist(), at_most))))
 
 
 def _levels(features: Sequence[Feature]) -> dict[str, list[str]]:
