@@ -454,6 +454,22 @@ def paths(
 
 
 @app.command(rich_help_panel="Scores")
+def export(
+    form: Annotated[str, typer.Option("--format", help="csv, arff (Weka) or pmml.")] = "csv",
+    out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("exports"),
+    config: ConfigPath = None,
+) -> None:
+    """Write the published customers, or the rules of tiers and segments, for other tools.
+
+    Example: echelon export --format pmml --out exports -c configs/demo.yaml
+    """
+    from serving.pipeline import export as write_exports
+
+    for path in write_exports(_config(config), form, out):
+        typer.echo(f"{path} is written")
+
+
+@app.command(rich_help_panel="Scores")
 def report(
     out: Annotated[Path | None, typer.Option(help="Default: report.html in the store.")] = None,
     config: ConfigPath = None,

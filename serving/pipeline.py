@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from rich.console import Group, RenderableType
 from rich.text import Text as Line
 
-from configs.errors import ModelError, PromotionRefused
+from configs.errors import ModelError, PromotionRefused, PublicationError, did_you_mean
 from configs.progress import Progress, silent
 from configs.schema import Config, Language, Text
 from features.intake import take_in
@@ -21,12 +21,14 @@ from features.sources import Records, open_engine, open_records
 from features.spark_session import require_spark
 from serving.card_page import write_card
 from serving.explain import render
+from serving.export import FORMATS
+from serving.export import export as write_export
 from serving.live_records import live_records
 from serving.promotion import promote
 from serving.publication import Publication, open_live
 from serving.publish import publish, shadow
 from serving.report import write_report
-from serving.served import open_served
+from serving.served import bundle_of, open_served
 from serving.totals_shown import show_totals
 from serving.what_if import Supposed, suppose_published
 from training.bundle import read_bundle, write_bundle
@@ -165,6 +167,20 @@ def supposed_customer(config: Config, customer_id: str) -> Supposed:
     live = open_live(config.stores.publications)
     live.customer(customer_id)
     return suppose_published(open_served(config, live.folder), customer_id)
+
+
+def export(config: Config, form: str, out: Path) -> list[Path]:
+    """Write the live publication for other tools and return the files.
+
+    Raises:
+        PublicationError: nothing is published, or there is no such format.
+        ModelError: the models that made the publication cannot be used.
+    """
+    live = open_live(config.stores.publications)
+    if form not in FORMATS:
+        raise PublicationError(f"there is no format {form!r}; {did_you_mean(form, FORMATS)}")
+    segments = bundle_of(live, config).segments if form == "pmml" else None
+    return write_export(live, segments, form, out)
 
 
 def report(config: Config, out: Path | None = None) -> Path:
