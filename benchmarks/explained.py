@@ -1,0 +1,167 @@
+"""Whether the explanations of a published company hold: S6, for every customer.
+
+    python -m benchmarks.explained --config configs/demo.yaml [--customers 100]
+
+Prints, of the live publication: the largest difference between base plus points and the number
+shown; how many tiers are rebuilt from contributions by the policy's rules; how much further masking
+a customer's three strongest features moves the score than masking three random ones; and how many
+counterfactual paths are true when scored again alone. Where the simulator's ``truth.parquet`` lies
+beside the data, also how often planted causes are a first or second reason. Masked features have
+the median of all customers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from configs.load import load
+from configs.schema import Config
+from features.sources import date_of
+from serving.paths import events_of, find_paths
+from serving.population import Array
+from serving.publication import Publication, open_live
+from serving.reasons import TARGETS
+from serving.served import Served, open_served
+from serving.tier_trace import replay
+from serving.what_if import suppose_published, what_if
+from training.anchor import TargetName
+
+STRONGEST = 3
+CAUSES = {
+    "a complaint left open": ("complaints",),
+    "visits falling": ("interaction_trend", "interaction_frequency", "interaction_recency"),
+}
+FALL = 0.5
+FEWEST_VISITS = 4
+
+
+def additive(served: Served, scores: pa.Table, matrix: pa.Table) -> None:
+    """Print the largest gap between base plus points and the number, and the tiers rebuilt."""
+    columns = served.reasoner.scorer.columns(matrix)
+    for target in TARGETS:
+        if target not in served.bundle.models:
+            continue
+        split = served.reasoner.breakdown(target, columns, scores)
+        rebuilt = split.base + split.points.sum(axis=0)
+        gap = np.abs(rebuilt - split.shown)
+        largest = np.max(gap / np.maximum(1.0, np.abs(split.shown)))
+        print(f"{target}: base + points - shown, largest of {len(gap):,}: {largest:.1e}")
+        if target == "clv":
+            same = sum(_tiers_alike(served, scores, matrix, rebuilt))
+            print(f"tiers rebuilt from contributions: {same:,} of {len(gap):,}")
+
+
+def _tiers_alike(served: Served, scores: pa.Table, matrix: pa.Table, values: Array) -> list[bool]:
+    policy = served.publication.manifest.terms.policy
+    guards = matrix.select(list(policy.guard_inputs)).to_pylist()
+    alike = []
+    for row, guard, value in zip(scores.to_pylist(), guards, values.tolist(), strict=True):
+        since = row["previous_tier_since"]
+        days = None if since is None else row["cutoff"] - (since - dt.date(1970, 1, 1)).days
+        steps = replay(policy, value, row["previous_tier"], days, guard)
+        alike.append(policy.codes[steps[-1].tier] == row["tier"])
+    return alike
+
+
+def masking(served: Served, scores: pa.Table, matrix: pa.Table, target: TargetName) -> None:
+    """Print how far masking moves the link score: three strongest against three random features."""
+    model = served.bundle.models[target]
+    columns = served.reasoner.scorer.columns(matrix)
+    split = served.reasoner.breakdown(target, columns, scores)
+    inputs = np.array(split.inputs)
+    strongest = np.argsort(-np.abs(split.points), axis=0)[:STRONGEST]
+    rng = np.random.default_rng(0)
+    chosen = np.argsort(rng.random(split.points.shape), axis=0)[:STRONGEST]
+    medians = {name: float(np.nanmedian(columns[name])) for name in inputs}
+    at = model.link_score(columns)
+    moved = []
+    for rows in (strongest, chosen):
+        masked = dict(columns)
+        for place, name in enumerate(inputs):
+            is_masked = (rows == place).any(axis=0)
+            masked[name] = np.where(is_masked, medians[name], columns[name])
+        moved.append(float(np.mean(np.abs(model.link_score(masked) - at))))
+    print(
+        f"{target}: masking the {STRONGEST} strongest moves the link score by {moved[0]:.3f}, "
+        f"{STRONGEST} random ones by {moved[1]:.3f}: {moved[0] / moved[1]:.1f} times"
+    )
+
+
+def counterfactuals(served: Served, customers: int) -> None:
+    """Print how many paths are true when scored again alone."""
+    ids = served.publication.scores()["customer_id"].to_pylist()
+    policy, found, true = served.publication.manifest.terms.policy, 0, 0
+    for customer_id in ids[:: max(len(ids) // customers, 1)][:customers]:
+        supposed = suppose_published(served, customer_id)
+        facts = find_paths(supposed)
+        for path in facts["paths"]:
+            counts = {one["code"]: one["count"] for one in path["actions"]}
+            menu = [one for one in served.actions if one.code in counts]
+            events = events_of(menu, tuple(counts[one.code] for one in menu))
+            tier = what_if(supposed, events)["with_events"]["tier"]
+            found += 1
+            true += policy.codes.index(tier) >= policy.codes.index(facts["goal"]["at"])
+    print(f"paths to the next tier true when scored again: {true} of {found} ({customers} asked)")
+
+
+def planted(config: Config, publication: Publication) -> None:
+    """Print how often a planted cause is a first or second reason of those it hit."""
+    truth = pq.read_table(config.data / "truth.parquet")
+    features = publication.features()
+    as_of = date_of(features["cutoff"][0].as_py())
+    drifting = truth.filter(
+        pc.and_(
+            pc.less_equal(pc.fill_null(truth["drifted_on"], dt.date.max), as_of),
+            pc.is_null(truth["churned_on"]),
+        )
+    )["customer_id"]
+    rows = features.to_pylist()
+    hit = {
+        "a complaint left open": {r["customer_id"] for r in rows if r["open_complaint_count"]},
+        "visits falling": {
+            r["customer_id"]
+            for r in rows
+            if r["visit_count_84d_before"] >= FEWEST_VISITS
+            and r["visit_count_84d"] <= FALL * r["visit_count_84d_before"]
+        }
+        & set(drifting.to_pylist()),
+    }
+    reasons = publication.reasons()
+    first_two = reasons.filter(
+        pc.and_(pc.equal(reasons["target"], "churn"), pc.less_equal(reasons["rank"], 2))
+    ).to_pylist()
+    for cause, concepts in CAUSES.items():
+        told = {one["customer_id"] for one in first_two if one["concept"] in concepts}
+        n = len(hit[cause])
+        share = len(told & hit[cause]) / max(n, 1)
+        print(f"planted: {cause} is a first or second reason for {share:.0%} of {n} it hit")
+
+
+def main() -> None:
+    """Print what holds of the live publication."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--customers", type=int, default=100, help="asked for paths")
+    given = parser.parse_args()
+    config = load(given.config)
+    live = open_live(config.stores.publications)
+    served = open_served(config, live.folder)
+    scores, matrix = live.scores(), live.features()
+    print(f"{len(scores):,} customers, publication {live.manifest.id}")
+    additive(served, scores, matrix)
+    for target in TARGETS:
+        masking(served, scores, matrix, target)
+    counterfactuals(served, given.customers)
+    if (config.data / "truth.parquet").is_file():
+        planted(config, live)
+
+
+if __name__ == "__main__":
+    main()
