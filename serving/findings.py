@@ -16,7 +16,17 @@ from pydantic import BaseModel, ConfigDict
 
 from configs.schema import Text
 from serving import monitor_words as words
-from training.drift import Size, counted, factor, level_of, mix_moved, moved, share_moved
+from training.drift import (
+    Size,
+    counted,
+    factor,
+    level_of,
+    mean_of,
+    mix_moved,
+    moved,
+    ratio,
+    share_moved,
+)
 from training.fitted import Reference
 
 Vector = NDArray[np.float64]
@@ -128,7 +138,7 @@ def score_findings(reference: Reference, name: str, values: Vector) -> list[Find
         return []
     before = reference.scores[name]
     psi = moved(before.bins.counts, counted(values, before.bins.edges))
-    level = factor(before.level, level_of(values))
+    level = ratio(before.mean, mean_of(values))
     if not _counts(psi, level):
         return []
     label = words.SCORES[name]

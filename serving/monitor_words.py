@@ -82,8 +82,8 @@ def score_moved(label: Text, factor: float, psi: float) -> Text:
     """Return how the scores of all customers have changed."""
     return Text(
         zh=f"{label.zh}整体{_direction(factor).zh}："
-        f"一般水平为训练时的{factor:.2f}倍（PSI {psi:.2f}）",
-        en=f"{label.en} {_direction(factor).en} overall: usual level ×{factor:.2f} of that at "
+        f"平均值为训练时的{factor:.2f}倍（PSI {psi:.2f}）",
+        en=f"{label.en} {_direction(factor).en} overall: mean ×{factor:.2f} of that at "
         f"training (PSI {psi:.2f})",
     )
 

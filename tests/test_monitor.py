@@ -263,6 +263,22 @@ def riskier(columns, scores, tiers, rng):
     return columns, scores | {"churn_probability": churn}, tiers
 
 
+def values_with_many_near_nothing(rng):
+    gone = rng.random(4_000) < 0.4
+    return np.where(gone, np.exp(rng.uniform(-14, -4, 4_000)), np.exp(rng.normal(6, 1.2, 4_000)))
+
+
+def test_a_fall_of_all_values_is_seen_though_customers_long_gone_are_near_0_as_ever():
+    rng, seen, quiet = np.random.default_rng(0), 0, 0
+    for _ in range(40):
+        before, now = (values_with_many_near_nothing(rng) for _ in range(2))
+        reference = summarise({}, np.full(4_000, "low"), {"clv_expected": before})
+        seen += bool(score_findings(reference, "clv_expected", now / 1.5))
+        quiet += not score_findings(reference, "clv_expected", now)
+    assert seen >= 38
+    assert quiet >= 38
+
+
 @pytest.mark.slow
 def test_two_hundred_looks_at_customers_like_before_are_quiet_in_95_of_100():
     quiet = 0

@@ -52,7 +52,7 @@ class Bins(BaseModel):
 
 
 class Level(BaseModel):
-    """The logarithms of the magnitudes of all values but 0."""
+    """Mean and standard deviation of ``n`` numbers: values, or logarithms of magnitudes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -68,6 +68,9 @@ class Distribution(BaseModel):
 
     bins: Bins
     level: Level
+    """Of the logarithms of the magnitudes of all values but 0."""
+    mean: Level
+    """Of the values themselves."""
 
 
 class Size(BaseModel):
@@ -84,7 +87,7 @@ NO_CHANGE = Size(size=0.0, is_sure=False)
 
 def distribution_of(values: Vector) -> Distribution:
     """Return the distribution of ``values``; NaN is "missing"."""
-    return Distribution(bins=bins_of(values), level=level_of(values))
+    return Distribution(bins=bins_of(values), level=level_of(values), mean=mean_of(values))
 
 
 def bins_of(values: Vector) -> Bins:
@@ -125,10 +128,15 @@ def _edges(known: Vector) -> tuple[float, ...]:
 
 def level_of(values: Vector) -> Level:
     """Return the level of ``values``; of none where all are 0 or missing."""
-    logs = np.log(np.abs(values[(values != 0) & np.isfinite(values)]))
-    if len(logs) == 0:
+    return mean_of(np.log(np.abs(values[(values != 0) & np.isfinite(values)])))
+
+
+def mean_of(values: Vector) -> Level:
+    """Return mean and spread of ``values``; of none where all are missing."""
+    known = values[np.isfinite(values)]
+    if len(known) == 0:
         return Level(mean=0.0, deviation=0.0, n=0)
-    return Level(mean=float(logs.mean()), deviation=float(logs.std()), n=len(logs))
+    return Level(mean=float(known.mean()), deviation=float(known.std()), n=len(known))
 
 
 def moved(reference: Sequence[float], now: Sequence[float]) -> Size:
@@ -155,6 +163,19 @@ def factor(before: Level, now: Level) -> Size:
     change = now.mean - before.mean
     spread = math.sqrt(before.deviation**2 / before.n + now.deviation**2 / now.n)
     return Size(size=math.exp(change), is_sure=abs(change) > SURE * spread)
+
+
+def ratio(before: Level, now: Level) -> Size:
+    """Return by what factor a positive mean has changed, the totals' factor for as many customers.
+
+    Scores near 0, of customers long gone, drown the geometric mean and weigh nothing in this one.
+    The spread is that of the logarithm, by the delta method.
+    """
+    if min(before.n, now.n) < FEWEST or min(before.mean, now.mean) <= 0:
+        return Size(size=1.0, is_sure=False)
+    parts = [(one.deviation / one.mean) ** 2 / one.n for one in (before, now)]
+    change = math.log(now.mean / before.mean)
+    return Size(size=math.exp(change), is_sure=abs(change) > SURE * math.sqrt(sum(parts)))
 
 
 def share_moved(before: float, n_before: int, now: float, n_now: int) -> Size:
