@@ -106,6 +106,20 @@ def test_both_targets_are_measured_later_than_anything_they_learnt_from(trained)
         assert all(c + horizon <= trained.as_of for c in trained.cutoffs[one.target])
 
 
+def test_intervals_are_counted_a_horizon_after_they_were_learnt(trained):
+    found = trained.evaluation.targets["clv"].coverage
+    assert found.how == "later_period"
+    assert (found.counted_on - found.learnt_on).days == 90
+    assert found.overall.n == trained.evaluation.targets["clv"].n
+
+
+def test_the_outlook_is_measured_later_than_anything_it_learnt_from(trained):
+    assert trained.evaluation.outlook.cutoff == trained.evaluation.targets["clv"].cutoff
+    columns = {n: column_values(trained.golden, n) for n in trained.outlook.inputs}
+    assert trained.outlook.reach(columns).shape == (trained.golden.num_rows, 3)
+    assert trained.portfolio.past_errors
+
+
 def test_every_figure_stands_beside_the_rules(trained):
     churn, clv = (trained.evaluation.targets[name] for name in ("churn", "clv"))
     rules = {"recency", "no_purchase_rule", "rfm_logit", "purchase_model", "base_rate"}
