@@ -24,7 +24,7 @@ def parameters(config: Config, manifest: Manifest) -> dict[str, str]:
 
 
 def figures(evaluation: Evaluation) -> dict[str, float]:
-    """Return every figure of the models and of every rule: ``churn.model.auc``, ``clv.spend_rate.mae``."""
+    """Return every figure of models and rules: ``churn.model.auc``, ``clv.spend_rate.mae``."""
     named: dict[str, float] = {}
     for target, measured in evaluation.targets.items():
         named[f"{target}.n"] = measured.n
