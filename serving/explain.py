@@ -166,7 +166,7 @@ def _stays(tier: Mapping[str, Any], language: Language) -> str:
 
 
 def _trace(trace: Mapping[str, Any], language: Language) -> Table:
-    """Return the policy's rules line by line, then the boundaries above and below."""
+    """Return the policy's rules line by line, then both boundaries and the outlook."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
@@ -174,7 +174,7 @@ def _trace(trace: Mapping[str, Any], language: Language) -> Table:
         style = "yellow" if line["moved"] else ""
         head = TRACE[language] if place == 0 else ""
         table.add_row(head, Line(line["text"][language], style=style))
-    for side in ("above", "below"):
+    for side in ("above", "below", "outlook"):
         if trace[side] is not None:
             table.add_row("", Line(trace[side]["text"][language], style="dim"))
     return table

@@ -192,6 +192,13 @@ class Boundary(Reply):
     text: Words
 
 
+class OutlookLine(Reply):
+    """The chance of a value that reaches this tier's threshold in the next horizon."""
+
+    chance: Annotated[float, Field(ge=0, le=1)]
+    text: Words
+
+
 class TierTrace(Reply):
     """The policy's rules in their order; the last line's tier is the one served."""
 
@@ -199,6 +206,7 @@ class TierTrace(Reply):
     lines: tuple[TraceLine, ...]
     above: Boundary | None
     below: Boundary | None
+    outlook: OutlookLine | None
 
 
 class ExplanationReply(Reply):

@@ -106,6 +106,8 @@ def tier_trace(
         the tier, and its ``text``; ``above`` and ``below``, the next boundaries by value, each
         with the ``tier`` beyond it, the money it lies ``at``, the ``distance`` from expected value
         (positive while not yet crossed) and its ``text``. Null beyond the highest and the lowest.
+        ``outlook``: the chance that the next horizon's value reaches this tier's threshold, with
+        its ``text``; null where none was learnt.
     """
     if score["tier"] is None:
         return None
@@ -118,6 +120,7 @@ def tier_trace(
         "lines": [told.line(place) for place in range(len(steps))],
         "above": told.boundary("above"),
         "below": told.boundary("below"),
+        "outlook": told.outlook(),
     }
 
 
@@ -169,6 +172,20 @@ class _Told:
         }
         code = self._policy.codes[beyond]
         return {"tier": code, "at": at, "distance": distance, "text": texts}
+
+    def outlook(self) -> dict[str, Any] | None:
+        shares = self._score.get("tier_outlook")
+        if shares is None:
+            return None
+        rank = self._steps[-1].tier
+        chance = min(sum(shares[: len(shares) - rank]), 1.0)
+        texts = {
+            language: OUTLOOK[language].format(
+                chance=percent(chance, language), tier=self._name(rank, language)
+            )
+            for language in LANGUAGES
+        }
+        return {"chance": chance, "text": texts}
 
     def _by_value(self, step: Step, language: Language) -> str:
         lowest = step.tier == 0
@@ -244,6 +261,10 @@ GUARD = {
     ),
 }
 """By whether the rule moved the tier."""
+OUTLOOK = Text(
+    zh="下一期价值达到{tier}或更高的可能为{chance}",
+    en="{chance} likely to bring the value of {tier} or more in the next horizon",
+)
 BOUNDARIES = {
     ("above", True): Text(
         zh="距{tier}还差{distance}（达到{at}时升入）",

@@ -147,3 +147,16 @@ def test_the_lines_say_in_both_languages_what_was_decided():
         "en": "CN¥1,110 short of Top, which is reached at CN¥1,200",
     }
     assert trace["below"]["text"]["zh"] == "比¥80高¥10，低于它则降为低级"
+    assert trace["outlook"] is None
+
+
+def test_the_outlook_is_the_chance_of_the_tier_or_one_above():
+    score = {
+        **{"tier": "middle", "clv_expected": 500.0, "cutoff": 20_000, "tier_rises_at": 1_000.0},
+        **{"tier_falls_below": 100.0, "previous_tier": None, "previous_tier_since": None},
+        **{"tier_outlook": [0.1, 0.5, 0.4]},
+    }
+    trace = tier_trace(score, {}, policy(), "CNY")
+    assert trace is not None
+    assert trace["outlook"]["chance"] == pytest.approx(0.6)
+    assert trace["outlook"]["text"]["zh"] == "下一期价值达到中级或更高的可能为60%"
