@@ -15,6 +15,7 @@ from configs.files import live_generation
 from configs.load import load, shipped
 from features.intake import take_in
 from features.simulator import simulate
+from serving import served
 from serving.card_page import fetch_card
 from serving.compare_page import page_html
 from serving.compare_text import render
@@ -55,6 +56,7 @@ def company(tmp_path_factory):
     take_in(config, lambda step, share: None)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(registry, "check_in_child", read_bundle)
+        patched.setattr(served, "check_in_child", read_bundle)
         patched.setattr("serving.pipeline.draw", lambda *given: [])
         assert train(config).version == "1"
         promote(config, "1", "first")
@@ -134,7 +136,7 @@ def test_gates_hold_back_and_an_override_is_on_record(company):
 
 
 def test_a_rollback_brings_back_the_very_scores_to_the_bit(company):
-    first = score(company)
+    first = live_generation(company.stores.publications)
     before = {path.name: path.read_bytes() for path in first.iterdir()}
     promote(company, "3", override="a look")
     second = score(company)
@@ -157,7 +159,6 @@ def test_a_store_made_by_the_commands_answers_requests(company):
     from serving.gate import Gate, Rules
     from serving.openapi import ROUTES
 
-    score(company)
     folder = live_generation(company.stores.publications)
     current = Current(company.stores.publications, lambda at, before: before)
     current.take_up(folder.name, open_served(company, folder))
@@ -190,7 +191,6 @@ async def asked(app, *requests):
 
 
 def test_another_bundle_under_the_published_version_is_refused(company, tmp_path):
-    score(company)
     bundles = company.stores.bundles
     registered(company, "2"), champion(company)
     (bundles / "1").rename(tmp_path / "kept")
