@@ -40,6 +40,7 @@ from training.manifest import provenance_of, verified
 from training.plots import draw
 from training.registry import LONGEST_DESCRIPTION, champion, log_run, registered
 from training.results import show as show_evaluation
+from training.segments import Segments
 from training.signing import public_key, signing_key
 
 EXAMPLES = 3
@@ -114,7 +115,7 @@ def train(config: Config, progress: Progress = silent) -> Trained:
         TrainingError: the records do not allow a model.
     """
     folder = live_records(config)
-    fitted = fit(config, _training_records(config, folder), progress)
+    fitted = fit(config, _training_records(config, folder), progress, _segments_in_use(config))
     with tempfile.TemporaryDirectory(prefix="echelon-") as scratch:
         bundle = Path(scratch) / "bundle"
         key = signing_key(config.stores.keys)
@@ -130,6 +131,17 @@ def train(config: Config, progress: Progress = silent) -> Trained:
         run_info = log_run(config, fitted, bundle, pictures, [held_out, cards], told)
     progress("register", 1.0)
     return Trained(run_info.version, fitted.evaluation)
+
+
+def _segments_in_use(config: Config) -> Segments | None:
+    """Return the champion's segments, whose labels a new training keeps.
+
+    ``None`` before the first, and where its bundle is refused: training may be what mends that.
+    """
+    try:
+        return read_bundle(champion(config).folder, public_key(config.stores.keys)).segments
+    except ModelError:
+        return None
 
 
 def score(config: Config, progress: Progress = silent) -> Path:

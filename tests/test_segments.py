@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
+from configs.schema import Text
 from features.catalogue import by_name
 from features.spec import Feature
-from training.clusters import WORDS, find_segments
-from training.segments import Segments
+from training.carried_over import carried_over
+from training.clusters import find_segments
+from training.segment_names import WORDS
+from training.segments import Segment, Segments
 
 N = 900
 FEATURES = tuple(by_name()[name] for name in ("frequency", *WORDS) if name in by_name())
@@ -104,3 +107,40 @@ def test_contract_customers_are_divided_by_their_own_numbers():
     split = find_segments(columns, [number("Fee"), number("Plan=A")], columns["Fee"], 4, 0)
     assert split.codes[:2] == ("high_fee", "low_fee")
     assert split.segments[0].name.zh == "月费高客户"
+
+
+def moved(share: float) -> dict[str, np.ndarray]:
+    """Return the shop a month on: everybody buys a little more, some were made anew."""
+    columns = {name: values.copy() for name, values in shop().items()}
+    columns["order_count_364d"] = columns["order_count_364d"] * (1.0 + share)
+    return columns
+
+
+def test_labels_and_their_order_outlive_a_refit_whatever_became_of_values(found):
+    refit = find_segments(moved(0.1), FEATURES, -VALUE, at_most=6, seed=1, previous=found)
+    assert refit.codes == found.codes
+    assert [one.name for one in refit.segments] == [one.name for one in found.segments]
+    same = refit.assign(moved(0.1), N) == found.assign(moved(0.1), N)
+    assert same.mean() > 0.95
+
+
+def test_a_segment_that_mostly_other_customers_fill_gets_a_code_of_its_own():
+    text = {name: Text(zh=name, en=name) for name in ("old", "gone", "new")}
+    previous = Segments(
+        segments=tuple(
+            Segment(code=c, name=text[c], description=text[c], centre=(), share=0.5)
+            for c in ("old", "gone")
+        )
+    )
+    before = np.array(["old"] * 6 + ["gone"] * 4)
+    groups = np.array([1] * 6 + [0, 0, 2, 2])
+    names = [("gone", text["new"]), ("x", text["new"]), ("old", text["new"])]
+    carried, order = carried_over(previous, before, groups, names)
+    assert [code for code, _ in carried] == ["gone", "old", "old_2"]
+    assert order == [0, 1, 2]
+
+
+def test_axes_that_can_no_longer_be_measured_start_segments_anew(found):
+    columns = moved(0.0) | {"days_since_last_purchase": np.full(N, np.nan)}
+    anew = find_segments(columns, FEATURES, VALUE, at_most=6, seed=0, previous=found)
+    assert "days_since_last_purchase" not in {axis.feature for axis in anew.axes}

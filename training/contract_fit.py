@@ -51,6 +51,7 @@ from training.outlook import ContractOutlook, stay_and_reach
 from training.outlook_quality import evaluated
 from training.policy import Policy, check_guards
 from training.portfolio import Portfolio
+from training.segments import Segments
 
 Vector = NDArray[np.float64]
 FOLDS = 5
@@ -73,8 +74,12 @@ class HeldOut:
     base_rate: Vector
 
 
-def fit_contracts(config: Config, table: pa.Table, progress: Progress) -> Fitted:
+def fit_contracts(
+    config: Config, table: pa.Table, progress: Progress, previous: Segments | None = None
+) -> Fitted:
     """Return models of contract customers learnt from the snapshot ``table``.
+
+    The labels of the segments ``previous`` are kept where they still hold.
 
     Raises:
         TrainingError: the configuration names no snapshot source, or a feature knows the label.
@@ -112,7 +117,7 @@ def fit_contracts(config: Config, table: pa.Table, progress: Progress) -> Fitted
             "clv": _value_evaluation(config, clv, everybody, held_out),
         }
     )
-    return _assembled(config, features, everybody, clv, held_out, evaluation)
+    return _assembled(config, features, everybody, clv, held_out, evaluation, previous)
 
 
 def _sampled(table: pa.Table, at_most: int) -> pa.Table:
@@ -290,6 +295,7 @@ def _assembled(
     clv: ContractValue,
     held_out: HeldOut | None,
     evaluation: Evaluation,
+    previous: Segments | None,
 ) -> Fitted:
     seed, level = config.training.seed, config.training.interval_level
     models: dict[str, Model] = {"churn": clv.churn, "clv": clv}
@@ -321,7 +327,9 @@ def _assembled(
     return Fitted(
         models=models,
         policy=policy,
-        segments=find_segments(columns, features, value, config.training.segments_at_most, seed),
+        segments=find_segments(
+            columns, features, value, config.training.segments_at_most, seed, previous
+        ),
         intervals=intervals,
         sentiment=None,
         features=features,

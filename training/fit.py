@@ -49,6 +49,7 @@ from training.outlook_fit import fit_outlook
 from training.outlook_quality import OutlookEvaluation, evaluated
 from training.policy import Policy, check_guards
 from training.portfolio import Portfolio
+from training.segments import Segments
 from training.shuffled import check_shuffled_labels_teach_nothing
 from training.signals import learn_sentiment, with_signals
 from training.winner import served_form
@@ -59,13 +60,19 @@ Vector = NDArray[np.float64]
 LEAVE_OUT = "add it to features.leave_out"
 
 
-def fit(config: Config, records: Records | pa.Table, progress: Progress = silent) -> Fitted:
+def fit(
+    config: Config,
+    records: Records | pa.Table,
+    progress: Progress = silent,
+    previous: Segments | None = None,
+) -> Fitted:
     """Return models, policy, segments and figures learnt from ``records``.
 
     Args:
         config: horizons, snapshots, features, training, policy.
         records: the event tables; or the table of a snapshot source (contract customers).
         progress: told of each step.
+        previous: the segments in use, whose labels are kept where they still hold.
 
     Raises:
         TrainingError: nobody has bought anything, or a feature knows the future.
@@ -73,11 +80,11 @@ def fit(config: Config, records: Records | pa.Table, progress: Progress = silent
     """
     with threadpool_limits(1, user_api="blas"):
         if isinstance(records, pa.Table):
-            fitted = fit_contracts(config, records, progress)
+            fitted = fit_contracts(config, records, progress, previous)
             assert config.sources.snapshot is not None
             categories = listed(config.sources.snapshot, records).categories
             return fitted.with_mixes(snapshot_mixes(records, categories))
-        fitted = _fit_buyers(config, records, progress)
+        fitted = _fit_buyers(config, records, progress, previous)
         return fitted.with_mixes(record_mixes(records, day_number(fitted.as_of)))
 
 
@@ -106,7 +113,9 @@ class _Learnt:
     """Errors of value at the measured cutoffs, the latest last."""
 
 
-def _fit_buyers(config: Config, records: Records, progress: Progress) -> Fitted:
+def _fit_buyers(
+    config: Config, records: Records, progress: Progress, previous: Segments | None
+) -> Fitted:
     features = select(config.features)
     check_guards(config.policy, [feature.name for feature in features])
     as_of = last_day(records) if config.as_of is None else day_number(config.as_of)
@@ -133,7 +142,7 @@ def _fit_buyers(config: Config, records: Records, progress: Progress) -> Fitted:
     }
     if n_customers > config.training.customers_at_most:
         learnt = _noting_the_sample(learnt, config.training.customers_at_most, n_customers)
-    fitted = _assembled(config, features, sentiment, as_of, now, tasks, learnt, progress)
+    fitted = _assembled(config, features, sentiment, as_of, now, tasks, learnt, previous, progress)
     progress("tier outlook", 0.0)
     outlook, quality = _outlook(
         fitted, tasks[1], records, data, now, purchases, learnt["clv"].trial, config
@@ -408,6 +417,7 @@ def _assembled(
     now: Dataset,
     tasks: Sequence[_Task],
     learnt: dict[TargetName, _Learnt],
+    previous: Segments | None,
     progress: Progress,
 ) -> Fitted:
     """Return everything, with tiers, segments and reference of the customers at the as-of day."""
@@ -417,7 +427,8 @@ def _assembled(
     columns = now.columns(feature.name for feature in features)
     value = models["clv"].predict(columns)
     policy = Policy.freeze(config.policy, value[now.has_bought], seed)
-    segments = find_segments(columns, features, value, config.training.segments_at_most, seed)
+    most = config.training.segments_at_most
+    segments = find_segments(columns, features, value, most, seed, previous)
     tiers = policy.assign(value, guard_columns=columns).codes
     clv = learnt["clv"]
     intervals = Intervals.fit(
