@@ -1,11 +1,12 @@
 # Every target does its own set-up in .venv. PYTHON=python3.12 picks another interpreter.
 PYTHON ?= python3
 BIN := .venv/bin
+DATA ?= $(if $(ECHELON_DATA),$(ECHELON_DATA),../shared/data)
 comma := ,
 EXTRAS := dev,postgresql$(if $(shell command -v java 2>/dev/null),$(comma)spark)
 INSTALL = UV_COMPILE_BYTECODE=1 $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
 
-.PHONY: demo serve test test-fast lint notebooks docs clean help
+.PHONY: demo serve test test-fast lint notebooks docs scoreboard peers clean help
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,6 +36,12 @@ notebooks: .venv/.ready-dev  ## run the four notebooks on the demo's results
 docs: .venv/.ready-dev  ## write the pages that are generated from the code
 	$(BIN)/python -m features.docs
 
+scoreboard: .venv/.ready var/peers/.ready  ## measure S1 to S5 beside their peers (DATA=folder of public data)
+	$(BIN)/python -m benchmarks.scoreboard --data $(DATA) \
+	  --peers-python var/peers/bin/python --out benchmarks/results/scoreboard.json
+
+peers: var/peers/.ready  ## an environment with the packages that the scoreboard compares with
+
 clean:  ## remove what the demo and the tests made
 	rm -rf var .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
@@ -49,3 +56,9 @@ clean:  ## remove what the demo and the tests made
 .venv/.ready-dev: .venv/bin/uv pyproject.toml constraints.txt
 	$(INSTALL) --editable '.[$(EXTRAS)]'
 	@touch $@ .venv/.ready
+
+var/peers/.ready: .venv/bin/uv benchmarks/peers.txt
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python var/peers
+	UV_COMPILE_BYTECODE=1 $(BIN)/uv pip install --quiet --python var/peers/bin/python \
+	  --constraint benchmarks/peers.txt lifetimes pymc-marketing \
+	  && touch $@ || echo "the peers cannot be installed here: they will be said not to be run"

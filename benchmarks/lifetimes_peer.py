@@ -3,7 +3,8 @@
     python lifetimes_peer.py KIND COLUMNS.npz
 
 Times go in as weeks, as its documentation does, with no penalty; a failed fit is tried again with
-the penalty it recommends. JSON goes to standard output.
+the penalty it recommends. What its users take for churn is 1 − P(alive). JSON goes to standard
+output.
 """
 
 import json
@@ -50,6 +51,8 @@ def main(kind, path):
         spend, _ = fitted("gamma_gamma", money_fit)
         mean = np.asarray(spend.conditional_expected_average_profit(*money))
         answer |= {"expected": expected.tolist(), "value": (expected * mean).tolist()}
+        alive = model.conditional_probability_alive(x, *times)
+        answer["inactive"] = (1.0 - np.asarray(alive)).tolist()
     print(json.dumps(answer))
 
 
