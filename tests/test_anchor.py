@@ -210,3 +210,21 @@ def test_without_labels_the_line_follows_the_purchase_model_itself():
     none = CHURN.purchase.probability_of_none(90, *columns.values())
     assert slope < 0
     assert np.abs(1 / (1 + np.exp(-level - slope * signals)) - none).mean() < 0.02
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_search_that_begins_at_an_earlier_cutoff_ends_at_the_same_forecasts(kind):
+    rng = np.random.default_rng(0)
+    tenure = rng.uniform(60, 600, 1_500)
+    frequency = rng.poisson(rng.gamma(1.0, 0.01, 1_500) * tenure).astype(float)
+    recency = np.where(frequency > 0, tenure * rng.beta(frequency + 1, 1), 0.0)
+    spend = rng.gamma(4, 10, 1_500)
+    now = dict(zip(VALUE_INPUTS, (frequency, recency, tenure, spend), strict=True))
+    half = {name: values[::2] for name, values in now.items()}
+
+    cold, warm = (
+        fitted_purchase(now, kind, start) for start in (None, fitted_purchase(half, kind))
+    )
+
+    forecasts = [signal(one.purchase, one.spend, 90, now) for one in (cold, warm)]
+    np.testing.assert_allclose(*forecasts, atol=0.02)

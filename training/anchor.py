@@ -212,17 +212,21 @@ class PurchaseModels:
     spend: GammaGamma
 
 
-def fitted_purchase(columns: Columns, kind: str = DEFAULT_KIND) -> PurchaseModels:
+def fitted_purchase(
+    columns: Columns, kind: str = DEFAULT_KIND, start: PurchaseModels | None = None
+) -> PurchaseModels:
     """Return the purchase models fitted on the customers of one cutoff who have bought.
 
     Args:
         columns: the four inputs, a row a customer.
         kind: ``mbg_nbd``, ``bg_nbd`` or ``pareto_nbd``.
+        start: models of the same kind and an earlier cutoff, where the search then begins.
     """
     bought = ~np.isnan(columns[FREQUENCY])
     x, t_x, T = (columns[name][bought] for name in PURCHASE_INPUTS)
     spend = GammaGamma.fit(x + 1.0, columns["monetary_value"][bought])
-    return PurchaseModels(KINDS[kind].fit(x, t_x, T), spend)
+    begin = None if start is None else start.purchase
+    return PurchaseModels(KINDS[kind].fit(x, t_x, T, start=begin), spend)
 
 
 def logistic_line(
