@@ -103,6 +103,22 @@ def test_customers_who_come_on_fixed_days_are_no_leak():
     check_no_feature_foretells(records(tables), rows(tables), NAMES, AS_OF, "")
 
 
+def test_years_of_tenure_before_a_few_weeks_of_future_are_no_leak():
+    rng, n = np.random.default_rng(0), 400
+    first, latest, later = (rng.integers(*span, n) for span in ((0, 380), (380, 400), (401, 426)))
+    who = np.repeat(np.arange(n), 3)
+    days = np.column_stack([first, latest, later]).ravel().astype(np.int32)
+    bought = {
+        "customer_id": [f"C{i:04d}" for i in who],
+        "occurred_at": pa.array(days.astype("datetime64[D]").astype("datetime64[us]")),
+        "day": days,
+        "known_day": days,
+        "amount": np.exp(np.repeat(rng.normal(3, 3, n), 3)).round(2),
+    }
+    tables = {"transactions": pa.table(bought)}
+    check_no_feature_foretells(records(tables), rows(tables), NAMES, 426, "")
+
+
 LAST_EVER = Feature(
     name="membership_until",
     source="interactions",

@@ -101,7 +101,7 @@ def check_no_feature_foretells(
     returned, facts = came_after(records, rows, as_of)
     if len(returned) < FEWEST_WHO_RETURNED:
         return
-    past = plain_past(returned)
+    past = [*plain_past(returned), returned.columns(["tenure_days"])["tenure_days"]]
     for told_of, days in facts.items():
         if len(np.unique(days)) < FEWEST_DAYS:
             continue
@@ -119,7 +119,8 @@ def check_no_feature_foretells(
 def came_after(records: Records, rows: Dataset, as_of: int) -> tuple[Dataset, dict[str, Vector]]:
     """Return the rows of who bought again by ``as_of``, and the days of it, counted all ways.
 
-    A column can hold a day as such, or counted from the first or the latest purchase.
+    A column can hold a day as such, or counted from the first or the latest purchase. Soon after
+    the cutoff the latter is nearly the tenure, which therefore stands among the plain past.
     """
     cutoff = rows.cutoffs[0]
     t = records.tables["transactions"]
