@@ -341,7 +341,7 @@ def _learn(
     served = fit_target(
         task.target, task.horizon_days, served_on, now, purchases, inputs, settings, level
     )
-    rule, notes = evaluation.served_rule, (*suspects, *evaluation.notes)
+    rule, notes = evaluation.served_rule, (*evaluation.notes, *suspects)
     if rule is None:
         notes = tuple(dict.fromkeys((*notes, *map(words.served, served.notes))))
     told: dict[str, object] = {"notes": notes}
