@@ -70,7 +70,7 @@ def compare(
         ModelError: there is no such version, or the two are one.
         RecordsError: nothing is taken in yet.
     """
-    one, other = _side(config, champion), _side(config, challenger)
+    one, other = side_of(config, champion), side_of(config, challenger)
     if one.version == other.version:
         raise ModelError(
             f"version {one.version} would be compared with itself: it is {champion} and "
@@ -99,7 +99,8 @@ def compare(
     )
 
 
-def _side(config: Config, version: str) -> Side:
+def side_of(config: Config, version: str) -> Side:
+    """Return a version as one side of a comparison: its bundle and what it was judged by."""
     found = registered(config, version)
     key = public_key(config.stores.keys)
     bundle = read_bundle(found.folder, key)

@@ -202,10 +202,10 @@ def _asked(
         return own, _said(BY_STORED, side, day)
     served, twin = side.bundle.models[target], side.held_out.twins.get(target)
     if side.bundle.manifest.as_of <= date_of(day):
-        return _scored(config, target, side, served, day, records), _said(BY_SERVED, side, day)
+        return asked_again(config, target, side, served, day, records), _said(BY_SERVED, side, day)
     if twin is None:
         raise NotComparable(_said(OVERLAP, side, day))
-    return _scored(config, target, side, twin, day, records), _said(BY_TWIN, side, day)
+    return asked_again(config, target, side, twin, day, records), _said(BY_TWIN, side, day)
 
 
 def _require_no_overlap(target: TargetName, side: Side, day: int) -> None:
@@ -222,7 +222,7 @@ def _said(text: Text, side: Side, day: int) -> Text:
     return Text(zh=text.zh.format(**filled), en=text.en.format(**filled))
 
 
-def _scored(
+def asked_again(
     config: Config, target: TargetName, side: Side, model: Model, day: int, records: Path
 ) -> pa.Table:
     """Return predictions of ``model`` on that day; without outcomes, which the other side has."""

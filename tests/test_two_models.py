@@ -7,6 +7,7 @@ import json
 from types import SimpleNamespace
 
 import httpx
+import numpy as np
 import pytest
 import yaml
 
@@ -19,9 +20,11 @@ from serving import served
 from serving.card_page import fetch_card
 from serving.compare_page import page_html
 from serving.compare_text import render
-from serving.comparison import compare
+from serving.comparison import compare, side_of
 from serving.console_output import console
+from serving.contest import asked_again
 from serving.current import Current
+from serving.live_records import live_records
 from serving.pipeline import report, score, score_shadow, train
 from serving.promotion import promote
 from serving.publication import open_live
@@ -89,6 +92,16 @@ def test_a_retraining_is_told_to_differ_in_nothing_and_moves_nobody(company):
     assert {duel.difference for duel in duels} == {0.0}
     with pytest.raises(ModelError, match="compared with itself"):
         compare(company, "1")
+
+
+def test_a_twin_asked_again_on_its_day_predicts_what_it_left(company):
+    side = side_of(company, "1")
+    for target, twin in side.held_out.twins.items():
+        left = side.held_out.of(target).sort_by("customer_id")
+        day = left["cutoff"][0].as_py()
+        again = asked_again(company, target, side, twin, day, live_records(company))
+        both = left.join(again.select(["customer_id", "p"]), "customer_id", right_suffix="_again")
+        assert np.abs(both["p"].to_numpy() - both["p_again"].to_numpy()).max() < 1e-12
 
 
 def test_a_comparison_is_shown_whole_in_both_languages(company, capsys):
