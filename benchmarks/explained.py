@@ -34,12 +34,15 @@ from serving.what_if import suppose_published, what_if
 from training.anchor import TargetName
 
 STRONGEST = 3
+CONTACTS = ("interaction_trend", "interaction_frequency", "interaction_recency")
 CAUSES = {
     "a complaint left open": ("complaints",),
-    "visits falling": ("interaction_trend", "interaction_frequency", "interaction_recency"),
+    "a complaint left open, of those drifting": ("complaints",),
+    "visits falling, of those drifting": CONTACTS,
 }
 FALL = 0.5
 FEWEST_VISITS = 4
+LATELY_DAYS = 182
 
 
 def additive(served: Served, scores: pa.Table, matrix: pa.Table) -> None:
@@ -116,22 +119,23 @@ def planted(config: Config, publication: Publication) -> None:
     truth = pq.read_table(config.data / "truth.parquet")
     features = publication.features()
     as_of = date_of(features["cutoff"][0].as_py())
-    drifting = truth.filter(
-        pc.and_(
-            pc.less_equal(pc.fill_null(truth["drifted_on"], dt.date.max), as_of),
-            pc.is_null(truth["churned_on"]),
-        )
-    )["customer_id"]
+    began = pc.fill_null(truth["drifted_on"], dt.date.max)
+    lately = pc.and_(
+        pc.less_equal(began, as_of), pc.greater(began, as_of - dt.timedelta(days=LATELY_DAYS))
+    )
+    drifting = set(truth.filter(lately)["customer_id"].to_pylist())
     rows = features.to_pylist()
+    open_now = {r["customer_id"] for r in rows if r["open_complaint_count"]}
+    falling = {
+        r["customer_id"]
+        for r in rows
+        if r["visit_count_84d_before"] >= FEWEST_VISITS
+        and r["visit_count_84d"] <= FALL * r["visit_count_84d_before"]
+    }
     hit = {
-        "a complaint left open": {r["customer_id"] for r in rows if r["open_complaint_count"]},
-        "visits falling": {
-            r["customer_id"]
-            for r in rows
-            if r["visit_count_84d_before"] >= FEWEST_VISITS
-            and r["visit_count_84d"] <= FALL * r["visit_count_84d_before"]
-        }
-        & set(drifting.to_pylist()),
+        "a complaint left open": open_now,
+        "a complaint left open, of those drifting": open_now & drifting,
+        "visits falling, of those drifting": falling & drifting,
     }
     reasons = publication.reasons()
     first_two = reasons.filter(
