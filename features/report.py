@@ -126,7 +126,7 @@ def _rows_table(report: IntakeReport, language: Language) -> Table:
         Text(zh="客户数", en="customers"),
         Text(zh="起", en="first day"),
         Text(zh="止", en="last day"),
-        Text(zh="滞后(天)", en="days behind"),
+        Text(zh="滞后（天）", en="days behind"),
     )
     for name, table in report.tables.items():
         days = (table.first_day, table.last_day, table.days_behind)
@@ -191,7 +191,7 @@ def _trainable_table(report: IntakeReport, language: Language) -> Table:
         Text(zh="可训练的模型", en="What can be trained"),
         language,
         Text(zh="目标", en="target"),
-        Text(zh="期限(天)", en="horizon (d)"),
+        Text(zh="预测期（天）", en="horizon (d)"),
         Text(zh="可行", en="possible"),
     )
     grid.add_column(Text(zh="说明", en="because")[language])

@@ -55,7 +55,7 @@ def trainable_contracts(config: Config, labels: dict[str, int], has_value: bool)
         horizon_days=config.churn.horizon_days,
         possible=enough,
         reason=Text(
-            zh=f"{count} 位客户, 其中较少一类 {least} 位",
+            zh=f"{count} 位客户，其中较少一类 {least} 位",
             en=f"{count:,} customers, {least:,} of the rarer label",
         ),
     )
@@ -82,7 +82,7 @@ def _judged(
     fewest = config.training.minimum_customers
     if customers < fewest:
         text = Text(
-            zh=f"至少需要 {fewest} 位客户, 现有 {customers} 位: 只用规则",
+            zh=f"至少需要 {fewest} 位客户，现有 {customers} 位：只用规则",
             en=f"needs {fewest} customers and has {customers}: rules only",
         )
         return Trainable(target=target, horizon_days=horizon, possible=False, reason=text)
@@ -91,14 +91,14 @@ def _judged(
         return _at_given_cutoff(target, horizon, config, first_day, as_of)
     if has >= needed:
         text = Text(
-            zh=f"需要 {_months(needed, up=True)} 个月, 现有 {_months(has)} 个月",
+            zh=f"需要 {_months(needed, up=True)} 个月，现有 {_months(has)} 个月",
             en=f"needs {_months(needed, up=True)} months and has {_months(has)}",
         )
         return Trainable(target=target, horizon_days=horizon, possible=True, reason=text)
     offered = next((days for days in HORIZONS if days < horizon and _needs(config, days) <= has), 0)
     text = Text(
-        zh=f"需要 {_months(needed, up=True)} 个月, 现有 {_months(has)} 个月"
-        + (f": 可用 {offered} 天" if offered else ""),
+        zh=f"需要 {_months(needed, up=True)} 个月，现有 {_months(has)} 个月"
+        + (f"：可用 {offered} 天" if offered else ""),
         en=f"needs {_months(needed, up=True)} months and has {_months(has)}"
         + (f": {offered} d offered" if offered else ""),
     )
@@ -128,12 +128,12 @@ def _at_given_cutoff(
         text = Text(zh=f"在 {cutoff} 评估", en=f"graded at {cutoff}")
     elif graded:
         text = Text(
-            zh=f"{cutoff} 之前只有 {before} 天: 只用购买模型, 不学树模型",
+            zh=f"{cutoff} 之前只有 {before} 天：只用购买模型，不学树模型",
             en=f"{before} days before {cutoff} let no outcome close: the purchase model alone",
         )
     else:
         text = Text(
-            zh=f"{cutoff} 之后只有 {after} 天, 少于 {horizon} 天",
+            zh=f"{cutoff} 之后只有 {after} 天，少于 {horizon} 天",
             en=f"only {after} days follow {cutoff}, fewer than the horizon",
         )
     return Trainable(target=target, horizon_days=horizon, possible=learns and graded, reason=text)

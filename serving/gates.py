@@ -36,7 +36,7 @@ TIERS = Text(
     en="{share:.1%} of customers would change tier ({changed} of {n}); at most {limit:.0%}",
 )
 GRADE = Text(
-    zh="等级 {now}，冠军 {before}；至少 {limit}，或不低于冠军",
+    zh="评级 {now}，冠军 {before}；至少 {limit}，或不低于冠军",
     en="grade {now}, champion {before}; at least {limit}, or the champion's",
 )
 NO_GRADE = Text(zh="未判定：资料太少，没有等级", en="not judged: too little to grade")

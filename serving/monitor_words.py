@@ -73,7 +73,7 @@ def moved(label: Text, before: float | None, now: float | None, factor: float, p
 def missing(label: Text, before: float, now: float) -> Text:
     """Return how the share of customers without a value has changed."""
     return Text(
-        zh=f"{label.zh}：缺失客户由{_pct(before)}变为{_pct(now)}",
+        zh=f"{label.zh}：缺失此值的客户占比由{_pct(before)}变为{_pct(now)}",
         en=f"{label.en}: missing for {_pct(before)} of customers before, {_pct(now)} now",
     )
 

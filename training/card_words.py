@@ -113,7 +113,7 @@ PROTOCOLS: dict[str, Text] = {
         zh="对 {n} 位客户交叉验证", en="cross-validated on {n} customers, {day}"
     ),
 }
-GRADE = Text(zh="等级 {letter}", en="Grade {letter}")
+GRADE = Text(zh="评级 {letter}", en="Grade {letter}")
 SKILL = Text(
     zh="相对最佳规则的技能 {skill}（95% 区间 {low} 至 {high}）",
     en="skill over the best rule {skill} (95 % interval {low} to {high})",

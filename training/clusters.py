@@ -153,7 +153,7 @@ def _everybody(bought: NDArray[np.bool_]) -> Segment:
     return Segment(
         code="all_customers",
         name=Text(zh="全部客户", en="All customers"),
-        description=Text(zh="客户太少,不再细分", en="Too few customers to divide"),
+        description=Text(zh="客户太少，不再细分", en="Too few customers to divide"),
         centre=(),
         share=float(bought.mean()) if len(bought) else 1.0,
     )

@@ -56,8 +56,8 @@ NOT_FOR_FILES = re.compile(r"[^\w=.-]+")
 DEPENDENCES = 4
 """Of how many features, the most important first, the dependence is drawn."""
 WORDS: dict[str, dict[Language, str]] = {
-    "calibration": {"zh": "校准:预测与实际", "en": "Calibration: predicted and actual"},
-    "lift": {"zh": "捕获率:按预测排序", "en": "Captured by the highest predictions"},
+    "calibration": {"zh": "校准：预测与实际", "en": "Calibration: predicted and actual"},
+    "lift": {"zh": "捕获率：按预测排序", "en": "Captured by the highest predictions"},
     "deciles": {"zh": "十分位平均价值", "en": "Mean value by decile"},
     "summary": {"zh": "SHAP 汇总", "en": "SHAP summary"},
     "dependence": {"zh": "SHAP 依赖", "en": "SHAP dependence"},
@@ -70,9 +70,9 @@ WORDS: dict[str, dict[Language, str]] = {
     "model": {"zh": "模型", "en": "Model"},
     "share": {"zh": "客户占比", "en": "Share of customers"},
     "captured": {"zh": "捕获占比", "en": "Share captured"},
-    "decile": {"zh": "预测十分位(1 最低)", "en": "Decile of prediction (1 lowest)"},
+    "decile": {"zh": "预测十分位（1 最低）", "en": "Decile of prediction (1 lowest)"},
     "value": {"zh": "平均价值", "en": "Mean value"},
-    "impact": {"zh": "对模型输出的贡献(对数尺度)", "en": "Contribution to the link score"},
+    "impact": {"zh": "对模型输出的贡献（对数尺度）", "en": "Contribution to the link score"},
     "feature_value": {"zh": "特征取值", "en": "Feature value"},
     "low": {"zh": "低", "en": "Low"},
     "high": {"zh": "高", "en": "High"},
