@@ -25,6 +25,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--forbid-skips", action="store_true", help="fail if any test is skipped")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests that share a module's fixture on one worker, so that it is made once."""
+    for item in items:
+        known = getattr(item, "_fixtureinfo", None)
+        made = [] if known is None else [one[-1].scope for one in known.name2fixturedefs.values()]
+        if "module" in made and item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.module.__name__))
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if session.config.getoption("--forbid-skips") and reporter and reporter.stats.get("skipped"):

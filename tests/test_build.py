@@ -360,6 +360,7 @@ def test_a_resolution_counts_from_the_day_it_came(compute: Compute) -> None:
     assert compute(features, cutoff="2024-03-31", interactions=interactions) == {"ada": 2}
 
 
+@pytest.mark.slow
 def test_every_cutoff_of_one_build_is_as_if_built_alone() -> None:
     transactions = table("""
         customer_id | occurred_at | order_id | amount

@@ -199,6 +199,7 @@ def test_the_child_accepts_a_whole_bundle(store):
     check_in_child(folder, public_key(keys))
 
 
+@pytest.mark.slow
 def test_the_child_passes_on_why_it_refuses(store):
     folder, keys = store
     (folder / "clv.json").write_text("{}")

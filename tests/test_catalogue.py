@@ -146,13 +146,14 @@ def test_the_page_of_records_is_current_and_names_every_attribute_that_features_
 
 
 def test_a_selection_has_the_chosen_families_the_anchor_and_all_inputs():
-    chosen = select(FeatureChoice(families=("satisfaction",), leave_out=("ces_mean_364d",)))
+    choice = FeatureChoice(families=("satisfaction",), leave_out=("ces_mean_364d",), sensitive=())
+    chosen = select(choice)
     names = {feature.name for feature in chosen}
     assert {"behaviour", "satisfaction"} == {feature.family for feature in chosen}
     assert names >= set(ANCHOR_INPUTS)
     assert "ces_mean_364d" not in names
     assert all(set(feature.inputs) <= names for feature in chosen)
-    assert select(FeatureChoice(families=ALL_FAMILIES)) == FEATURES
+    assert select(FeatureChoice(families=ALL_FAMILIES, sensitive=())) == FEATURES
 
 
 @pytest.mark.parametrize(
@@ -165,7 +166,7 @@ def test_a_selection_has_the_chosen_families_the_anchor_and_all_inputs():
 )
 def test_leaving_out_what_is_unknown_or_needed_is_refused(left_out: str, complaint: str):
     with pytest.raises(ConfigError, match=complaint):
-        select(FeatureChoice(families=ALL_FAMILIES, leave_out=(left_out,)))
+        select(FeatureChoice(families=ALL_FAMILIES, leave_out=(left_out,), sensitive=()))
 
 
 def test_the_fingerprint_is_the_same_in_every_process_and_importing_stays_light():
@@ -464,6 +465,7 @@ def test_every_feature_has_a_value_for_a_customer_of_whom_everything_is_known(
     assert [name for name in by_name() if matrix[name][0].as_py() is None] == []
 
 
+@pytest.mark.slow
 def test_every_feature_can_be_built_for_a_company_with_purchases_alone(backend: ibis.BaseBackend):
     records = records_from_arrow(backend, {"transactions": table("transactions", HISTORY)})
     matrix = feature_matrix(records, FEATURES, [day_number(dt.date(2024, 3, 31))])

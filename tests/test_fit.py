@@ -96,6 +96,7 @@ def scored(fitted: Fitted, target: str) -> np.ndarray:
     return fitted.models[target].link_score(columns)
 
 
+@pytest.mark.slow
 def test_both_targets_are_measured_later_than_anything_they_learnt_from(trained):
     assert set(trained.models) == {"churn", "clv"}
     for one in trained.evaluation.targets.values():
@@ -106,6 +107,7 @@ def test_both_targets_are_measured_later_than_anything_they_learnt_from(trained)
         assert all(c + horizon <= trained.as_of for c in trained.cutoffs[one.target])
 
 
+@pytest.mark.slow
 def test_intervals_are_counted_a_horizon_after_they_were_learnt(trained):
     found = trained.evaluation.targets["clv"].coverage
     assert found.how == "later_period"
@@ -113,6 +115,7 @@ def test_intervals_are_counted_a_horizon_after_they_were_learnt(trained):
     assert found.overall.n == trained.evaluation.targets["clv"].n
 
 
+@pytest.mark.slow
 def test_the_outlook_is_measured_later_than_anything_it_learnt_from(trained):
     assert trained.evaluation.outlook.cutoff == trained.evaluation.targets["clv"].cutoff
     columns = {n: column_values(trained.golden, n) for n in trained.outlook.inputs}
@@ -120,6 +123,7 @@ def test_the_outlook_is_measured_later_than_anything_it_learnt_from(trained):
     assert trained.portfolio.past_errors
 
 
+@pytest.mark.slow
 def test_every_figure_stands_beside_the_rules(trained):
     churn, clv = (trained.evaluation.targets[name] for name in ("churn", "clv"))
     rules = {"recency", "no_purchase_rule", "rfm_logit", "purchase_model", "base_rate"}
@@ -130,12 +134,14 @@ def test_every_figure_stands_beside_the_rules(trained):
     assert clv.model["ngini"] > clv.baselines["last_period"]["ngini"]
 
 
+@pytest.mark.slow
 def test_golden_rows_give_their_link_scores_to_the_bit(trained):
     for target in ("churn", "clv"):
         golden = column_values(trained.golden, f"{target}_link")
         assert np.array_equal(scored(trained, target), golden)
 
 
+@pytest.mark.slow
 def test_contributions_add_up_on_real_features(trained):
     for target, model in trained.models.items():
         columns = {name: column_values(trained.golden, name) for name in model.inputs}
@@ -143,6 +149,7 @@ def test_contributions_add_up_on_real_features(trained):
         assert np.abs(base + sum(parts.values()) - scored(trained, target)).max() < 1e-9
 
 
+@pytest.mark.slow
 def test_trees_read_stationary_features_only(trained):
     stationary = {feature.name for feature in trained.features if feature.stationary}
     for model in trained.models.values():
@@ -150,6 +157,7 @@ def test_trees_read_stationary_features_only(trained):
         assert set(model.inputs) <= {feature.name for feature in trained.features}
 
 
+@pytest.mark.slow
 def test_the_default_tiers_hold_half_thirty_fifteen_and_five_of_a_hundred(trained):
     medians = trained.reference.tier_medians
     assert set(medians) == {"vip", "potential", "general", "low"}
@@ -185,6 +193,7 @@ def test_thirty_customers_get_tiers_by_rules_only():
     assert "rules only: " in " ".join(note.en for note in few.evaluation.targets["churn"].notes)
 
 
+@pytest.mark.slow
 def test_a_history_too_short_for_any_horizon_still_gives_a_forecast():
     young = fit(config(), records(shop(200, days=50)))
     assert young.evaluation.targets["clv"].protocol == "none"

@@ -50,6 +50,7 @@ def test_a_feature_that_counts_a_later_day_is_named_with_how_many_it_changes():
         check_no_feature_reads_the_future(records(SHOP), FEATURES, leaking, "leave it out")
 
 
+@pytest.mark.slow
 def test_another_engine_may_differ_in_the_last_digits_only():
     spend = rows().columns(["spend_84d"])["spend_84d"]
     other = records(SHOP).backend

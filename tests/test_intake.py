@@ -131,6 +131,7 @@ def fifty_thousand(path: Path) -> dict[int, str]:
     return bad
 
 
+@pytest.mark.slow
 def test_ten_thousand_bad_rows_of_fifty_thousand_go_to_quarantine_with_their_lines(tmp_path):
     bad = fifty_thousand(tmp_path / "orders.csv")
     columns = {**ORDERS, "order_id": "order", "quantity": "qty", "kind": "kind"}

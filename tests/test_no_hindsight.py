@@ -152,6 +152,7 @@ def load_recorded_on(day: int) -> Tables:
     return {"transactions": with_column(transactions, "known_day", days)}
 
 
+@pytest.mark.slow
 def test_a_history_recorded_by_one_late_load_is_forecast_and_said_to_be_unmeasured():
     fitted = training.fit(config(), records(load_recorded_on(595)))
     for target, model in fitted.models.items():

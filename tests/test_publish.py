@@ -70,6 +70,7 @@ def test_before_the_first_publication_the_way_to_one_is_told(tmp_path: Path) -> 
         open_live(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1_000, 1_001, 2_500])
 def test_the_size_of_batches_changes_nothing(job: Job, tmp_path: Path, size: int) -> None:
     matrix = matrix_of(2_500)

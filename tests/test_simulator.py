@@ -50,6 +50,7 @@ def days_before_leaving(company: Company, table: str, kinds: list[str]) -> pd.Se
     return (events.customer_id.map(left) - events.occurred_at).dt.total_seconds() / 86_400
 
 
+@pytest.mark.slow
 def test_the_same_arguments_give_the_same_bytes_and_another_seed_others(tmp_path: Path) -> None:
     for name, seed in (("one", 3), ("again", 3), ("other", 4)):
         simulate(60, seed=seed, out=tmp_path / name)
@@ -58,6 +59,7 @@ def test_the_same_arguments_give_the_same_bytes_and_another_seed_others(tmp_path
         assert file.read_bytes() != (tmp_path / "other" / file.name).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_customer_is_the_same_in_a_company_of_any_size(tmp_path: Path, company: Company) -> None:
     simulate(2_600, seed=SEED, out=tmp_path)
     for name, small in read(tmp_path).items():
