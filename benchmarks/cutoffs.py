@@ -4,7 +4,8 @@
         --at 2010-12-08 2011-03-09 2011-06-09
 
 Each cutoff is a training of its own with the configuration's defaults: the measured model learns
-only from horizons that had closed by then.
+only from horizons that had closed by then. Figures are the model's own, also where a rule beat it
+there and would be served: that choice is made on the very outcomes printed.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from configs.load import load
 from configs.schema import Config
 from features.intake import take_in
 from features.sources import Records, open_engine, open_records
-from training.evaluate import TargetEvaluation
+from training.evaluate import NOT_SERVED, TargetEvaluation
 from training.fit import fit
 
 
@@ -35,8 +36,8 @@ def records_of(config: Config) -> Records:
 def line(one: TargetEvaluation) -> str:
     """Return the figures of one target, of the model and of the purchase model alone."""
     told = [f"{one.cutoff} {one.target}, {one.n} customers"]
-    alone = one.baselines["purchase_model"]
-    for name, figures in (("model", one.model), ("purchase model", alone)):
+    own, alone = one.baselines.get(NOT_SERVED, one.model), one.baselines["purchase_model"]
+    for name, figures in (("model", own), ("purchase model", alone)):
         told.append(f"{name}: " + ", ".join(f"{k} {v:.4g}" for k, v in figures.items()))
     return "\n  ".join([*told, *(note.en for note in one.notes)])
 
