@@ -140,7 +140,7 @@ class Scorer:
         value = self._predicted("clv", columns, n)
         parts: dict[str, Any] = {"customer_id": matrix["customer_id"], "cutoff": matrix["cutoff"]}
         parts |= self._churn_parts(churn, before, columns)
-        parts |= self._value_parts(value, columns)
+        parts |= self._value_parts(value, churn, columns)
         parts |= self._tier_parts(value, columns, before, matrix)
         parts |= {
             "previous_tier": before["tier"],
@@ -187,10 +187,14 @@ class Scorer:
             "churn_base": np.full(len(churn), self.base("churn", columns)),
         }
 
-    def _value_parts(self, value: Array, columns: Mapping[str, Array]) -> dict[str, Any]:
+    def _value_parts(
+        self, value: Array, churn: Array, columns: Mapping[str, Array]
+    ) -> dict[str, Any]:
         low = high = median = np.full(len(value), np.nan)
-        if self.bundle.intervals is not None and "clv" in self.bundle.models:
-            low, high, median = self.bundle.intervals.bounds(value)
+        intervals = self.bundle.intervals
+        if intervals is not None and "clv" in self.bundle.models:
+            low, high, median = intervals.bounds(value)
+            high = np.where((high == 0.0) & self._stays(churn, intervals.level), value, high)
         base = np.full(len(value), self.base("clv", columns))
         return {
             "clv_expected": value,
@@ -199,6 +203,17 @@ class Scorer:
             "clv_high": high,
             "clv_base": base,
         }
+
+    def _stays(self, churn: Array, level: float) -> npt.NDArray[np.bool_]:
+        """Return who is too likely to stay to be told that ``level`` of such bring nothing.
+
+        Intervals know a customer by expected value alone, and where a tier is covered by nothing
+        at all, they say nothing of all of it; churn knows its best customers better.
+        """
+        models = self.bundle.models
+        if "churn" not in models or models["churn"].horizon_days > models["clv"].horizon_days:
+            return np.zeros(len(churn), dtype=bool)
+        return churn < level
 
     def _tier_parts(
         self,

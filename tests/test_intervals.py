@@ -119,6 +119,17 @@ def test_thresholds_beyond_all_customers_leave_tiers_empty_and_the_rest_covered(
     assert ((low <= actual) & (actual <= high)).mean() == pytest.approx(0.8, abs=0.01)
 
 
+def test_the_expected_value_is_never_below_what_is_likely():
+    rng = np.random.default_rng(0)
+    expected = rng.uniform(900, 1_000, 5_000)
+    actual = np.where(rng.uniform(size=5_000) < 0.05, 0.0, expected / 0.95)
+    fitted = Intervals.fit(expected, actual, level=0.8)
+    low, high, _ = fitted.bounds(expected)
+    assert (low <= expected).all()
+    assert (expected <= high).all()
+    assert np.mean((low <= actual) & (actual <= high)) >= 0.8
+
+
 def test_few_customers_share_one_factor_and_fewer_get_no_interval():
     assert Intervals.fit(*outcomes(150, 0), level=0.8).is_pooled
     assert not FITTED.is_pooled

@@ -11,6 +11,7 @@ from configs.schema import Lifecycle
 from serving.population import Population
 from serving.scorer import PREVIOUS, SCORES, Scorer, before_of, previous_of
 from tests.small_bundle import matrix_of, small_bundle
+from training.intervals import Intervals
 
 LIFECYCLE = Lifecycle(new_within_days=90, lost_after_days=365)
 DAY = dt.date(2024, 10, 4)  # day 20,000
@@ -153,6 +154,18 @@ def test_without_a_value_model_there_is_no_tier_and_churn_is_scored_all_the_same
     scores = Scorer(only_churn, LIFECYCLE).score(matrix_of(5))
     assert scores["tier"].null_count == scores["clv_expected"].null_count == 5
     assert scores["churn_band"].null_count == 0
+
+
+def test_who_is_likely_to_stay_is_not_told_that_nothing_comes(scorer: Scorer) -> None:
+    nothing = Intervals.fit(np.full(50, 9.0), np.zeros(50), level=0.8)
+    scores = replace(scorer, bundle=replace(scorer.bundle, intervals=nothing)).score(matrix_of(500))
+    churn, value, high = (
+        scores[name].to_numpy() for name in ("churn_probability", "clv_expected", "clv_high")
+    )
+    stays = churn < 0.8
+    assert 0 < stays.sum() < 500
+    assert (high[stays] == value[stays]).all()
+    assert (high[~stays] == 0).all()
 
 
 def test_nobody_gives_an_empty_table(scorer: Scorer) -> None:

@@ -116,8 +116,8 @@ class Intervals(BaseModel):
     def bounds(self, expected: ArrayLike) -> tuple[Vector, Vector, Vector]:
         """Return low, high and median money for each expected value; NaN without a source.
 
-        ``0 ≤ low ≤ median ≤ high``; each rises with expected value. The expected value itself may
-        lie above: eight in ten bring nothing, two bring a lot.
+        ``0 ≤ low ≤ median ≤ high``; each rises with expected value, which is never below
+        ``low``. It may lie above ``high``: eight in ten bring nothing, two bring a lot.
         """
         p = np.asarray(expected, dtype=float)
         if self.source == "none":
@@ -237,7 +237,8 @@ def _factors(ratios: Vector, level: float, asked: float) -> tuple[float, float, 
 
     Where so many bring nothing that the low end is 0, nobody can fall below it, and all that may
     be missed is missed above. A level under the one ``asked`` for takes from the high end alone,
-    so that the low end goes on saying whether nothing may come.
+    so that the low end goes on saying whether nothing may come. The low end is never above the
+    expected value, as it would be where nearly all bring a little more and a few nothing.
     """
     n, tail = len(ratios), (1.0 - max(level, asked)) / 2.0
     place = math.floor((n + 1) * tail) - 1
@@ -245,4 +246,4 @@ def _factors(ratios: Vector, level: float, asked: float) -> tuple[float, float, 
     upper = level + tail if low > 0.0 else level
     high = min(math.ceil((n + 1) * upper) - 1, n - 1)
     median = float(np.median(ratios))
-    return min(low, median), median, max(float(ratios[high]), median)
+    return min(low, median, 1.0), median, max(float(ratios[high]), median)
