@@ -99,7 +99,7 @@ def suppose(
     if served.matrix_of is None:
         raise RecordsError(
             "this model was learnt from ready columns of contract customers; there are no records "
-            "to suppose more of"
+            "to suppose more of; `echelon explain` prints what a customer's figures come from"
         )
     known = as_known(served.matrix_of.with_sentiment(tables), as_of)
     return Supposed(served, Scene(customer_id, as_of, known, served.zone))

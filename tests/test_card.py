@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from configs.schema import SnapshotFile, SnapshotSource, Sources
 from features.report import IntakeReport, TableReport
 from serving.card_page import page_html, write_card
 from tests.small_bundle import config_in, matrix_of
@@ -137,6 +138,19 @@ def test_a_training_that_could_not_be_judged_says_so(company):
     bare = replace(small_fitted(), evaluation=Evaluation(targets=targets))
     text = markdown(card_of(config, bare, bundle(), records), "en")
     assert text.count("no period to measure on yet") >= 3
+
+
+def test_contract_customers_churn_by_their_own_label_and_are_measured_in_folds(company):
+    config, fitted, records = company
+    snapshot = SnapshotSource(
+        source=SnapshotFile(path="x.csv"), label="left", positive="yes", observed_on="2024-01-01"
+    )
+    contracts = config.model_copy(update={"sources": Sources(snapshot=snapshot)})
+    told = markdown(card_of(contracts, fitted, bundle(), records), "en")
+    assert "Churn: as the company's own label in the snapshot says" in told
+    assert "monthly value times the months in 365 days" in told
+    assert "no purchase within" not in told
+    assert "measured models had not seen the customers" in told
 
 
 def test_the_description_fits_what_the_registry_holds(card):

@@ -73,7 +73,7 @@ def card_of(config: Config, fitted: Fitted, bundle: Verified, records: Path) -> 
         _definitions(config, fitted),
         _use(fitted),
         _features(fitted),
-        _cutoffs(fitted),
+        _cutoffs(config, fitted),
         *(_figures(one) for one in fitted.evaluation.targets.values()),
         _calibration(fitted),
         _slices(config, fitted, records),
@@ -145,17 +145,8 @@ def _data(fitted: Fitted, records: Path) -> Section:
 
 def _definitions(config: Config, fitted: Fitted) -> Section:
     policy = fitted.policy
-    value = words.MEASURES[config.clv.measure]
     lines = [
-        _filled(words.CHURN_RULES[config.churn.rule], days=config.churn.horizon_days),
-        Text(
-            zh=words.CLV.zh.format(
-                days=config.clv.horizon_days, measure=value.zh, currency=config.currency
-            ),
-            en=words.CLV.en.format(
-                days=config.clv.horizon_days, measure=value.en, currency=config.currency
-            ),
-        ),
+        *_targets(config),
         _filled(words.POLICY, name=policy.name, hysteresis=f"{policy.hysteresis:.0%}"),
     ]
     floors = [*reversed(policy.thresholds), None]
@@ -164,6 +155,21 @@ def _definitions(config: Config, fitted: Fitted) -> Section:
         for tier, floor in zip(policy.tiers, floors, strict=True)
     )
     return Section("definitions", words.DEFINITIONS, tuple(lines), words.TIER_HEAD, rows)
+
+
+def _targets(config: Config) -> tuple[Text, Text]:
+    """Return what churn and value mean; of contract customers, the company's own label says."""
+    churn, clv = config.churn, config.clv
+    rule, value = words.CHURN_RULES[churn.rule], words.CLV
+    if config.sources.snapshot is not None:
+        rule, value = words.CONTRACT_CHURN, words.CONTRACT_CLV
+    measure = words.MEASURES[clv.measure]
+    told: dict[str, object] = {"days": clv.horizon_days, "currency": config.currency}
+    in_words = Text(
+        zh=value.zh.format(measure=measure.zh, **told),
+        en=value.en.format(measure=measure.en, **told),
+    )
+    return _filled(rule, days=churn.horizon_days), in_words
 
 
 def _use(fitted: Fitted) -> Section:
@@ -184,7 +190,7 @@ def _features(fitted: Fitted) -> Section:
     return Section("features", words.FEATURES, lines, words.FEATURE_HEAD, rows)
 
 
-def _cutoffs(fitted: Fitted) -> Section:
+def _cutoffs(config: Config, fitted: Fitted) -> Section:
     rows = tuple(
         (
             words.TARGETS[target],
@@ -195,7 +201,8 @@ def _cutoffs(fitted: Fitted) -> Section:
         for target, days in fitted.cutoffs.items()
         for one in [fitted.evaluation.targets[target]]
     )
-    return Section("training", words.TRAINING, (words.TWIN,), words.CUTOFF_HEAD, rows)
+    line = words.TWIN if config.sources.snapshot is None else words.FOLDS
+    return Section("training", words.TRAINING, (line,), words.CUTOFF_HEAD, rows)
 
 
 def _figures(one: TargetEvaluation) -> Section:

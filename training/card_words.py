@@ -29,6 +29,11 @@ CHURN_RULES: dict[str, Text] = {
         en="Churn: the contract ends within {days} days after the cutoff",
     ),
 }
+CONTRACT_CHURN = Text(
+    zh="流失：公司自己在快照中的标注，视为 {days} 天内离开",
+    en="Churn: as the company's own label in the snapshot says, taken as leaving within {days} "
+    "days",
+)
 MEASURES: dict[str, Text] = {
     "spend": Text(zh="消费", en="spend"),
     "margin": Text(zh="毛利", en="margin"),
@@ -36,6 +41,11 @@ MEASURES: dict[str, Text] = {
 CLV = Text(
     zh="客户终身价值：截止日之后 {days} 天内的{measure}（{currency}）",
     en="Lifetime value: {measure} within {days} days after the cutoff ({currency})",
+)
+CONTRACT_CLV = Text(
+    zh="客户终身价值：月价值乘以 {days} 天的月数，再乘以留下的概率（{currency}）",
+    en="Lifetime value: monthly value times the months in {days} days times the chance to stay "
+    "({currency})",
 )
 POLICY = Text(
     zh="等级策略 {name}：门槛为训练时冻结的预期价值，缓冲带 ±{hysteresis}",
@@ -90,6 +100,11 @@ TRAINING = Text(zh="训练", en="Training")
 TWIN = Text(
     zh="评估所用模型只学到评估截止日为止；上线模型学到评分日为止",
     en="The measured model learns up to the evaluation cutoff, the served one up to the last day",
+)
+FOLDS = Text(
+    zh="快照只有一天：评估用的模型未见过所评的客户，上线模型学自全部客户",
+    en="A snapshot is of one day: measured models had not seen the customers they are measured on, "
+    "the served one learns from all",
 )
 CUTOFF_HEAD = (
     Text(zh="目标", en="target"),

@@ -220,9 +220,8 @@ def _churn_evaluation(
         "logistic_regression": Rule(held_out.logistic),
         "base_rate": Rule(held_out.base_rate),
     }
-    return _evaluation(
-        target, config.churn.horizon_days, data, data.y, held_out.model, rules, notes
-    )
+    horizon, seed = config.churn.horizon_days, config.training.seed
+    return _evaluation(target, horizon, data, data.y, held_out.model, rules, notes, seed)
 
 
 def _value_evaluation(
@@ -234,9 +233,8 @@ def _value_evaluation(
     full = _full_value(model, data)
     rules = {"full_value": Rule(full), "base_rate": Rule(full * (1.0 - held_out.base_rate))}
     actual, expected = full * (1.0 - data.y), full * (1.0 - held_out.model)
-    notes = (words.CONTRACT_VALUE,)
-    evaluation = _evaluation(target, config.clv.horizon_days, data, actual, expected, rules, notes)
-    settings = config.training
+    notes, horizon, settings = (words.CONTRACT_VALUE,), config.clv.horizon_days, config.training
+    evaluation = _evaluation(target, horizon, data, actual, expected, rules, notes, settings.seed)
     errors = Errors(date_of(data.cutoffs[0]), expected, actual)
     found = coverage(None, errors, config.policy, settings.interval_level, settings.seed)
     return evaluation.model_copy(update={"coverage": found})
@@ -250,7 +248,9 @@ def _evaluation(
     predicted: Vector,
     rules: dict[str, Rule],
     notes: tuple[Text, ...],
+    seed: int,
 ) -> TargetEvaluation:
+    scores = {name: rule.scores for name, rule in rules.items()}
     return TargetEvaluation(
         target=target,
         horizon_days=horizon_days,
@@ -266,7 +266,7 @@ def _evaluation(
         rule_lifts={name: lift_curve(y, rule.scores) for name, rule in rules.items()},
         training_cutoffs=(date_of(data.cutoffs[0]),),
         notes=notes,
-        grade=grade(target, y, predicted, {name: rule.scores for name, rule in rules.items()}),
+        grade=grade(target, y, predicted, scores, seed),
     )
 
 

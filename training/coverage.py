@@ -2,7 +2,7 @@
 
 Best is a later period: intervals learnt on the errors of one horizon, counted on the next, with
 the model, the tier thresholds and the intervals that would have been served then. Where history
-is too short for two horizons, halves of one take turns.
+is too short for two horizons, or a snapshot has but one day, halves of one take turns.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ LEARNT: dict[How, Text] = {
     ),
     "halves": Text(
         zh="{level}区间由一半客户在{counted}之后的结果学得，覆盖了另一半中的{share}"
-        "（{low}至{high}）：{tiers}；历史太短，无法用更晚的时段检验",
+        "（{low}至{high}）：{tiers}；没有更晚的时段可供检验",
         en="intervals of {level}, learnt on one half of customers after {counted}, covered "
-        "{share} of the other ({low} to {high}): {tiers}; history is too short for a later period",
+        "{share} of the other ({low} to {high}): {tiers}; there is no later period to count on",
     ),
 }
 
