@@ -13,7 +13,7 @@ from configs.errors import PublicationError
 from configs.schema import Text
 from features.sources import day_number
 from serving.changes import PARTS, Comparison, Walk
-from serving.explanations import concept_name
+from serving.concept_names import concept_name
 from serving.new_records import records_since
 from serving.points import SCALE
 from serving.publication import Publication, open_publication
@@ -156,7 +156,11 @@ def _concepts(
     """Return the data part by concept; who is new or gone is an entry of its own."""
     unit = 1.0 if customer_ids is not None else 1.0 / SCALE[target]
     found = [
-        {"concept": concept, "name": concept_name(concept).model_dump(), "points": unit * points}
+        {
+            "concept": concept,
+            "name": concept_name(concept, comparison.features).model_dump(),
+            "points": unit * points,
+        }
         for concept, points in comparison.concepts(target, customer_ids).items()
     ]
     by_data = walk.parts(target)["data"] * SCALE[target] * unit

@@ -25,6 +25,7 @@ from serving.publication import Publication
 from serving.reasons import TARGETS
 from serving.scorer import BundleLike, before_of
 from serving.served import bundle_of
+from serving.wording import Described
 from training.anchor import TargetName
 
 Texts = npt.NDArray[np.object_]
@@ -141,10 +142,14 @@ class Comparison:
         split = break_down(target, base, parts, model.predict(columns), model.inverse_link)
         return dict(zip(split.inputs, split.points, strict=True))
 
+    @property
+    def features(self) -> Sequence[Described]:
+        """The features of the older models; none where these cannot be used."""
+        return () if self.old_bundle is None else self.old_bundle.features
+
     @cached_property
     def _concept_of(self) -> dict[str, str]:
-        features = () if self.old_bundle is None else self.old_bundle.features
-        return {feature.name: feature.concept for feature in features}
+        return {feature.name: feature.concept for feature in self.features}
 
     def _tiers_before(self, values: Array, columns: Mapping[str, Array], now: pa.Table) -> Texts:
         """Return the tiers by the old policy, held against the past that ``now`` was held to."""

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from configs.schema import Text
-from features.concepts import CONCEPTS
 from serving.answers import Terms
+from serving.concept_names import concept_name
 from serving.points import Breakdown
 from serving.reasons import TARGETS, Reasoner
 from serving.tier_trace import tier_trace
@@ -69,11 +68,6 @@ def _number(
     }
 
 
-def concept_name(concept: str) -> Text:
-    """Return the name of a concept; a contract customer's column is its own."""
-    return CONCEPTS.get(concept, Text(zh=concept, en=concept))
-
-
 class _Concepts:
     """The points of one target by concept and feature, for every customer."""
 
@@ -85,6 +79,7 @@ class _Concepts:
         self._members: dict[str, list[int]] = {}
         for i, name in enumerate(breakdown.inputs):
             self._members.setdefault(features[name].concept, []).append(i)
+        self._names = {one: concept_name(one, features.values()) for one in self._members}
 
     def of(self, row: int) -> list[dict[str, Any]]:
         """Return the concepts of one customer, the strongest first."""
@@ -92,7 +87,7 @@ class _Concepts:
         found = [
             {
                 "concept": concept,
-                "name": concept_name(concept).model_dump(),
+                "name": self._names[concept].model_dump(),
                 "points": float(points[members].sum()),
                 "features": self._features(points, members),
             }

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from configs.schema import Config, Text
-from features.concepts import CONCEPTS
 from features.units import UNITS
+from serving.concept_names import concept_name
 from serving.matrix import matrix_to_score
 from serving.population import Array, column
 from serving.publication import Publication
@@ -19,7 +19,6 @@ from serving.publish import published_before
 from serving.reasons import Reasoner
 from serving.scorer import Scorer, previous_of
 from training.bundle import Bundle
-from training.described import DescribedFeature
 
 SHOWN = 12
 """Customers whose move is told, those of most money first."""
@@ -139,7 +138,7 @@ def _movers(
     change = np.nan_to_num(np.abs(values[1] - values[0]))
     rows = moved[np.argsort(-change[moved], kind="stable")][:SHOWN]
     parts = [_by_concept(config, side, rows) for side in (one, other)]
-    labels = _labels(one.bundle.features) | _labels(other.bundle.features)
+    features = (*one.bundle.features, *other.bundle.features)
     movers = []
     for place, row in enumerate(rows.tolist()):
         concept = max(
@@ -154,7 +153,7 @@ def _movers(
                 tier_now=now[row],
                 value_before=float(values[0][row]),
                 value_now=float(values[1][row]),
-                concept=CONCEPTS.get(concept) or labels.get(concept, Text(zh=concept, en=concept)),
+                concept=concept_name(concept, features),
                 points_before=_part(parts[0], concept, place),
                 points_now=_part(parts[1], concept, place),
             )
@@ -181,10 +180,6 @@ def _by_concept(config: Config, side: Scored, rows: np.ndarray) -> dict[str, Arr
 
 def _part(parts: dict[str, Array], concept: str, place: int) -> float:
     return float(parts[concept][place]) if concept in parts else 0.0
-
-
-def _labels(features: Sequence[DescribedFeature]) -> dict[str, Text]:
-    return {one.name: Text(zh=one.label["zh"], en=one.label["en"]) for one in features}
 
 
 def _names(champion: Bundle, challenger: Bundle) -> dict[str, Text]:

@@ -18,7 +18,7 @@ from configs.errors import RecordsError
 from configs.events import AnyEvent
 from configs.schema import Text
 from features.sources import date_of, day_number
-from serving.explanations import concept_name
+from serving.concept_names import concept_name
 from serving.publication import SCORES_FILE
 from serving.reasons import TARGETS
 from serving.scenarios import Placed, Scene, as_known, name_of, stored_tables
@@ -186,7 +186,8 @@ def _effect(served: Served, matrix: pa.Table, scores: pa.Table) -> Row:
     """Return the difference between the second row and the first, by concept."""
     reasoner = served.reasoner
     columns = reasoner.scorer.columns(matrix)
-    concept_of = {feature.name: feature.concept for feature in reasoner.scorer.bundle.features}
+    features = reasoner.scorer.bundle.features
+    concept_of = {feature.name: feature.concept for feature in features}
     effect: Row = {}
     for target in TARGETS:
         model = reasoner.scorer.bundle.models.get(target)
@@ -201,7 +202,7 @@ def _effect(served: Served, matrix: pa.Table, scores: pa.Table) -> Row:
         effect[target] = {
             "change": float(split.shown[1] - split.shown[0]),
             "concepts": [
-                {"concept": c, "name": concept_name(c).model_dump(), "points": points}
+                {"concept": c, "name": concept_name(c, features).model_dump(), "points": points}
                 for c, points in sorted(moved.items(), key=lambda one: (-abs(one[1]), one[0]))
                 if points != 0
             ],

@@ -59,6 +59,7 @@ def outlook():
 @given(st.lists(st.tuples(*[st.floats(0, 1)] * 3), min_size=1, max_size=20))
 def test_tiers_share_all_that_can_happen_whatever_the_single_models_say(rows):
     shares = shares_of_tiers(sorted_down(np.array(rows)))
+    assert not np.signbit(shares).any(), "no answer says -0"
     assert (shares >= 0).all()
     assert shares.sum(axis=1) == pytest.approx(np.ones(len(rows)))
 

@@ -171,7 +171,9 @@ def shares_of_tiers(reach: Vector) -> Vector:
     array([[0.25, 0.5 , 0.25]])
     """
     ends = np.ones((len(reach), 1)), np.zeros((len(reach), 1))
-    return -np.diff(np.hstack([ends[0], reach, ends[1]]), axis=1)
+    steps = np.hstack([ends[0], reach, ends[1]])
+    shares: Vector = steps[:, :-1] - steps[:, 1:]
+    return shares
 
 
 def signals(
