@@ -174,7 +174,10 @@ REFUNDS = (
         family="behaviour",
         concept="refunds",
         unit="days",
-        label={"zh": "距最近一次退款天数", "en": "Days since the last refund"},
+        label={
+            "zh": "距最近一次退款天数（一年封顶）",
+            "en": "Days since the last refund (capped at a year)",
+        },
     ),
     Feature(
         name="net_spend_364d",

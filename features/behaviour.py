@@ -139,7 +139,10 @@ RECENCY_AND_TENURE = (
         family="behaviour",
         concept="purchase_recency",
         unit="days",
-        label={"zh": "距最近一次购买天数", "en": "Days since the last purchase"},
+        label={
+            "zh": "距最近一次购买天数（一年封顶）",
+            "en": "Days since the last purchase (capped at a year)",
+        },
         actionable=True,
     ),
     Feature(

@@ -147,7 +147,10 @@ FREQUENCY = (
         family="interaction",
         concept="interaction_recency",
         unit="days",
-        label={"zh": "距最近一次互动天数", "en": "Days since the last interaction"},
+        label={
+            "zh": "距最近一次互动天数（一年封顶）",
+            "en": "Days since the last interaction (capped at a year)",
+        },
         actionable=True,
     ),
     Feature(

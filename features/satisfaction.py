@@ -253,7 +253,10 @@ COVERAGE = (
         family="satisfaction",
         concept="survey_coverage",
         unit="days",
-        label={"zh": "距最近一次问卷回复天数", "en": "Days since the last survey answered"},
+        label={
+            "zh": "距最近一次问卷回复天数（一年封顶）",
+            "en": "Days since the last survey answered (capped at a year)",
+        },
         actionable=True,
     ),
 )

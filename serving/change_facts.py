@@ -91,10 +91,7 @@ def publication_before(new: Publication, asked: str | None) -> Publication:
     if asked is None or asked == "previous":
         earlier = new.earlier()
         if earlier is None:
-            raise PublicationError(
-                f"nothing was published before {new.manifest.id}; publish another day, then "
-                "`echelon changes` compares the two"
-            )
+            raise PublicationError(_nothing_before(new))
         return earlier
     store = new.folder.parent
     names = sorted(folder.name for folder in store.iterdir() if _is_publication(folder))
@@ -107,6 +104,24 @@ def publication_before(new: Publication, asked: str | None) -> Publication:
     raise PublicationError(
         f"there is no publication {asked!r} in {store}; `echelon history --publications` lists "
         "them. A day such as 2026-06-30 stands for the last one on or before it"
+    )
+
+
+def _nothing_before(new: Publication) -> str:
+    """Return what to do where ``new`` held tiers against nothing: its day may have others."""
+    day = new.manifest.as_of
+    others = [folder.name for folder in new.folder.parent.iterdir() if _is_publication(folder)]
+    same = sorted(
+        name for name in others if name[:8] == f"{day:%Y%m%d}" and name != new.manifest.id
+    )
+    if same:
+        return (
+            f"nothing was published before {day}; that day itself was also published by another "
+            f"model or policy: `--since {same[-1]}` compares with it"
+        )
+    return (
+        f"nothing was published before {new.manifest.id}; publish another day, then "
+        "`echelon changes` compares the two"
     )
 
 

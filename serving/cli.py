@@ -187,8 +187,9 @@ def train(config: ConfigPath = None) -> None:
     with steps() as progress:
         trained = train_models(loaded, progress)
     console().print(show(trained.evaluation, loaded.language))
+    by = "" if config is None else f" -c {config}"
     typer.echo(
-        f"Model {trained.version} is registered; to serve it: echelon promote {trained.version}"
+        f"Model {trained.version} is registered; to serve it: echelon promote {trained.version}{by}"
     )
 
 

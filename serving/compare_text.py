@@ -24,15 +24,16 @@ DIFFERENCE = Text(zh="差（90% 配对区间）", en="difference (90% paired int
 JUDGED_ON = Text(zh="{target}：{day}，{n} 位共同客户", en="{target}: {day}, {n} customers of both")
 NOT_COMPARABLE = Text(zh="{target}：数字不可比：{why}", en="{target}: not comparable: {why}")
 MOVED = Text(
-    zh="{changed} 位客户（共 {n} 位，{share:.1%}）会换等级",
-    en="{changed} of {n} customers ({share:.1%}) would change tier",
+    zh="{changed:,} 位客户（共 {n:,} 位，{share:.1%}）会换等级",
+    en="{changed:,} of {n:,} customers ({share:.1%}) would change tier",
 )
 SETTINGS = Text(zh="配置", en="Settings")
 DATA = Text(zh="数据", en="Data")
 FEATURES = Text(zh="特征", en="Features")
-ADDED = Text(zh="新增 {n}：{names}", en="{n} added: {names}")
-REMOVED = Text(zh="去除 {n}：{names}", en="{n} removed: {names}")
-SAME = Text(zh="没有不同", en="no difference")
+ADDED = Text(zh="新增 {n} 个特征：{names}", en="{n} features added: {names}")
+REMOVED = Text(zh="去除 {n} 个特征：{names}", en="{n} features removed: {names}")
+SAME = Text(zh="{title}：没有不同", en="{title}: no difference")
+OF = Text(zh="{name}（{n:,}）", en="{name} ({n:,})")
 GATES_TITLE = Text(zh="关卡", en="Gates")
 WHY = Text(zh="贡献变化最大的方面", en="aspect whose part changed most")
 CUSTOMER = Text(zh="客户", en="customer")
@@ -46,8 +47,7 @@ def render(config: Config, comparison: Comparison, language: Language) -> Render
     return Group(
         _differences(SETTINGS, ((d.key, d) for d in comparison.config), language),
         _differences(DATA, ((data_key(d)[language], d) for d in comparison.data), language),
-        _differences(FEATURES, ((d.key, d) for d in told.changed), language),
-        *_named(told, language),
+        *_features(told, language),
         *(_contest(one, language) for one in comparison.contests.values()),
         *_moves(comparison.moves, config.currency, language),
         _gates(config, comparison, language),
@@ -59,11 +59,20 @@ def _differences(
 ) -> RenderableType:
     rows = list(rows)
     if not rows:
-        return Line(f"{title[language]}: {SAME[language]}")
+        return Line(SAME[language].format(title=title[language]))
     table = Table("", CHAMPION[language], CHALLENGER[language], title=title[language], box=None)
     for key, one in rows:
         table.add_row(key, _or_dash(one.champion), _or_dash(one.challenger))
     return table
+
+
+def _features(changes: FeatureChanges, language: Language) -> list[RenderableType]:
+    """Return the features declared otherwise, added and removed, or that none differs."""
+    named = _named(changes, language)
+    if named and not changes.changed:
+        return named
+    changed = ((one.key, one) for one in changes.changed)
+    return [_differences(FEATURES, changed, language), *named]
 
 
 def _named(changes: FeatureChanges, language: Language) -> list[RenderableType]:
@@ -89,7 +98,7 @@ def _contest(contest: Contest, language: Language) -> RenderableType:
         table.add_row(metric_name(one.metric)[language], *_cells(one, language))
     table.add_section()
     for part in contest.slices:
-        name = f"{part.axis[language]} {part.level[language]} ({part.n:,})"
+        name = OF[language].format(name=f"{part.axis[language]} {part.level[language]}", n=part.n)
         table.add_row(name, *_cells(part.duel, language))
     return table
 
@@ -101,12 +110,16 @@ def _cells(one: Duel, language: Language) -> tuple[str, ...]:
     return f"{one.champion:.{digits}f}", f"{one.challenger:.{digits}f}", gap, shown
 
 
+def _count(n: int) -> str:
+    return f"{n:,}" if n else "·"
+
+
 def _moves(moves: Moves, currency: str, language: Language) -> list[RenderableType]:
     said = MOVED[language].format(changed=moves.changed, n=moves.n, share=moves.share)
     corner = f"{CHAMPION[language]} ↓ {CHALLENGER[language]} →"
     matrix = Table(corner, *(name[language] for name in moves.names.values()))
     for before, name in moves.names.items():
-        counts = (str(moves.counts.get((before, now), "·")) for now in moves.names)
+        counts = (_count(moves.counts.get((before, now), 0)) for now in moves.names)
         matrix.add_row(name[language], *counts)
     if not moves.movers:
         return [Line(said), matrix]

@@ -36,14 +36,17 @@ SINCE = Text(zh="自{day}起", en="since {day}")
 STAYS = Text(zh="，保持概率{chance}", en=", {chance} to stay")
 STAYS_OR_RISES = Text(zh="，保持或升级的概率{chance}", en=", {chance} to stay or rise")
 DAYS = Text(zh="未来{days}天", en="next {days} days")
-RANGE = Text(zh="{level}的可能在{low}至{high}之间", en="{level} likely {low} to {high}")
+RANGE = Text(
+    zh="{low}至{high}（此类区间覆盖同级客户的{level}）",
+    en="{low} to {high} (such intervals hold for {level} of the tier)",
+)
 NOTHING = Text(zh="有{level}以上的可能不再消费", en="more than {level} likely to bring nothing")
 POINTS = Text(zh="个百分点", en="pp")
 FROM = Text(zh="从典型客户的{base}到{shown}", en="from a typical {base} to {shown}")
 AS_OF = Text(
     zh="截至{day} · 模型{model} · 策略{policy}", en="as of {day} · model {model} · policy {policy}"
 )
-ACTIONABLE = Text(zh="可改善", en="can be acted on")
+ACTIONABLE = Text(zh="（可改善）", en="(can be acted on)")
 UNKNOWN = Text(zh="无", en="none")
 FALLBACKS: dict[str, Text] = {
     "no_purchases": Text(
@@ -218,7 +221,7 @@ def _reasons(answer: Answer, target: str, language: Language) -> Table:
         style = "red" if is_bad else "green"
         text = Line(reason["text"][language])
         if reason["actionable"]:
-            text.append(f"  ({ACTIONABLE[language]})", style="dim")
+            text.append(f"  {ACTIONABLE[language]}", style="dim")
         table.add_row(
             Line(_points(reason["points"], answer, target, language), style=style),
             Line(_bar(reason["points"], longest), style=style),

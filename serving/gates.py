@@ -17,6 +17,8 @@ from training.paired import Duel
 from training.promotions import GateOutcome, Verdict
 
 GRADES = "ABCD"
+SHORT = {"auc": "AUC", "ngini": "nGini"}
+"""Main figures as they are written in the trade."""
 NOT_COMPARED = Text(zh="未判定：{why}", en="not judged: {why}")
 SAME_MEANING = Text(zh="预测的是同一件事", en="predicts the same thing")
 OTHER_MEANING = Text(zh="预测的含义变了：{said}", en="what is predicted has changed: {said}")
@@ -32,14 +34,14 @@ CALIBRATION = Text(
     "champion's",
 )
 TIERS = Text(
-    zh="{share:.1%} 的客户会换等级（{changed} 位，共 {n} 位）；上限 {limit:.0%}",
-    en="{share:.1%} of customers would change tier ({changed} of {n}); at most {limit:.0%}",
+    zh="{share:.1%} 的客户会换等级（{changed:,} 位，共 {n:,} 位）；上限 {limit:.0%}",
+    en="{share:.1%} of customers would change tier ({changed:,} of {n:,}); at most {limit:.0%}",
 )
 GRADE = Text(
     zh="评级 {now}，冠军 {before}；至少 {limit}，或不低于冠军",
     en="grade {now}, champion {before}; at least {limit}, or the champion's",
 )
-NO_GRADE = Text(zh="未判定：资料太少，没有等级", en="not judged: too little to grade")
+NO_GRADE = Text(zh="未判定：资料太少，没有评级", en="not judged: too little to grade")
 
 
 def judged(rules: Promotion, comparison: Comparison) -> tuple[GateOutcome, ...]:
@@ -129,7 +131,7 @@ def _not_judged(gate: str, why: Text | None) -> GateOutcome:
 
 def _told(found: Duel) -> dict[str, str | float]:
     return {
-        "metric": found.metric,
+        "metric": SHORT.get(found.metric, found.metric),
         "before": found.champion,
         "now": found.challenger,
         "gap": found.difference,

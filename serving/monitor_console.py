@@ -61,7 +61,8 @@ def render(found: Monitoring, language: Language) -> RenderableType:
 
 def _outcomes(found: Monitoring, language: Language) -> RenderableType:
     if not found.outcomes:
-        return Line(f"{OUTCOMES[language]}: {NONE_CLOSED[language]}", style="dim")
+        colon = "：" if language == "zh" else ": "
+        return Line(f"{OUTCOMES[language]}{colon}{NONE_CLOSED[language]}", style="dim")
     table = Table(*(name[language] for name in COLUMNS), title=OUTCOMES[language], box=None)
     for one in found.outcomes:
         table.add_row(*_cells(one, language))

@@ -22,6 +22,8 @@ FLAGS = frozenset({"flag", "yes_no"})
 """Units of features that are 1 or 0."""
 TOLD_BY = {"recency_days": "days_since_last_purchase"}
 """Inputs of models whose contribution is that of something people know: days of silence."""
+RHYTHM = {"days_since_last_purchase": "usual_interval_days"}
+"""Waits that are long or short by the customer's own rhythm, told beside it where it is known."""
 YES = Text(zh="是", en="yes")
 NO = Text(zh="否", en="no")
 
@@ -167,7 +169,9 @@ class Sentences:
         return name
 
     def sibling(self, name: str) -> str | None:
-        """Return the name of the prior-window sibling of ``name``."""
+        """Return the feature that ``name`` is told beside: its window before, or the rhythm."""
+        if name in RHYTHM:
+            return RHYTHM[name]
         sibling = self._siblings[name]
         return None if sibling is None else sibling.name
 
@@ -177,7 +181,7 @@ class Sentences:
         Args:
             name: the feature.
             value: its value, NaN where missing.
-            before: its prior-window sibling's value, NaN where there is none.
+            before: the value of its ``sibling``, NaN where there is none.
             tier: the customer's tier; its median and that of all are set beside the value
                 where there is no sibling.
         """
@@ -203,6 +207,8 @@ class Sentences:
         if not math.isnan(before) and feature.window_days is not None:
             was = self._quantity(feature, before, language)
             return label + colon + _then(shown, was, value, before, feature.window_days, language)
+        if not math.isnan(before) and name in RHYTHM:
+            return label + colon + _beside_rhythm(shown, before, language)
         of_all = self._median(EVERYBODY, name, language)
         of_tier = self._median(tier, name, language)
         return label + colon + _beside(shown, of_all, of_tier, language)
@@ -249,6 +255,19 @@ def _then(
         return f"{shown}, the same as in the {window} before"
     direction = "up" if value > before else "down"
     return f"{shown}, {direction} from {was} in the {window} before"
+
+
+def _beside_rhythm(shown: str, usual: float, language: Language) -> str:
+    """Return a wait beside the days that usually pass.
+
+    >>> _beside_rhythm("231", 45.0, "en"), _beside_rhythm("231天", 45.0, "zh")
+    ('231; the customer usually buys every 45 days', '231天，此前平均每45天购买一次')
+    """
+    days = number(float(round(usual)) if usual >= 10 else usual, language)
+    if language == "zh":
+        return f"{shown}，此前平均每{days}天购买一次"
+    every = "day" if days == "1" else f"{days} days"
+    return f"{shown}; the customer usually buys every {every}"
 
 
 def _beside(shown: str, of_all: str | None, of_tier: str | None, language: Language) -> str:

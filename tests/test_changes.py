@@ -141,6 +141,17 @@ def test_features_declared_anew_are_said_to_prevent_the_split(compared):
     assert "declared anew" in why
 
 
+def test_another_publication_of_the_first_day_is_named_where_no_earlier_day_is(compared):
+    old = compared.old
+    same_day = old.folder.parent / f"{old.manifest.as_of:%Y%m%d}-by-another-model"
+    same_day.mkdir()
+    try:
+        with pytest.raises(PublicationError, match=f"--since {same_day.name}"):
+            publication_before(old, None)
+    finally:
+        same_day.rmdir()
+
+
 def test_an_earlier_publication_is_named_by_id_by_day_or_by_default(compared):
     new, old = compared.new, compared.old
     for asked in (None, "previous", old.manifest.id, old.manifest.as_of.isoformat(), "2024-09-30"):

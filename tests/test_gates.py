@@ -112,7 +112,7 @@ def test_where_there_is_nothing_to_judge_by_a_gate_says_so_and_lets_through():
 def test_a_refusal_lists_the_gates_and_the_way_past_them():
     said = refusal("2", "1", judged(RULES, compared(ranking=-0.03)))
     assert "2 of 7 gates" in said
-    assert "ranking.churn: auc 0.770, champion 0.800" in said
+    assert "ranking.churn: AUC 0.770, champion 0.800" in said
     assert '--override "why"' in said
 
 

@@ -186,16 +186,31 @@ def test_a_trend_and_a_window_before_are_told_by_the_two_windows() -> None:
     assert sentences.subject("spend_364d") == "spend_364d"
 
 
-def test_a_models_own_input_is_told_by_what_people_know() -> None:
-    silence = Feature(
-        name="days_since_last_purchase",
-        source="transactions",
-        value=lambda t: t,
-        family="behaviour",
-        concept="recency",
-        unit="days",
-        label={"zh": "距最近一次购买", "en": "Since the last purchase"},
+SILENCE = Feature(
+    name="days_since_last_purchase",
+    source="transactions",
+    value=lambda t: t,
+    family="behaviour",
+    concept="recency",
+    unit="days",
+    label={"zh": "距最近一次购买", "en": "Since the last purchase"},
+)
+
+
+def test_a_silence_is_told_beside_the_customers_own_rhythm() -> None:
+    sentences = Sentences((*FEATURES, SILENCE), UNITS, "CNY", {})
+    assert sentences.sibling(SILENCE.name) == "usual_interval_days"
+    assert sentences.write(SILENCE.name, 231, 45.2, "vip") == (
+        "距最近一次购买\uff1a231天\uff0c此前平均每45天购买一次",
+        "Since the last purchase: 231 days; the customer usually buys every 45 days",
     )
+    assert sentences.write(SILENCE.name, 231, NOTHING, "vip")[1] == (
+        "Since the last purchase: 231 days"
+    )
+
+
+def test_a_models_own_input_is_told_by_what_people_know() -> None:
+    silence = SILENCE
     assert Sentences((*FEATURES, silence), UNITS, "CNY", {}).subject("recency_days") == silence.name
     assert Sentences(FEATURES, UNITS, "CNY", {}).subject("recency_days") == "recency_days"
 

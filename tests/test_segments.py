@@ -11,8 +11,8 @@ from features.catalogue import by_name
 from features.spec import Feature
 from training.carried_over import carried_over
 from training.clusters import find_segments
-from training.segment_names import WORDS
-from training.segments import Segment, Segments
+from training.segment_names import WORDS, in_words
+from training.segments import Axis, Segment, Segments
 
 N = 900
 FEATURES = tuple(by_name()[name] for name in ("frequency", *WORDS) if name in by_name())
@@ -58,8 +58,10 @@ def test_the_rules_in_words_agree_with_the_groups(found):
     assert found.agreement > 0.95
     assert found.stability is not None
     assert found.stability > 0.9
-    assert found.segments[0].description.zh.startswith("距最近一次购买天数不高于")
-    assert found.segments[0].description.en.startswith("Days since the last purchase at most")
+    assert found.segments[0].description.zh.startswith("距最近一次购买天数（一年封顶）不高于")
+    assert found.segments[0].description.en.startswith(
+        "Days since the last purchase (capped at a year) at most"
+    )
 
 
 def test_a_customer_alone_is_assigned_as_among_all(found):
@@ -144,3 +146,18 @@ def test_axes_that_can_no_longer_be_measured_start_segments_anew(found):
     columns = moved(0.0) | {"days_since_last_purchase": np.full(N, np.nan)}
     anew = find_segments(columns, FEATURES, VALUE, at_most=6, seed=0, previous=found)
     assert "days_since_last_purchase" not in {axis.feature for axis in anew.axes}
+
+
+def test_rules_of_whole_numbers_and_shares_are_said_in_whole_numbers_and_per_cent():
+    axes = (
+        Axis(feature="visits", is_logged=False, middle=0.0, spread=1.0, low=0.0, high=9.0),
+        Axis(feature="discount", is_logged=False, middle=0.0, spread=1.0, low=0.0, high=1.0),
+    )
+    points = np.array([[2.0, 0.1], [2.0, 0.3], [3.0, 0.1], [3.0, 0.3]] * 5)
+    groups = np.array([0, 0, 1, 2] * 5)
+    labels = {name: {"zh": name, "en": name} for name in ("visits", "discount")}
+    units = {"visits": "times", "discount": "share"}
+    said, _ = in_words(axes, points, groups, labels, units, seed=0)
+    assert said[0].en == "visits at most 2"
+    assert said[2].en == "visits at least 3; discount above 20.0%"
+    assert said[2].zh == "visits不低于3，discount高于20.0%"

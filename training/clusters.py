@@ -71,6 +71,7 @@ def find_segments(
     found = partition(points, at_most, seed, start)
     order = _by_value(found.centres, points, expected_values[bought])
     labels = {feature.name: feature.label for feature in features}
+    units = {feature.name: feature.unit for feature in features}
     names = names_of(axes, found.centres[order], labels)
     if old is not None:
         groups = nearest(points, found.centres[order])
@@ -78,7 +79,7 @@ def find_segments(
         order, names = order[kept], [names[i] for i in kept]
     centres = found.centres[order]
     groups = nearest(points, centres)
-    descriptions, agreement = in_words(axes, points, groups, labels, seed)
+    descriptions, agreement = in_words(axes, points, groups, labels, units, seed)
     segments = tuple(
         Segment(
             code=names[i][0],

@@ -116,4 +116,4 @@ def level(target: Literal["churn", "clv"], moved: float, cutoff: dt.date) -> Tex
 
 def served(note: Text) -> Text:
     """Return ``note`` as one on the model that is served, not the measured one."""
-    return Text(zh=f"所用模型：{note.zh}", en=f"served: {note.en}")
+    return Text(zh=f"上线模型：{note.zh}", en=f"served: {note.en}")

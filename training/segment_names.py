@@ -15,6 +15,8 @@ from training.segments import Axis
 Vector = NDArray[np.float64]
 Codes = NDArray[np.int64]
 STANDS_OUT = 0.5
+WHOLE = frozenset({"orders", "times", "cases", "days"})
+"""Units of axes that are whole numbers, so that a rule can say "at least 3", not "above 2.46"."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ def in_words(
     points: Vector,
     groups: Codes,
     labels: Mapping[str, Mapping[str, str]],
+    units: Mapping[str, str],
     seed: int,
 ) -> tuple[dict[int, Text], float]:
     """Return each group's rule, from a tree with one leaf per group, and how often it is right."""
@@ -101,7 +104,7 @@ def in_words(
     described: dict[int, Text] = {}
     for group, bounds in _leaves(tree):
         if group not in described:
-            described[group] = _sentence(axes, bounds, labels)
+            described[group] = _sentence(axes, bounds, labels, units)
     return described, float((tree.predict(points) == groups).mean())
 
 
@@ -127,23 +130,50 @@ def _sentence(
     axes: Sequence[Axis],
     bounds: Mapping[int, tuple[float, float]],
     labels: Mapping[str, Mapping[str, str]],
+    units: Mapping[str, str],
 ) -> Text:
     zh, en = [], []
     for i, (low, high) in sorted(bounds.items()):
-        label = labels[axes[i].feature]
-        least, most = (_raw(axes[i], edge) for edge in (low, high))
+        name = axes[i].feature
+        label, unit = labels[name], units.get(name, "")
         if np.isfinite(low):
-            zh.append(f"{label['zh']}高于{least}")
-            en.append(f"{label['en']} above {least}")
+            above = _above(_raw(axes[i], low), unit)
+            zh.append(f"{label['zh']}{above.zh}")
+            en.append(f"{label['en']} {above.en}")
         if np.isfinite(high):
+            most = _shown(_raw(axes[i], high), unit)
             zh.append(f"{label['zh']}不高于{most}")
             en.append(f"{label['en']} at most {most}")
-    return Text(zh=",".join(zh), en="; ".join(en))
+    return Text(zh="，".join(zh), en="; ".join(en))
 
 
-def _raw(axis: Axis, place: float) -> str:
-    if not np.isfinite(place):
-        return ""
+def _above(edge: float, unit: str) -> Text:
+    """Return the words of what lies above ``edge``: of whole numbers, from the next one on.
+
+    >>> _above(2.46, "times").en, _above(0.0602, "share").en
+    ('at least 3', 'above 6.0%')
+    """
+    if unit in WHOLE:
+        least = _shown(np.floor(edge) + 1.0, unit)
+        return Text(zh=f"不低于{least}", en=f"at least {least}")
+    return Text(zh=f"高于{_shown(edge, unit)}", en=f"above {_shown(edge, unit)}")
+
+
+def _shown(edge: float, unit: str) -> str:
+    """Return a bound as people read it; whole numbers end at the one below.
+
+    >>> _shown(2.46, "times"), _shown(0.0602, "share"), _shown(-0.134, "balance")
+    ('2', '6.0%', '-0.134')
+    """
+    if unit == "share":
+        return f"{edge:.1%}"
+    if unit in WHOLE:
+        return f"{np.floor(edge):,.0f}"
+    return f"{edge:,.0f}" if abs(edge) >= 100 else f"{edge:.3g}"
+
+
+def _raw(axis: Axis, place: float) -> float:
+    """Return a place along an axis in the feature's own unit."""
     scaled_value = axis.middle + axis.spread * place
-    value = np.sign(scaled_value) * np.expm1(abs(scaled_value)) if axis.is_logged else scaled_value
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    is_logged = axis.is_logged
+    return float(np.sign(scaled_value) * np.expm1(abs(scaled_value)) if is_logged else scaled_value)
