@@ -15,7 +15,7 @@ from tests.test_boosting import INPUTS, LATER, SETTINGS, TRAIN, churned, predict
 from training.anchor import VALUE_INPUTS, fitted_purchase
 from training.boosting import fit_target
 from training.clock import Clock, ClockedModels
-from training.level import LARGEST_SHIFT, Level, levels, levels_of, shift
+from training.level import LARGEST_SHIFT, Level, clocked, levels, levels_of, shift
 from training.purchase_days import PurchaseDays, purchase_days
 from training.season import PERIODS, season
 
@@ -110,6 +110,36 @@ def test_the_season_brings_the_level_closer_to_what_came(seasonal):
     assert abs(np.log(level.value / money)) < 0.5 * abs(np.log(deaf.value / money))
     assert level.churn_rate == pytest.approx(churn, abs=0.08)
     assert level.weight > 0.9
+
+
+@pytest.mark.slow
+def test_a_second_pass_finds_more_of_a_strong_season_after_one_year():
+    strong = 2.5 * PLANTED
+    days = known(shop(strong, n=1_500))
+    first = np.full(days.n_customers, CUTOFF)
+    np.minimum.at(first, days.customer, days.day)
+    new = first[days.customer] > CUTOFF - 372
+    numbers = np.unique(days.customer[new], return_inverse=True)[1]
+    young = PurchaseDays(numbers, days.day[new], days.spend[new])
+
+    def far_off(passes: int) -> float:
+        found = clocked(young, CUTOFF, "pareto_nbd", passes).clock
+        return float(np.std(np.log(found.speed / Clock(CUTOFF, strong).speed)))
+
+    assert far_off(2) < 0.7 * far_off(1)
+
+
+def test_a_fit_that_starts_at_other_models_ends_where_it_would_have():
+    days, plain_clock = known(shop(PLANTED, n=600)), Clock(CUTOFF, np.zeros(PERIODS))
+    other = ClockedModels.fit(days, Clock(CUTOFF, PLANTED), "pareto_nbd")
+    one, two = (
+        ClockedModels.fit(days, plain_clock, "pareto_nbd", start).ask(
+            "expected_purchases", days.at(CUTOFF), CUTOFF, 182
+        )
+        for start in (None, other)
+    )
+
+    assert two.sum() == pytest.approx(one.sum(), rel=1e-2)
 
 
 @pytest.mark.slow

@@ -40,10 +40,15 @@ class Clock:
     effects: Vector
     """Log speed by period of the year, the first one that after the cutoff; shape (13,)."""
 
+    @property
+    def speed(self) -> Vector:
+        """Return how fast the clock runs in each period of the year, 1 on average; shape (13,)."""
+        speed = np.exp(self.effects)
+        return speed / speed.mean()
+
     def __call__(self, day: Days) -> Vector:
         """Return the reading on the evening of each ``day``."""
-        speed = np.exp(self.effects)
-        read = np.concatenate([[0.0], np.cumsum(speed / speed.mean())]) * PERIOD_DAYS
+        read = np.concatenate([[0.0], np.cumsum(self.speed)]) * PERIOD_DAYS
         years, rest = np.divmod(day - self.cutoff, YEAR_DAYS)
         return years * float(YEAR_DAYS) + np.interp(
             rest, np.arange(PERIODS + 1) * PERIOD_DAYS, read
@@ -67,8 +72,13 @@ class ClockedModels:
     spend: GammaGamma
 
     @classmethod
-    def fit(cls, days: PurchaseDays, clock: Clock, kind: str) -> ClockedModels:
-        """Return the models of customers as they stand at the clock's cutoff."""
+    def fit(
+        cls, days: PurchaseDays, clock: Clock, kind: str, start: ClockedModels | None = None
+    ) -> ClockedModels:
+        """Return the models of customers as they stand at the clock's cutoff.
+
+        The search begins at ``start``, models of the same days on another clock, if there are any.
+        """
         cutoff, begin = clock.cutoff, days.first_day
         known = days.at(cutoff)
         until = begin + min(BURN_IN_DAYS, (cutoff - begin) // 4)
@@ -78,7 +88,9 @@ class ClockedModels:
             mine = early == group
             if min(mine.sum(), (~mine).sum()) < FEWEST_OF_A_KIND:
                 mine = np.ones(len(known.who), dtype=bool)
-            models[group] = KINDS[kind].fit(known.x[mine], *(t[mine] for t in times))
+            search = None if start is None else start.models[group]
+            own = (known.x[mine], *(t[mine] for t in times))
+            models[group] = KINDS[kind].fit(*own, start=search)
         return cls(clock, until, models, GammaGamma.fit(known.x + 1.0, known.spend))
 
     def ask(self, what: Asked, known: Histories, cutoff: int, horizon_days: int) -> Vector:

@@ -20,7 +20,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -46,6 +45,8 @@ STEADY_NEWCOMERS = 0.1
 """Customers who came in the later half of history, below which season and age look alike."""
 NO_SEASON = 0.05
 """Standard deviation of log effects at which a forecast goes half way to the level."""
+PASSES = 2
+"""How often the clock is set."""
 LARGEST_SHIFT = math.log(6.0)
 
 
@@ -105,13 +106,26 @@ def levels_of(days: PurchaseDays, cutoff: int, kind: str) -> Levels | None:
     if newcomers == 0.0:
         return None
     some = days.thinned(MOST_CUSTOMERS)
-    fitted = partial(ClockedModels.fit, some, kind=kind)
-    still = fitted(Clock(cutoff, np.zeros(PERIODS)))
-    models = fitted(Clock(cutoff, season(*cells(some, still))))
+    models = clocked(some, cutoff, kind)
     left_over, of_spend = season(*cells(some, models)), season(*spend_cells(some, cutoff))
     spread = float(np.var(models.clock.effects + left_over + of_spend))
     weight = newcomers * spread / (spread + NO_SEASON**2)
     return Levels(cutoff, days, models, left_over, of_spend, weight)
+
+
+def clocked(days: PurchaseDays, cutoff: int, kind: str, passes: int = PASSES) -> ClockedModels:
+    """Return models on the clock of the season that they find themselves.
+
+    Models without a clock take part of the season for customers who leave or stay, so what they
+    leave over is not all of it. Each pass learns it anew from the models on the clock so far.
+    """
+    models = ClockedModels.fit(days, Clock(cutoff, np.zeros(PERIODS)), kind)
+    for _ in range(passes):
+        period, step, left_over, variance = cells(days, models)
+        whole = left_over + np.log(models.clock.speed)[(period - 1) % PERIODS]
+        clock = Clock(cutoff, season(period, step, whole, variance))
+        models = ClockedModels.fit(days, clock, kind, models)
+    return models
 
 
 def shift(model: AdditiveModel, columns: Columns, level: Level) -> float:
