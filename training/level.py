@@ -6,7 +6,7 @@ Here the same histories are asked for the season. The models of one cutoff are a
 as they stood every 28 days before it, and what came in each of the following periods is held
 against what was to be expected, as far as it had happened by the cutoff. What is left over, period
 by period of the year, is the season (:mod:`training.season`). It sets the clock of the models
-(:mod:`training.clock`), and what the clock leaves over is added to the horizon.
+(:mod:`training.clock`), twice, and what the clock leaves over is added to the horizon.
 
 Known customers only are counted, so a company that grows by newcomers does not pass for one whose
 customers buy more. Spend per purchase has a season of its own. The level enters as a constant on
