@@ -134,7 +134,7 @@ def _head(facts: Facts, language: Language) -> Line:
 def _notes(facts: Facts, language: Language) -> list[Line]:
     notes = []
     if facts["why_not_split"] is not None:
-        why = NOT_SPLIT[language].format(why=facts["why_not_split"])
+        why = NOT_SPLIT[language].format(why=facts["why_not_split"][language])
         notes.append(Line(why, style="yellow"))
     for key, text in (("is_new", NEW), ("is_gone", GONE)):
         if facts.get(key):

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from configs.errors import ModelError
-from configs.schema import Config
+from configs.schema import Config, Text
 from serving.points import break_down
 from serving.population import Array, column
 from serving.publication import Publication
@@ -79,7 +79,7 @@ class Comparison:
     old: Publication
     new: Publication
     old_bundle: BundleLike | None
-    why_not_split: str | None = None
+    why_not_split: Text | None = None
 
     def walk(self, customer_ids: Sequence[str] | None = None) -> Walk:
         """Return the way of these customers, by default of all who are in either publication."""
@@ -179,14 +179,22 @@ def compare(config: Config, old: Publication, new: Publication) -> Comparison:
     """Return the two publications ready to compare, with the old models where they still do."""
     then, now = old.manifest.terms.features, new.manifest.terms.features
     if then != now:
-        return Comparison(old, new, None, ANEW.format(then=then, now=now))
+        return Comparison(old, new, None, _said(OTHERS, then=then, now=now))
     try:
         return Comparison(old, new, bundle_of(old, config))
     except ModelError as error:
-        return Comparison(old, new, None, str(error))
+        return Comparison(old, new, None, _said(UNUSABLE, error=str(error)))
 
 
-ANEW = "the features were declared anew ({then}, now {now}): the old model cannot read the new data"
+OTHERS = Text(
+    zh="所用特征不同（当时{then}，现在{now}），旧模型读不了新数据",
+    en="other features are used ({then}, now {now}): the old model cannot read the new data",
+)
+UNUSABLE = Text(zh="旧模型不可用：{error}", en="{error}")
+
+
+def _said(text: Text, **found: str) -> Text:
+    return Text(zh=text.zh.format(**found), en=text.en.format(**found))
 
 
 def _of(table: pa.Table, customer_ids: Sequence[str] | None) -> pa.Table:

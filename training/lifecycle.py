@@ -12,7 +12,7 @@ STAGES: dict[str, Text] = {
     "prospect": Text(zh="潜在客户", en="Prospect"),
     "new": Text(zh="新客户", en="New"),
     "mature": Text(zh="成熟客户", en="Mature"),
-    "lost": Text(zh="流失客户", en="Lost"),
+    "lost": Text(zh="久未购买客户", en="Long silent"),
 }
 INPUTS = ("recency_days", "tenure_days")
 
