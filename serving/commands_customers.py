@@ -1,0 +1,258 @@
+"""Commands on customers: score, explain, suppose, watch, serve."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from configs.errors import PromotionRefused
+from serving.options import ConfigPath, CustomerId, ShownIn, config_at, language_of, path_of
+
+if TYPE_CHECKING:
+    from serving.paths import Goal
+
+commands = typer.Typer()
+
+
+@commands.command(rich_help_panel="Scores")
+def score(
+    shadow: Annotated[
+        str | None, typer.Option(help="Score by this version beside, unseen by readers.")
+    ] = None,
+    config: ConfigPath = None,
+) -> None:
+    """Score all customers with the champion and publish scores, tiers and reasons at once.
+
+    Example: echelon score -c configs/demo.yaml
+    """
+    from serving.console_output import steps
+    from serving.pipeline import score as score_customers
+    from serving.pipeline import score_shadow
+
+    loaded = config_at(config)
+    with steps() as progress:
+        if shadow is not None:
+            typer.echo(f"In the shadow: {score_shadow(loaded, shadow, progress)}")
+        else:
+            typer.echo(f"Published: {score_customers(loaded, progress)}")
+
+
+@commands.command(rich_help_panel="Scores")
+def explain(
+    customer_id: CustomerId,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Also what changed since: a publication, a day, or previous."),
+    ] = None,
+    language: ShownIn = None,
+    config: ConfigPath = None,
+) -> None:
+    """Print one customer's tier, value and churn with the reasons.
+
+    Example: echelon explain C0000001 --since previous -c configs/demo.yaml
+    """
+    from serving.console_output import console
+    from serving.explain import render
+    from serving.publication import open_live
+
+    loaded = config_at(config)
+    shown = language_of(language, loaded)
+    publication = open_live(loaded.stores.publications)
+    answer = publication.customer(customer_id)
+    console().print(render(answer, shown, publication.trace(customer_id)))
+    if since is not None:
+        from serving.change_facts import customer_change, publication_before
+        from serving.change_shown import render_customer
+        from serving.changes import compare
+
+        compared = compare(loaded, publication_before(publication, since), publication)
+        records = loaded.stores.records / publication.manifest.records
+        console().print(render_customer(customer_change(compared, customer_id, records), shown))
+
+
+@commands.command(rich_help_panel="Scores")
+def changes(
+    since: Annotated[str, typer.Option(help="A publication, a day, or previous.")] = "previous",
+    language: ShownIn = None,
+    config: ConfigPath = None,
+) -> None:
+    """Print what changed since an earlier publication, split into data, model and policy.
+
+    Example: echelon changes --since previous -c configs/demo.yaml
+    """
+    from serving.change_facts import portfolio_change, publication_before
+    from serving.change_shown import render_portfolio
+    from serving.changes import compare
+    from serving.console_output import console
+    from serving.publication import open_live
+
+    loaded = config_at(config)
+    shown = language_of(language, loaded)
+    live = open_live(loaded.stores.publications)
+    compared = compare(loaded, publication_before(live, since), live)
+    console().print(render_portfolio(portfolio_change(compared), shown))
+
+
+@commands.command("what-if", rich_help_panel="Scores")
+def what_if(
+    customer_id: CustomerId,
+    order: Annotated[
+        list[float] | None, typer.Option(help="An order of this amount; may be repeated.")
+    ] = None,
+    complaint_resolved: Annotated[
+        bool, typer.Option("--complaint-resolved", help="Open complaints are resolved.")
+    ] = False,
+    survey: Annotated[
+        list[str] | None,
+        typer.Option(help="A score: csat=4, ces=6, or 9 alone for an NPS answer of 0 to 10."),
+    ] = None,
+    contact: Annotated[
+        list[str] | None,
+        typer.Option(help="visit, enquiry, event, click, referral, share; outbound:visit is ours."),
+    ] = None,
+    in_days: Annotated[int, typer.Option(min=1, max=365, help="Until how many days on.")] = 28,
+    language: ShownIn = None,
+    config: ConfigPath = None,
+) -> None:
+    """Print what the models would say of a customer if certain events came.
+
+    Example: echelon what-if C0000001 --order 300 --order 300 --survey 9 -c configs/demo.yaml
+    """
+    from serving.console_output import console
+    from serving.events_given import events_of
+    from serving.pipeline import supposed_customer
+    from serving.what_if import what_if as suppose
+    from serving.what_if_shown import render_what_if
+
+    events = events_of(order or [], complaint_resolved, survey or [], contact or [])
+    loaded = config_at(config)
+    shown = language_of(language, loaded)
+    supposed = supposed_customer(loaded, customer_id)
+    facts = suppose(supposed, events, in_days)
+    names = supposed.served.publication.manifest.terms.tier_names
+    console().print(render_what_if(facts, shown, names))
+
+
+@commands.command(rich_help_panel="Scores")
+def paths(
+    customer_id: CustomerId,
+    below: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Get below this churn probability, not to the next tier."),
+    ] = None,
+    in_days: Annotated[int, typer.Option(min=1, max=365, help="Within how many days.")] = 28,
+    language: ShownIn = None,
+    config: ConfigPath = None,
+) -> None:
+    """Print the cheapest actions that lead a customer to the next tier.
+
+    Example: echelon paths C0000001 -c configs/demo.yaml
+    """
+    from serving.console_output import console
+    from serving.paths import find_paths
+    from serving.pipeline import supposed_customer
+    from serving.what_if_shown import render_paths
+
+    loaded = config_at(config)
+    shown = language_of(language, loaded)
+    supposed = supposed_customer(loaded, customer_id)
+    goal: Goal = "next_tier" if below is None else "below_churn"
+    facts = find_paths(supposed, goal, below, in_days)
+    names = supposed.served.publication.manifest.terms.tier_names
+    console().print(render_paths(facts, shown, names))
+
+
+@commands.command(rich_help_panel="Scores")
+def export(
+    form: Annotated[str, typer.Option("--format", help="csv, arff (Weka) or pmml.")] = "csv",
+    out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("exports"),
+    config: ConfigPath = None,
+) -> None:
+    """Write the published customers, or the rules of tiers and segments, for other tools.
+
+    Example: echelon export --format pmml --out exports -c configs/demo.yaml
+    """
+    from serving.pipeline import export as write_exports
+
+    for path in write_exports(config_at(config), form, out):
+        typer.echo(f"{path} is written")
+
+
+@commands.command(rich_help_panel="Scores")
+def report(
+    out: Annotated[Path | None, typer.Option(help="Default: report.html in the store.")] = None,
+    config: ConfigPath = None,
+) -> None:
+    """Write the report for managers: one self-contained page, Chinese and English.
+
+    Example: echelon report -c configs/demo.yaml
+    """
+    from serving.pipeline import report as write_report
+
+    typer.echo(f"Open {write_report(config_at(config), out)}")
+
+
+@commands.command(rich_help_panel="Scores")
+def monitor(
+    since: Annotated[
+        str | None, typer.Option(help="Publication to compare with; default: the training.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Also write a page there.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    config: ConfigPath = None,
+) -> None:
+    """Say what has moved since training, and how past forecasts did; ends with 10 on an alarm.
+
+    Example: echelon monitor --out monitor.html -c configs/demo.yaml
+    """
+    from serving.console_output import console, steps
+    from serving.monitor import ALARM_EXIT_CODE
+    from serving.monitor import monitor as look
+    from serving.monitor_console import render
+    from serving.monitor_page import write_page
+
+    loaded = config_at(config)
+    with steps() as progress:
+        found = look(loaded, since, progress)
+    if as_json:
+        typer.echo(found.model_dump_json(indent=1))
+    else:
+        console().print(render(found, loaded.language))
+    if out is not None:
+        write_page(loaded, found, out)
+    if found.alarms:
+        raise typer.Exit(ALARM_EXIT_CODE)
+
+
+@commands.command(rich_help_panel="Scores")
+def run(config: ConfigPath = None) -> None:
+    """Do it all: intake, training, promotion, publication, report.
+
+    Example: echelon run -c configs/demo.yaml
+    """
+    from serving.console_output import console, steps
+    from serving.pipeline import run as run_all
+
+    loaded = config_at(config)
+    with steps() as progress:
+        outcome = run_all(loaded, progress)
+    console().print(outcome.summary(loaded.language, path_of(config)))
+    if outcome.refused is not None:
+        raise PromotionRefused(f"scores are published, but by the champion: {outcome.refused}")
+
+
+@commands.command(rich_help_panel="Endpoint")
+def serve(
+    config: ConfigPath = None,
+    host: Annotated[str | None, typer.Option(help="Default: the config's.")] = None,
+    port: Annotated[int | None, typer.Option(help="Default: the config's.")] = None,
+) -> None:
+    """Answer predictions over HTTP until Ctrl-C.
+
+    Example: echelon serve -c configs/demo.yaml --port 3000
+    """
+    from serving.serve import serve as serve_forever
+
+    serve_forever(config_at(config), path_of(config), host, port)
