@@ -173,3 +173,9 @@ def test_money_in_other_units_gives_the_same_order_and_scaled_values(clv):
     assert predicted(cents.model, in_cents(LATER)) == pytest.approx(
         100 * predicted(clv.model, LATER), rel=1e-3
     )
+
+
+def test_the_seed_draws_what_each_tree_sees(clv):
+    other = fitted("clv", TRAIN, LATER, SETTINGS.model_copy(update={"seed": 1}))
+    assert other.model.trees != clv.model.trees
+    assert predicted(other.model, LATER) == pytest.approx(predicted(clv.model, LATER), rel=0.5)
