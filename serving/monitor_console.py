@@ -48,11 +48,13 @@ def render(found: Monitoring, language: Language) -> RenderableType:
         reference=reference,
     )
     parts: list[RenderableType] = [Line(title, style="bold")]
-    for one in found.findings:
+    for place, one in enumerate(found.findings):
+        after = found.findings[place + 1 : place + 2]
         style = "bold red" if one.is_alarm else "dim"
         mark = "▲" if one.is_alarm else "·"
         parts.append(Line(f"{mark} {one.text[language]}", style=style))
-        parts.append(Line(f"  → {one.advice[language]}", style="dim"))
+        if not after or after[0].advice != one.advice:
+            parts.append(Line(f"  → {one.advice[language]}", style="dim"))
     if not found.alarms:
         parts.append(Line(QUIET[language].format(n=len(found.features)), style="green"))
     parts.append(_outcomes(found, language))
