@@ -66,7 +66,8 @@ def moved(label: Text, before: float | None, now: float | None, factor: float, p
     )
     return Text(
         zh=f"{label.zh}：典型值 {zh}，非零值的一般水平为原来的{factor:.2f}倍（PSI {psi:.2f}）",
-        en=f"{label.en}: typical value {en}, usual level of what is not 0 ×{factor:.2f} (PSI {psi:.2f})",
+        en=f"{label.en}: typical value {en}, usual level of what is not 0 ×{factor:.2f} "
+        f"(PSI {psi:.2f})",
     )
 
 
