@@ -62,7 +62,9 @@ STANDING = (
     Feature(
         name="days_since_sign_up",
         source="customers",
-        value=lambda t: (t.cutoff - t.day.min()).clip(upper=LONGEST_MEMBERSHIP_DAYS),
+        value=lambda t: (t.cutoff - t.day.min(where=t.signed_up_on.notnull())).clip(
+            upper=LONGEST_MEMBERSHIP_DAYS
+        ),
         family="profile",
         concept="relationship",
         unit="days",

@@ -455,6 +455,21 @@ def full_company() -> dict[str, pa.Table]:
     }
 
 
+def test_who_gave_no_day_of_signing_up_has_no_days_since(compute: Compute):
+    customers = """
+        customer_id | signed_up_on
+        ada         | 2024-03-01
+        bob         |
+    """
+    orders = """
+        customer_id | occurred_at | amount
+        ada         | 2024-03-21  | 10
+        bob         | 2024-03-21  | 10
+    """
+    days = compute("days_since_sign_up", "2024-03-31", customers=customers, transactions=orders)
+    assert days == {"ada": 30, "bob": None}
+
+
 @pytest.mark.slow
 def test_every_feature_has_a_value_for_a_customer_of_whom_everything_is_known(
     backend: ibis.BaseBackend,

@@ -7,11 +7,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from configs.errors import TrainingError
 from configs.schema import Config
 from features.labels import SPEND, label_table
 from features.sources import date_of
 from tests.test_fit import config, records, shop
 from training import fit as training
+from training import learning
 from training.additive import AdditiveModel
 from training.anchor import PURCHASE_INPUTS
 from training.columns import column_values
@@ -77,7 +79,7 @@ def measured_with(
 ) -> dict[str, tuple[AdditiveModel, np.ndarray]]:
     """Return each target's measured model and what it predicted at the evaluation cutoff."""
     seen = {}
-    measure = training.measured
+    measure = learning.measured
 
     def spy(fitted, train, test, seed):
         model = fitted.model
@@ -85,7 +87,7 @@ def measured_with(
         return measure(fitted, train, test, seed)
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "measured", spy)
+        patch.setattr(learning, "measured", spy)
         training.fit(chosen, records(tables))
     return seen
 
@@ -165,5 +167,5 @@ def test_a_history_recorded_by_one_late_load_is_forecast_and_said_to_be_unmeasur
 
 
 def test_a_history_recorded_after_its_last_day_is_an_error_that_names_the_column():
-    with pytest.raises(training.TrainingError, match="leave `recorded_at` out"):
+    with pytest.raises(TrainingError, match="leave `recorded_at` out"):
         training.fit(config(), records(load_recorded_on(700)))

@@ -8,6 +8,7 @@ import pytest
 
 from configs.schema import Text
 from training import fit as training
+from training import learning
 from training.fitted import column_values
 from training.grade import Grade
 from training.rule_model import RuleModel
@@ -68,7 +69,7 @@ def test_without_a_grade_the_model_stays():
 
 def relabelled(monkeypatch, change) -> None:
     """Have every table of labels changed before training sees it."""
-    honest = training.label_table
+    honest = learning.label_table
 
     def table(records, labels, cutoffs, *more) -> pa.Table:
         made = honest(records, labels, cutoffs, *more)
@@ -76,7 +77,7 @@ def relabelled(monkeypatch, change) -> None:
         values = change(column_values(made, name), records, made)
         return made.set_column(made.column_names.index(name), name, pa.array(values))
 
-    monkeypatch.setattr(training, "label_table", table)
+    monkeypatch.setattr(learning, "label_table", table)
 
 
 @pytest.mark.slow
