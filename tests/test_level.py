@@ -18,6 +18,7 @@ from training.clock import Clock, ClockedModels
 from training.level import LARGEST_SHIFT, Level, clocked, levels, levels_of, shift
 from training.purchase_days import PurchaseDays, purchase_days
 from training.season import PERIODS, season
+from training.winner import PURCHASE_MODEL, served_form
 
 BEGIN, CUTOFF = 1_000, 1_000 + 463
 PLANTED = np.log(np.array([1, 1, 1, 2.2, 2.2, 1, 1, 0.6, 0.6, 0.6, 1, 1, 1]))
@@ -236,6 +237,17 @@ def test_a_level_sets_the_whole_keeps_the_order_and_is_told(target):
     assert len(after.notes) == len(before.notes) + 1
     assert "level of the season" in after.notes[-1].en
     assert "季节水平" in after.notes[-1].zh
+
+
+@pytest.mark.parametrize("target", ["churn", "clv"])
+def test_a_purchase_model_that_wins_is_served_at_the_level_of_the_season(target):
+    level = Level(value=0.5 * float(LATER.y.sum()), churn_rate=0.5, weight=1.0)
+    after = fitted(target, level)
+    served = served_form(PURCHASE_MODEL, after, LATER, LATER)
+    assert served.is_rules_only
+    expected = served.predict(LATER.buyers().columns(served.inputs))
+    whole = expected.mean() if target == "churn" else expected.sum()
+    assert whole == pytest.approx(0.5 if target == "churn" else level.value)
 
 
 def test_contributions_still_add_up_under_a_level():

@@ -41,10 +41,24 @@ LARGEST_LEVEL = math.log(3.0)
 
 @dataclass(frozen=True)
 class FittedTarget:
-    """A fitted model and what a reader must know about how it was fitted."""
+    """A fitted model and what a reader must know about how it was fitted.
+
+    Attributes:
+        model: the purchase model, trees, calibration and level.
+        notes: how it was fitted.
+        shift_alone: what moves the purchase model alone to the level of the season, on the link.
+        notes_alone: what is said of it.
+    """
 
     model: AdditiveModel
     notes: tuple[Text, ...]
+    shift_alone: float = 0.0
+    notes_alone: tuple[Text, ...] = ()
+
+    @property
+    def alone(self) -> AdditiveModel:
+        """The purchase model alone, as it is before trees and calibration, at the same level."""
+        return _alone(self.model, self.shift_alone)
 
 
 def fit_target(
@@ -103,11 +117,21 @@ def _as_learnt(
 
 def _levelled(fitted: FittedTarget, present: Dataset, level: Level) -> FittedTarget:
     """Return the model moved to the level of the horizon: a constant on the link."""
-    model, buyers = fitted.model, present.buyers()
-    moved = shift(model, buyers.columns(model.inputs), level)
-    note = words.level(model.target, moved, date_of(present.cutoffs[0]))
-    levelled = replace(model, intercept=model.intercept + moved)
-    return FittedTarget(levelled, (*fitted.notes, note))
+    model = fitted.model
+    columns = present.buyers().columns(model.inputs)
+    moved = shift(model, columns, level)
+    alone = shift(fitted.alone, columns, level)
+    day = date_of(present.cutoffs[0])
+    return FittedTarget(
+        replace(model, intercept=model.intercept + moved),
+        (*fitted.notes, words.level(model.target, moved, day)),
+        alone,
+        (words.level(model.target, alone, day),),
+    )
+
+
+def _alone(model: AdditiveModel, intercept: float) -> AdditiveModel:
+    return replace(model, trees=None, tree_inputs=(), intercept=intercept, slope=1.0)
 
 
 def _uncalibrated(

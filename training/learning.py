@@ -25,7 +25,7 @@ from training.measure import measured
 from training.models import Model
 from training.shuffled import check_shuffled_labels_teach_nothing
 from training.tasks import Task
-from training.winner import served_form
+from training.winner import PURCHASE_MODEL, served_form
 
 Vector = NDArray[np.float64]
 LEAVE_OUT = "add it to features.leave_out"
@@ -133,8 +133,9 @@ def learn(task: Task, known: Known) -> Learnt:
     evaluation, trial = _measured(task, known)
     served = known.fitted(task, served_on, known.now)
     rule, notes = evaluation.served_rule, (*evaluation.notes, *suspects)
-    if rule is None:
-        notes = tuple(dict.fromkeys((*notes, *map(words.served, served.notes))))
+    if rule in (None, PURCHASE_MODEL):
+        own = served.notes if rule is None else served.notes_alone
+        notes = tuple(dict.fromkeys((*notes, *map(words.served, own))))
     told: dict[str, object] = {"notes": notes}
     past: tuple[Errors, ...] = ()
     if task.target == "clv" and task.grid.evaluation is not None:
@@ -143,7 +144,7 @@ def learn(task: Task, known: Known) -> Learnt:
         settings = known.settings
         level, seed = settings.interval_level, settings.seed
         told["coverage"] = coverage(earlier, latest, known.policy, level, seed)
-    model = served_form(rule, served.model, served_on, known.now)
+    model = served_form(rule, served, served_on, known.now)
     return Learnt(model, evaluation.model_copy(update=told), trial, past)
 
 
@@ -175,7 +176,7 @@ def _measured(task: Task, known: Known) -> tuple[TargetEvaluation, Trial | None]
     )
     fitted = known.fitted(task, train, test)
     evaluation, expected = measured(fitted, train.buyers(), test, known.settings.seed)
-    twin = served_form(evaluation.served_rule, fitted.model, train, test)
+    twin = served_form(evaluation.served_rule, fitted, train, test)
     return evaluation, Trial(test, expected, twin)
 
 
@@ -196,7 +197,7 @@ def _earlier_errors(task: Task, known: Known, rule: str | None) -> Errors | None
     if not len(test):
         return None
     train = known.as_known(task, task.grid.measured_earlier, day)
-    model = served_form(rule, known.fitted(task, train, test).model, train, test)
+    model = served_form(rule, known.fitted(task, train, test), train, test)
     return Errors(date_of(day), model.predict(test.columns(model.inputs)), test.y)
 
 

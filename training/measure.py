@@ -15,7 +15,7 @@ from training.boosting import FittedTarget
 from training.dataset import Dataset
 from training.evaluate import NOT_SERVED, TargetEvaluation, calibration_curve, lift_curve
 from training.grade import Grade, grade, not_graded
-from training.winner import PURCHASE_MODEL, purchase_model_of, rule_that_wins
+from training.winner import PURCHASE_MODEL, rule_that_wins
 
 Vector = NDArray[np.float64]
 
@@ -34,7 +34,7 @@ def measured(
     model, y = fitted.model, test.y
     columns = test.columns(model.inputs)
     rules = scored(model.target, learnt_rules(model.target, train, model.horizon_days), test)
-    rules[PURCHASE_MODEL] = Rule(purchase_model_of(model).predict(columns))
+    rules[PURCHASE_MODEL] = Rule(fitted.alone.predict(columns))
     own = Rule(model.predict(columns))
     graded = _graded(model, y, own, rules, seed)
     known = figures_of(model.target, y, {NOT_SERVED: own, **rules})

@@ -8,11 +8,10 @@ off (Brier score, or decile error of money), for then the model adds nothing to 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
-from training.additive import AdditiveModel
 from training.anchor import TargetName
 from training.baselines import learnt_rules, reference_facts
+from training.boosting import FittedTarget
 from training.dataset import Dataset
 from training.evaluate import NOT_SERVED
 from training.grade import MAIN_METRIC, Grade
@@ -54,19 +53,20 @@ def rule_that_wins(
     return min(as_good, key=lambda name: as_good[name], default=None)
 
 
-def served_form(rule: str | None, model: AdditiveModel, train: Dataset, present: Dataset) -> Model:
+def served_form(rule: str | None, fitted: FittedTarget, train: Dataset, present: Dataset) -> Model:
     """Return what is served: the model, or the rule that beat it.
 
     Args:
         rule: a rule of ``training/baselines.py``; ``None`` for the model.
-        model: gives the horizon, and the number of customers without purchases.
+        fitted: the model, its purchase model alone, and what it says of who never bought.
         train: the customers at every training cutoff, for what the rule learns.
         present: the customers to score, whose typical buyer contributions start from.
     """
+    model = fitted.model
     if rule is None:
         return model
     if rule == PURCHASE_MODEL:
-        return purchase_model_of(model)
+        return fitted.alone
     return RuleModel(
         target=model.target,
         horizon_days=model.horizon_days,
@@ -74,8 +74,3 @@ def served_form(rule: str | None, model: AdditiveModel, train: Dataset, present:
         reference=reference_facts(present.buyers()),
         without_purchases=model.anchor.without_purchases,
     )
-
-
-def purchase_model_of(model: AdditiveModel) -> AdditiveModel:
-    """Return the purchase model of ``model`` alone, as it is before trees and calibration."""
-    return replace(model, trees=None, tree_inputs=(), intercept=0.0, slope=1.0)
