@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.scoreboard.__main__ import kept
 from benchmarks.scoreboard.bars import BEST_KNOWN, TARGETS, meets
 from benchmarks.scoreboard.contest import Contest, Contests, Metric
 from benchmarks.scoreboard.page import page, summary
 from benchmarks.scoreboard.peers import Peers, collected
 from benchmarks.scoreboard.picture import picture
 from benchmarks.scoreboard.records import Row, judged
+from configs.files import write_json
 from training import metrics
 
 N = 400
@@ -151,3 +153,13 @@ def test_the_first_protocol_runs_whole_on_its_data(echelon_data: Path, tmp_path:
     past = {row.metric: row.peers["past rate"] for row in rows}
     assert past["transactions r"] == pytest.approx(0.577, abs=0.0005)
     assert past["value nGini"] == pytest.approx(0.685, abs=0.0005)
+
+
+def test_protocols_that_are_not_run_again_keep_their_rows(tmp_path):
+    rows = [
+        judged(name, "shop", None, "AUC", "higher", 0.8, {"rule": 0.7}) for name in ("S1", "S2")
+    ]
+    write_json(tmp_path / "board.json", [row.as_json() for row in rows])
+    assert kept(tmp_path / "board.json", "S2") == rows[1:]
+    assert kept(tmp_path / "board.json", "S3") == []
+    assert kept(tmp_path / "none.json", "S1") == []

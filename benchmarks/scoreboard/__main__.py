@@ -3,12 +3,13 @@
     python -m benchmarks.scoreboard --data ../shared/data --out benchmarks/results/scoreboard.json
 
 Writes one JSON list of rows, and a page of the same name ending in .md beside it. Exit code 0
-whatever is met or missed.
+whatever is met or missed. With --only, rows of the other protocols stay as they are in --out.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 import time
 from collections.abc import Callable
@@ -42,7 +43,8 @@ def main() -> None:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="scoreboard-") as scratch:
         setting = Setting(chosen.data, Path(scratch), chosen.threads, Peers(chosen.peers_python))
-        rows = [row for name in chosen.only for row in _run(name, setting, console)]
+        found = {name: _run(name, setting, console) for name in chosen.only}
+    rows = [row for name in PROTOCOLS for row in found.get(name) or kept(chosen.out, name)]
     minutes = (time.monotonic() - began) / 60.0
     write_json(chosen.out, [row.as_json() for row in rows])
     write_text(chosen.out.with_suffix(".svg"), picture(rows))
@@ -65,6 +67,14 @@ def _run(name: str, setting: Setting, console: Console) -> list[Row]:
         rows = PROTOCOLS[name](setting, told)
         bar.update(task, completed=1.0, description=f"{name} done")
     return rows
+
+
+def kept(out: Path, protocol: str) -> list[Row]:
+    """Return the rows of ``protocol`` that an earlier run wrote; none where there was no run."""
+    if not out.exists():
+        return []
+    rows = (Row(**row) for row in json.loads(out.read_text(encoding="utf-8")))
+    return [row for row in rows if row.protocol == protocol]
 
 
 def _arguments() -> argparse.Namespace:
