@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,14 +26,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--forbid-skips", action="store_true", help="fail if any test is skipped")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Keep the tests that share a module's fixture on one worker, so that it is made once."""
     for item in items:
         known = getattr(item, "_fixtureinfo", None)
         made = [] if known is None else [one[-1].scope for one in known.name2fixturedefs.values()]
         if "module" in made and item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(item.module.__name__))
+    yield
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -120,6 +120,7 @@ def test_churn_is_calibrated_where_a_later_closed_horizon_exists_and_says_so(chu
     assert "not calibrated" in " ".join(note.en for note in uncalibrated.notes)
 
 
+@pytest.mark.slow
 def test_training_twice_gives_the_same_model_to_the_bit(clv):
     assert fitted("clv", TRAIN, LATER).model == clv.model
 
@@ -144,6 +145,7 @@ def test_thirty_customers_get_rules_only(target):
     assert np.isfinite(predicted(result.model, now)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("target", "label"), [("churn", 0.0), ("churn", 1.0), ("clv", 0.0)], ids=str
 )
@@ -163,6 +165,7 @@ def test_before_any_horizon_closes_the_purchase_model_forecasts_by_itself():
     assert metrics.normalised_gini(buyers.y, predicted(clv.model, buyers)) > 0.4
 
 
+@pytest.mark.slow
 def test_money_in_other_units_gives_the_same_order_and_scaled_values(clv):
     def in_cents(data: Dataset) -> Dataset:
         column = data.matrix.column_names.index("monetary_value")
@@ -175,6 +178,7 @@ def test_money_in_other_units_gives_the_same_order_and_scaled_values(clv):
     )
 
 
+@pytest.mark.slow
 def test_the_seed_draws_what_each_tree_sees(clv):
     other = fitted("clv", TRAIN, LATER, SETTINGS.model_copy(update={"seed": 1}))
     assert other.model.trees != clv.model.trees

@@ -169,6 +169,7 @@ def test_leaving_out_what_is_unknown_or_needed_is_refused(left_out: str, complai
         select(FeatureChoice(families=ALL_FAMILIES, leave_out=(left_out,), sensitive=()))
 
 
+@pytest.mark.slow
 def test_the_fingerprint_is_the_same_in_every_process_and_importing_stays_light():
     program = (
         "import sys, features.catalogue as c\n"

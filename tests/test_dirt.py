@@ -124,6 +124,7 @@ def test_the_configuration_beside_them_maps_every_header(exports: Path) -> None:
         assert {*mapped, *source.attributes} == {name for name in header if name}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")  # Ibis 12 on DuckDB 2
 def test_intake_quarantines_the_listed_lines_and_takes_in_all_others_whole(exports: Path) -> None:
     dirty, clean = (load(exports / name / "echelon.yaml", {}) for name in ("dirty", "clean"))

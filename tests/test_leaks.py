@@ -99,10 +99,9 @@ def test_the_alarm_says_when_it_could_not_have_fired():
 
 
 def test_what_tells_much_and_not_all_is_named_for_a_person_to_judge():
-    much = CHURNED * 2 + RNG.normal(0, 0.6, N)
-    (note,) = check(
-        data(CHURNED, honest=CHURNED + RNG.normal(0, 1, N), much=much), "honest", "much"
-    )
+    rng = np.random.default_rng(1)
+    much, honest = CHURNED * 2 + rng.normal(0, 0.6, N), CHURNED + rng.normal(0, 1, N)
+    (note,) = check(data(CHURNED, honest=honest, much=much), "honest", "much")
     assert "look at feature much" in note.en
     assert "much" in note.zh
 

@@ -99,6 +99,7 @@ def test_the_configuration_beside_the_files_names_them(tmp_path: Path) -> None:
         assert (config.data / str(source.path)).is_file()
 
 
+@pytest.mark.slow
 def test_about_fifty_events_a_customer(company: Company) -> None:
     events = sum(len(company[name]) for name in ("transactions", "interactions", "satisfaction"))
     assert 40 <= events / len(company["customers"]) <= 60

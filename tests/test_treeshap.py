@@ -58,6 +58,7 @@ def text_of(booster: lgb.Booster) -> str:
     return booster.model_to_string()
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 10_000),
@@ -98,6 +99,7 @@ def test_tables_say_what_shap_says(objective):
     assert ours.expected == pytest.approx(float(np.ravel(theirs.base_values)[0]), abs=1e-9)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(shares=st.lists(st.floats(0, 1), min_size=1, max_size=6), value=st.floats(-5, 5))
 def test_a_leaf_splits_its_value_as_shapley_defined(shares, value):

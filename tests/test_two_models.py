@@ -34,7 +34,7 @@ from training import registry
 from training.bundle import read_bundle
 from training.registry import champion, history, registered, rollback
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("mlflow")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("two_models")]
 
 SMALL = {
     "snapshots": {"count": 2, "year_back": False, "minimum_history_days": 120},
