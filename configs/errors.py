@@ -90,7 +90,13 @@ def did_you_mean(wrong: str, right: Iterable[str]) -> str:
     'known: horizon_days, seed'
     """
     names = sorted(right)
-    near = difflib.get_close_matches(wrong, names, n=1, cutoff=0.5)
-    if near:
-        return f"did you mean {near[0]!r}? Known: {', '.join(names)}"
+    near = nearest(wrong, names)
+    if near is not None:
+        return f"did you mean {near!r}? Known: {', '.join(names)}"
     return f"known: {', '.join(names)}"
+
+
+def nearest(wrong: str, right: Iterable[str]) -> str | None:
+    """Return the name that ``wrong`` is most likely meant for, if any is near."""
+    found = difflib.get_close_matches(wrong, sorted(right), n=1, cutoff=0.5)
+    return found[0] if found else None

@@ -27,7 +27,7 @@ from starlette.routing import Route
 from configs.load import load
 from configs.schema import Config
 from serving.current import Current
-from serving.gate import DOCUMENT, TRACE_ID, App, Gate, Rules
+from serving.gate import DOCUMENT, LANGUAGE, TRACE_ID, App, Gate, Rules
 from serving.meters import Meters
 from serving.openapi import PAGE, PAGE_POLICY, ROUTES, openapi
 from serving.predictions import by_ids, by_records, explained_by_ids, explained_by_records
@@ -146,7 +146,7 @@ def routes(config: Config, current: Current[Served], meters: Meters) -> Starlett
     async def refused(request: Request, problem: Exception) -> Response:
         assert isinstance(problem, ProblemError)
         meters.refused(problem.code)
-        body, headers = encoded(problem, request.scope[TRACE_ID])
+        body, headers = encoded(problem, request.scope[TRACE_ID], request.scope[LANGUAGE])
         return Response(body, problem.kind.status, headers)
 
     @contextlib.asynccontextmanager

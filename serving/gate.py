@@ -16,7 +16,9 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
+from configs.schema import Text
 from serving import problems
+from serving.languages import Language, preferred
 from serving.problems import ProblemError
 from serving.strict_json import strict_json
 
@@ -28,6 +30,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 DOCUMENT = "echelon.document"
 TRACE_ID = "echelon.trace_id"
+LANGUAGE = "echelon.language"
 SAFE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 
 PASSED = frozenset({*range(200, 300), 304})
@@ -77,7 +80,8 @@ class Gate:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         trace_id = _trace_id(scope)
         scope[TRACE_ID] = trace_id
-        outlet = _Outlet(send, trace_id, self.on_problem)
+        language = scope[LANGUAGE] = preferred(_headers(scope).get("accept-language", ""))
+        outlet = _Outlet(send, trace_id, language, self.on_problem)
         incoming = _Incoming(receive, self.rules)
         try:
             check_head(scope, self.rules)
@@ -97,9 +101,16 @@ class Gate:
 class _Outlet:
     """Sends what the service answers, and a problem document in place of any bare failure."""
 
-    def __init__(self, send: Send, trace_id: str, on_problem: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        send: Send,
+        trace_id: str,
+        language: Language | None,
+        on_problem: Callable[[str], None],
+    ) -> None:
         self._send = send
         self._trace_id = trace_id
+        self._language = language
         self._on_problem = on_problem
         self._started = False
         self._replaced = False
@@ -121,7 +132,7 @@ class _Outlet:
 
     async def _write(self, problem: ProblemError) -> None:
         self._on_problem(problem.code)
-        body, headers = problems.encoded(problem, self._trace_id)
+        body, headers = problems.encoded(problem, self._trace_id, self._language)
         raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         await self._send(
             {
@@ -144,16 +155,14 @@ def check_head(scope: Scope, rules: Rules) -> None:
     """
     headers = _headers(scope)
     if _host(headers.get("host", "")) not in rules.allowed_hosts:
-        raise ProblemError(
-            "host-not-allowed",
-            "Ask by a host name listed in serving.allowed_hosts, or have the operator add yours.",
-        )
+        raise ProblemError("host-not-allowed")
     methods = _methods(scope["path"], rules.routes)
     if methods is None:
         raise ProblemError("unknown-route")
     if scope["method"] not in methods:
         allowed = ", ".join(methods)
-        raise ProblemError("method-not-allowed", f"Use {allowed}.", headers={"Allow": allowed})
+        detail = Text(zh=f"请使用{allowed}。", en=f"Use {allowed}.")
+        raise ProblemError("method-not-allowed", detail, headers={"Allow": allowed})
     if scope["method"] == "POST":
         _check_content(headers, rules)
 
@@ -162,16 +171,19 @@ def _check_content(headers: Mapping[str, str], rules: Rules) -> None:
     media_type, _, parameters = headers.get("content-type", "").partition(";")
     charset = parameters.replace(" ", "").replace('"', "").lower()
     if media_type.strip().lower() != "application/json" or charset not in ("", "charset=utf-8"):
-        raise ProblemError("not-json", "Send the header 'Content-Type: application/json'.")
+        raise ProblemError("not-json")
     if headers.get("content-encoding", "identity").lower() != "identity":
-        raise ProblemError("not-json", "Send the body without compression.")
+        raise ProblemError("not-json")
     length = headers.get("content-length", "0")
     if length.isdigit() and int(length) > rules.body_bytes:
         raise _too_large(rules)
 
 
 def _too_large(rules: Rules) -> ProblemError:
-    detail = f"At most {rules.body_bytes:,} bytes are read; split the request."
+    detail = Text(
+        zh=f"最多读取{rules.body_bytes:,}字节；请拆分请求。",
+        en=f"At most {rules.body_bytes:,} bytes are read; split the request.",
+    )
     return ProblemError("body-too-large", detail, headers={"Connection": "close"})
 
 
@@ -196,7 +208,11 @@ class _Incoming:
                         raise _too_large(self._rules)
         except TimeoutError as error:
             self._is_whole = True
-            detail = f"Send the whole body within {self._rules.body_seconds:g} seconds."
+            seconds = f"{self._rules.body_seconds:g}"
+            detail = Text(
+                zh=f"请在{seconds}秒内发送完整请求体。",
+                en=f"Send the whole body within {seconds} seconds.",
+            )
             raise ProblemError("body-too-slow", detail, headers={"Connection": "close"}) from error
         return b"".join(chunks)
 
@@ -212,7 +228,7 @@ class _Incoming:
         message = await self._receive()
         if message["type"] == "http.disconnect":
             self._is_whole = True
-            raise ProblemError("malformed-request", "The connection closed early.")
+            raise ProblemError("malformed-request")
         self._is_whole = not message.get("more_body", False)
         return bytes(message.get("body", b""))
 

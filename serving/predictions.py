@@ -6,16 +6,34 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from serving.problems import FieldError, ProblemError, pointer
+from configs.schema import Text
+from serving.complaints import invalid
+from serving.problems import KINDS, FieldError, ProblemError, pointer
 from serving.replies import as_text
-from serving.requests import ROWS, Closed, invalid
+from serving.requests import ROWS, Closed
 from serving.rules import check_rows
 
 if TYPE_CHECKING:
     from serving.served import Served
 
-UNKNOWN = "is not in the live publication"
-HOW_TO_KNOW = "Check the number, or send the customer's records under 'records'."
+UNKNOWN = Text(zh="不在当前发布结果中", en="is not in the live publication")
+HOW_TO_KNOW = KINDS["unknown-customer"].detail
+
+
+NOBODY = FieldError(
+    "/records",
+    Text(zh="没有客户", en="names no customer"),
+    Text(zh="请在任一表中发送一行。", en="Send a row of any table."),
+)
+
+
+def unknown_at(where: str) -> ProblemError:
+    """Return that the customer whom the request names at ``where`` is not published."""
+    detail = Text(
+        zh=f"该客户{UNKNOWN.zh}。{HOW_TO_KNOW.zh}",
+        en=f"The customer {UNKNOWN.en}. {HOW_TO_KNOW.en}",
+    )
+    return ProblemError("unknown-customer", detail, (FieldError(where, UNKNOWN, HOW_TO_KNOW),))
 
 
 def by_ids(served: Served, customer_ids: Sequence[str]) -> str:
@@ -35,14 +53,13 @@ def in_order(name: str, texts: Mapping[str, str], customer_ids: Sequence[str]) -
             not published are listed under ``not_found``.
     """
     if len(customer_ids) == 1 and not texts:
-        where = FieldError("/customer_ids/0", UNKNOWN, HOW_TO_KNOW)
-        raise ProblemError("unknown-customer", f"The customer {UNKNOWN}. {HOW_TO_KNOW}", (where,))
+        raise unknown_at("/customer_ids/0")
     missing = [
         {
             "customer_id": customer_id,
             "code": "unknown-customer",
             "pointer": pointer(("customer_ids", place)),
-            "detail": HOW_TO_KNOW,
+            "detail": HOW_TO_KNOW.en,
         }
         for place, customer_id in enumerate(customer_ids)
         if customer_id not in texts
@@ -95,11 +112,12 @@ def checked(served: Served, records: Closed, today: dt.date) -> dt.date:
     as_of = getattr(records, "as_of", None) or served.as_of
     latest = max(today, served.as_of)
     if as_of > latest:
-        remedy = f"Send a day on or before {latest}."
-        raise invalid([FieldError("/records/as_of", "is still to come", remedy)])
+        detail = Text(zh="尚未到来", en="is still to come")
+        remedy = Text(zh=f"请发送不晚于{latest}的日期。", en=f"Send a day on or before {latest}.")
+        raise invalid([FieldError("/records/as_of", detail, remedy)])
     check_rows(records, as_of, served.zone)
     if not any(getattr(records, table) for table in ROWS):
-        raise invalid([FieldError("/records", "names no customer", "Send a row of any table.")])
+        raise invalid([NOBODY])
     return as_of
 
 

@@ -12,6 +12,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from configs.schema import Text
+from serving.languages import Language
+
 MEDIA_TYPE = "application/problem+json"
 SHOWN_AT_MOST = 20
 """Field errors listed in one document; the detail says how many there are."""
@@ -19,34 +22,174 @@ SHOWN_AT_MOST = 20
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of problem: a stable code for programs, a status, a title for people."""
+    """One kind of problem: a stable code for programs, a status, and texts for people.
+
+    Attributes:
+        code: what programs go by; it never changes its meaning.
+        status: the HTTP status.
+        title: what is wrong, the same for every problem of the kind.
+        detail: how to mend it, where nothing more particular is known.
+    """
 
     code: str
     status: int
-    title: str
+    title: Text
+    detail: Text
+
+
+def _kind(code: str, status: int, title: tuple[str, str], detail: tuple[str, str]) -> Kind:
+    return Kind(code, status, *(Text(zh=zh, en=en) for zh, en in (title, detail)))
 
 
 KINDS = {
     kind.code: kind
     for kind in (
-        Kind("malformed-json", 400, "The body is not JSON"),
-        Kind("not-finite-number", 400, "A number is not finite"),
-        Kind("repeated-key", 400, "A key stands twice in one object"),
-        Kind("malformed-request", 400, "The request is malformed"),
-        Kind("unknown-customer", 404, "The customer is not in the publication"),
-        Kind("unknown-route", 404, "There is nothing at this address"),
-        Kind("method-not-allowed", 405, "The address does not accept this method"),
-        Kind("body-too-slow", 408, "The body did not arrive in time"),
-        Kind("body-too-large", 413, "The body is too large"),
-        Kind("too-many-rows", 413, "The request holds too many rows"),
-        Kind("not-json", 415, "The body must be sent as JSON"),
-        Kind("host-not-allowed", 421, "The host name is not served here"),
-        Kind("invalid-request", 422, "The request does not fit its schema"),
-        Kind("raw-records-not-served", 422, "Raw records cannot be scored by this model"),
-        Kind("overloaded", 429, "Too many requests at once"),
-        Kind("internal-error", 500, "The endpoint failed"),
-        Kind("not-ready", 503, "The endpoint is not ready"),
-        Kind("timed-out", 504, "The answer took too long"),
+        _kind(
+            "malformed-json",
+            400,
+            ("请求体不是JSON", "The body is not JSON"),
+            ("请以UTF-8发送JSON。", "Send JSON in UTF-8."),
+        ),
+        _kind(
+            "not-finite-number",
+            400,
+            ("数字不是有限值", "A number is not finite"),
+            ("缺失的值请省略，或发送null。", "Leave a missing value out, or send null."),
+        ),
+        _kind(
+            "repeated-key",
+            400,
+            ("同一对象中有重复的键", "A key stands twice in one object"),
+            ("每个键只发送一次。", "Send each key once."),
+        ),
+        _kind(
+            "malformed-request",
+            400,
+            ("请求格式有误", "The request is malformed"),
+            (
+                "无法理解该请求；可接受的形式见/docs.json。",
+                "The request cannot be understood; see /docs.json for what is accepted.",
+            ),
+        ),
+        _kind(
+            "unknown-customer",
+            404,
+            ("发布结果中没有该客户", "The customer is not in the publication"),
+            (
+                "请核对编号，或在records中发送该客户的记录。",
+                "Check the number, or send the customer's records under 'records'.",
+            ),
+        ),
+        _kind(
+            "unknown-route",
+            404,
+            ("该地址没有内容", "There is nothing at this address"),
+            ("可用的地址见/docs.json。", "See /docs.json for the addresses that exist."),
+        ),
+        _kind(
+            "method-not-allowed",
+            405,
+            ("该地址不接受此方法", "The address does not accept this method"),
+            ("请使用Allow头列出的方法。", "Use a method of the header Allow."),
+        ),
+        _kind(
+            "body-too-slow",
+            408,
+            ("请求体未按时到达", "The body did not arrive in time"),
+            ("请在10秒内发送完整请求体。", "Send the whole body within 10 seconds."),
+        ),
+        _kind(
+            "body-too-large",
+            413,
+            ("请求体过大", "The body is too large"),
+            ("请拆分请求。", "Split the request."),
+        ),
+        _kind(
+            "too-many-rows",
+            413,
+            ("请求的行数过多", "The request holds too many rows"),
+            ("请拆分请求。", "Split the request."),
+        ),
+        _kind(
+            "address-too-long",
+            414,
+            ("地址过长", "The address is too long"),
+            ("可用的地址见/docs.json。", "See /docs.json for the addresses that exist."),
+        ),
+        _kind(
+            "not-json",
+            415,
+            ("请求体必须以JSON发送", "The body must be sent as JSON"),
+            (
+                "请发送请求头Content-Type: application/json，且不压缩。",
+                "Send the header 'Content-Type: application/json', and the body uncompressed.",
+            ),
+        ),
+        _kind(
+            "host-not-allowed",
+            421,
+            ("此处不提供该主机名", "The host name is not served here"),
+            (
+                "请用serving.allowed_hosts列出的主机名访问，或请运维人员添加。",
+                "Ask by a host name listed in serving.allowed_hosts, or have the operator add "
+                "yours.",
+            ),
+        ),
+        _kind(
+            "invalid-request",
+            422,
+            ("请求不符合其模式", "The request does not fit its schema"),
+            ("请改正errors所指的字段。", "Mend the fields that errors point at."),
+        ),
+        _kind(
+            "raw-records-not-served",
+            422,
+            ("该模型不能回答此问题", "This model cannot answer the question"),
+            (
+                "合同客户没有可供假设的事件记录；请用/v1/predictions或/v1/explanations。",
+                "Contract customers have no events to suppose more of; ask /v1/predictions or "
+                "/v1/explanations.",
+            ),
+        ),
+        _kind(
+            "overloaded",
+            429,
+            ("同时请求过多", "Too many requests at once"),
+            ("请稍后重发，并减少并发。", "Send the request again later, and fewer at once."),
+        ),
+        _kind(
+            "headers-too-large",
+            431,
+            ("请求头过大", "The headers are too large"),
+            ("请缩短地址和请求头。", "Shorten the address and the headers."),
+        ),
+        _kind(
+            "internal-error",
+            500,
+            ("服务出错", "The endpoint failed"),
+            (
+                "运维人员可凭此trace_id在日志中找到原因。",
+                "The operator finds the cause in the log under this trace id.",
+            ),
+        ),
+        _kind(
+            "not-ready",
+            503,
+            ("服务未就绪", "The endpoint is not ready"),
+            (
+                "尚未载入发布结果；请查看/readyz，稍后重发。",
+                "No publication is loaded; see /readyz, and send the request again later.",
+            ),
+        ),
+        _kind(
+            "timed-out",
+            504,
+            ("回答用时过长", "The answer took too long"),
+            (
+                "请减少行数，或稍后重发。",
+                "Send fewer rows, or send the request again later.",
+            ),
+        ),
     )
 }
 """Every kind, by code; ``docs/api.md`` explains each, and a test says so."""
@@ -57,15 +200,13 @@ BY_STATUS = {kind.status: kind.code for kind in reversed(KINDS.values())} | {
 }
 """The code that stands for a bare status."""
 
-DETAILS = {
-    "malformed-request": "The request cannot be understood; see /docs.json for what is accepted.",
-    "unknown-route": "See /docs.json for the addresses that exist.",
-    "overloaded": "Send the request again later, and fewer at once.",
-    "internal-error": "The operator finds the cause in the log under this trace id.",
-    "not-ready": "No publication is loaded; see /readyz, and send the request again later.",
-    "timed-out": "Send fewer rows, or send the request again later.",
-}
-"""What a document says when nothing more particular is known."""
+Said = Text | str
+"""What is told in both languages; a mere name, number or header is the same in either."""
+
+
+def in_one(said: Said, language: Language) -> str:
+    """Return ``said`` in ``language``."""
+    return said if isinstance(said, str) else said[language]
 
 
 @dataclass(frozen=True)
@@ -73,25 +214,42 @@ class FieldError:
     """One place in the request that is wrong, and how to mend it."""
 
     pointer: str
-    detail: str
-    remedy: str
+    detail: Said
+    remedy: Said
+
+    def told(self, language: Language) -> dict[str, str]:
+        """Return the members of this error in a problem document."""
+        texts = {"detail": self.detail, "remedy": self.remedy}
+        return {"pointer": self.pointer} | {
+            name: in_one(text, language) for name, text in texts.items()
+        }
 
 
 class ProblemError(Exception):
-    """A refusal on its way to the client; ``headers`` go with the document."""
+    """A refusal on its way to the client.
+
+    Args:
+        code: one of ``KINDS``.
+        detail: what is wrong in particular; the kind's own where nothing is.
+        errors: the fields that are wrong, or the first of them.
+        headers: go with the document.
+        count: how many fields are wrong, where ``errors`` are only the first.
+    """
 
     def __init__(
         self,
         code: str,
-        detail: str = "",
+        detail: Said = "",
         errors: tuple[FieldError, ...] = (),
         headers: Mapping[str, str] | None = None,
+        count: int | None = None,
     ) -> None:
         super().__init__(code, detail)
         self.code = code
         self.detail = detail
         self.errors = errors
         self.headers = dict(headers or {})
+        self.count = len(errors) if count is None else count
 
     @property
     def kind(self) -> Kind:
@@ -110,36 +268,57 @@ def of_status(status: int) -> ProblemError:
     return ProblemError(BY_STATUS.get(status, code), headers=wait)
 
 
-def document(problem: ProblemError, trace_id: str) -> dict[str, Any]:
+def document(
+    problem: ProblemError, trace_id: str, language: Language | None = None
+) -> dict[str, Any]:
     """Return the problem as the JSON members of RFC 9457, with ``code``, ``trace_id``, ``errors``.
+
+    Args:
+        problem: what is refused.
+        trace_id: also in the header ``X-Request-Id``.
+        language: of the texts, which RFC 9457 has as plain ones; English unless told.
 
     >>> document(ProblemError("unknown-route"), "4f1c")["title"]
     'There is nothing at this address'
+    >>> document(ProblemError("unknown-route"), "4f1c", "zh")["title"]
+    '该地址没有内容'
     """
-    kind = problem.kind
+    kind, language = problem.kind, language or "en"
     content: dict[str, Any] = {
         "type": f"urn:echelon:problem:{kind.code}",
-        "title": kind.title,
+        "title": kind.title[language],
         "status": kind.status,
-        "detail": problem.detail or DETAILS.get(kind.code, kind.title + "."),
+        "detail": in_one(problem.detail or kind.detail, language),
         "code": kind.code,
         "trace_id": trace_id,
     }
     if problem.errors:
         shown = problem.errors[:SHOWN_AT_MOST]
-        content["errors"] = [vars(error) for error in shown]
-        content["error_count"] = len(problem.errors)
+        content["errors"] = [error.told(language) for error in shown]
+        content["error_count"] = problem.count
     return content
 
 
-def encoded(problem: ProblemError, trace_id: str) -> tuple[bytes, dict[str, str]]:
+def encoded(
+    problem: ProblemError, trace_id: str, language: Language | None = None
+) -> tuple[bytes, dict[str, str]]:
     """Return the body and the headers of the document."""
-    body = json.dumps(document(problem, trace_id), ensure_ascii=False).encode()
-    headers = {"content-type": MEDIA_TYPE, "content-length": str(len(body))}
+    body = json.dumps(document(problem, trace_id, language), ensure_ascii=False).encode()
+    headers = {
+        "content-type": MEDIA_TYPE,
+        "content-length": str(len(body)),
+        "content-language": language or "en",
+        "vary": "Accept-Language",
+    }
     return body, headers | problem.headers
 
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+
+
+def is_plain(key: str) -> bool:
+    """Return whether ``key`` may be repeated: it looks like a field's name, not like data."""
+    return _PLAIN_KEY.fullmatch(key) is not None
 
 
 def pointer(location: Iterable[str | int]) -> str:
@@ -154,7 +333,7 @@ def pointer(location: Iterable[str | int]) -> str:
     """
     parts = []
     for part in location:
-        if isinstance(part, str) and not _PLAIN_KEY.fullmatch(part):
+        if isinstance(part, str) and not is_plain(part):
             break
         parts.append(str(part))
     return "".join(f"/{part}" for part in parts)

@@ -22,13 +22,14 @@ from pydantic import (
     create_model,
     model_validator,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import PydanticCustomError
 
-from configs.errors import did_you_mean
 from configs.events import KINDS
+from configs.schema import Text
 from features.contracts import LARGEST_NUMBER, TABLES, Column, Table
 from features.vocabulary import OPEN, WORDS
-from serving.problems import FieldError, ProblemError, pointer
+from serving.complaints import Known, refused
+from serving.problems import ProblemError
 
 EARLIEST = dt.date(1900, 1, 1)
 LATEST = dt.date(2200, 1, 1)
@@ -87,7 +88,7 @@ CustomerId = Annotated[
         examples=["C0001"],
     ),
 ]
-Text = Annotated[StrictStr, Field(max_length=10_000)]
+Written = Annotated[StrictStr, Field(max_length=10_000)]
 Number = Annotated[
     float, Field(strict=True, allow_inf_nan=False, ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)
 ]
@@ -108,7 +109,7 @@ CustomerIds = Annotated[
     AfterValidator(_not_empty),
     Field(json_schema_extra={"minItems": 1}),
 ]
-TYPES: dict[str, Any] = {"text": Text, "number": Number, "timestamp": Moment, "date": Date}
+TYPES: dict[str, Any] = {"text": Written, "number": Number, "timestamp": Moment, "date": Date}
 
 
 class Closed(BaseModel):
@@ -121,7 +122,7 @@ def _kind(table: str, column: Column) -> Any:
     if column.name == "customer_id":
         return CustomerId
     if (table, column.name) == ("attributes", "value"):
-        return Annotated[Text, BeforeValidator(_as_text)]
+        return Annotated[Written, BeforeValidator(_as_text)]
     if (table, column.name) in WORDS and (table, column.name) not in OPEN:
         return Literal[tuple(WORDS[table, column.name])]
     return TYPES[column.type]
@@ -197,13 +198,20 @@ def read_as(model: type[Request], document: Any, rows_at_most: int) -> Request:
     """Return the request of type ``model`` that ``document`` holds; see :func:`read`."""
     n_rows = count_rows(document)
     if n_rows > rows_at_most:
-        detail = f"{n_rows:,} rows were sent and {rows_at_most:,} are taken; split the request."
-        raise ProblemError("too-many-rows", detail)
+        raise ProblemError("too-many-rows", too_many(n_rows, rows_at_most))
     try:
         return model.model_validate(document)
     except ValidationError as error:
         found = error.errors(include_input=False, include_url=False)
-        raise invalid([_explained(one, model) for one in found]) from None
+        raise refused(found, known_fields(model)) from None
+
+
+def too_many(n_rows: int, at_most: int) -> Text:
+    """Return that ``n_rows`` are more than are taken."""
+    return Text(
+        zh=f"发送了{n_rows:,}行，最多接受{at_most:,}行；请拆分请求。",
+        en=f"{n_rows:,} rows were sent and {at_most:,} are taken; split the request.",
+    )
 
 
 def count_rows(document: Any) -> int:
@@ -220,89 +228,15 @@ def count_rows(document: Any) -> int:
     return sum(len(rows) for rows in lists if isinstance(rows, list))
 
 
-def invalid(errors: Sequence[FieldError]) -> ProblemError:
-    """Return the problem that lists ``errors``; its detail is the first of them."""
-    first = errors[0]
-    more = f" ({len(errors) - 1} more)" if len(errors) > 1 else ""
-    detail = f"{first.pointer or 'The body'} {first.detail}. {first.remedy}{more}"
-    return ProblemError("invalid-request", detail, tuple(errors))
+def known_fields(model: type[Closed], rows: Mapping[str, type[Closed]] = ROWS) -> Known:
+    """Return what tells the fields accepted at a place of a request of type ``model``."""
 
+    def known(where: Sequence[int | str], event: str | None) -> list[str]:
+        names = [part for part in where if isinstance(part, str)]
+        if not names:
+            return list(model.model_fields)
+        if event is not None:
+            return list(KINDS[event].model_fields)
+        return list((rows[names[1]] if len(names) > 1 else Records).model_fields)
 
-UNKNOWN_FIELD = "is, or holds, a field that is not known"
-"""Where the name of a field looks like data, the pointer ends at the object that holds it."""
-
-REMEDIES = {
-    "missing": ("is missing", "Send it."),
-    "not_a_date": ("is no date", "Send text such as '2026-11-20'."),
-    "not_a_moment": (
-        "is no date and time",
-        "Send text such as '2026-11-20T09:30:00', with an offset such as '+08:00' if not local.",
-    ),
-    "day_out_of_range": ("lies outside the years 1900 to 2200", "Send the day it happened."),
-    "one_way": (
-        "gives neither or both of customer_ids and records",
-        "Send exactly one of them.",
-    ),
-    "string_type": ("is no text", "Send text in double quotes."),
-    "string_pattern_mismatch": ("holds control characters", "Remove them."),
-    "one_customer": (
-        "gives neither or both of customer_id and records",
-        "Send exactly one of them.",
-    ),
-    "int_type": ("is no whole number", "Send a JSON number without a fraction."),
-    "float_type": ("is no number", "Send a JSON number, without quotes or separators."),
-    "finite_number": ("is not finite", "Leave a missing value out, or send null."),
-    "tuple_type": ("is no list", "Send a JSON list."),
-}
-"""What is wrong and how to mend it, by pydantic's error type, without the value."""
-
-
-def _explained(error: ErrorDetails, model: type[Closed]) -> FieldError:
-    where, context = error["loc"], error.get("ctx", {})
-    kind = str(where[2]) if len(where) > 2 and where[0] == "events" else None
-    if kind is not None:
-        where = (*where[:2], *where[3:])  # pydantic puts the kind of event into the place
-    match error["type"]:
-        case "extra_forbidden":
-            near = did_you_mean(str(where[-1]), _known(where[:-1], model, kind))
-            return FieldError(pointer(where), UNKNOWN_FIELD, f"{near[0].upper()}{near[1:]}.")
-        case "model_type" | "model_attributes_type" | "dict_type":
-            return FieldError(pointer(where), "is no JSON object", "Send an object in braces.")
-        case "string_too_short" | "too_short":
-            return FieldError(pointer(where), "is empty", "Send at least one.")
-        case "string_too_long":
-            most = context["max_length"]
-            return FieldError(pointer(where), "is too long", f"Send at most {most:,} characters.")
-        case "greater_than_equal" | "less_than_equal" | "greater_than" if where[0] != "records":
-            return FieldError(pointer(where), "is out of range", _range(context))
-        case "greater_than_equal" | "less_than_equal":
-            limit = f"{LARGEST_NUMBER:,.0f}"
-            return FieldError(pointer(where), "is too large", f"Send a number within ±{limit}.")
-        case "too_long":
-            most = context["max_length"]
-            return FieldError(pointer(where), "has too many entries", f"Send at most {most:,}.")
-        case "union_tag_invalid" | "union_tag_not_found":
-            words = ", ".join(KINDS)
-            return FieldError(pointer((*where, "event")), "is no event", f"Send one of {words}.")
-        case "literal_error":
-            words = context["expected"]
-            return FieldError(pointer(where), "is none of the known words", f"Send one of {words}.")
-        case kind:
-            detail, remedy = REMEDIES.get(kind, ("does not fit", "See /docs.json for its form."))
-            return FieldError(pointer(where), detail, remedy)
-
-
-def _range(context: Mapping[str, Any]) -> str:
-    words = {"ge": "at least", "gt": "more than", "le": "at most"}
-    told = [f"{word} {context[name]:g}" for name, word in words.items() if name in context]
-    return f"Send {' and '.join(told)}."
-
-
-def _known(where: Sequence[int | str], model: type[Closed], event: str | None) -> list[str]:
-    """Return the fields accepted at ``where``."""
-    names = [part for part in where if isinstance(part, str)]
-    if not names:
-        return list(model.model_fields)
-    if event is not None:
-        return list(KINDS[event].model_fields)
-    return list((ROWS[names[1]] if len(names) > 1 else Records).model_fields)
+    return known

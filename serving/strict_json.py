@@ -7,7 +7,12 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from serving.problems import FieldError, ProblemError, pointer
+from configs.schema import Text
+from serving.problems import KINDS, FieldError, ProblemError, pointer
+
+NOT_UTF8 = Text(zh="请以UTF-8文本发送请求体。", en="Send the body as UTF-8 text.")
+TOO_DEEP = Text(zh="请求体嵌套过深。", en="The body is nested too deeply.")
+TOO_MANY_DIGITS = Text(zh="有数字的位数过多。", en="A number has too many digits.")
 
 
 def strict_json(body: bytes) -> Any:
@@ -32,17 +37,23 @@ def strict_json(body: bytes) -> Any:
         if "\\ud" in text.lower():
             json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise ProblemError("malformed-json", f"The body stops being JSON at {where}.") from error
+        raise ProblemError("malformed-json", _stops_at(error.lineno, error.colno)) from error
     except UnicodeError as error:
-        raise ProblemError("malformed-json", "Send the body as UTF-8 text.") from error
+        raise ProblemError("malformed-json", NOT_UTF8) from error
     except RecursionError as error:
-        raise ProblemError("malformed-json", "The body is nested too deeply.") from error
+        raise ProblemError("malformed-json", TOO_DEEP) from error
     except ValueError as error:
-        raise ProblemError("malformed-json", "A number has too many digits.") from error
+        raise ProblemError("malformed-json", TOO_MANY_DIGITS) from error
     if odd:
         raise _odd(odd[0], value)
     return value
+
+
+def _stops_at(line: int, column: int) -> Text:
+    return Text(
+        zh=f"请求体自第{line}行第{column}列起不是JSON。",
+        en=f"The body stops being JSON at line {line}, column {column}.",
+    )
 
 
 class _Repeated(dict[str, Any]):
@@ -71,18 +82,21 @@ def _decoder(odd: list[str]) -> json.JSONDecoder:
 def _odd(code: str, value: Any) -> ProblemError:
     """Return the problem that ``code`` names, with every place where it occurs."""
     if code == "repeated-key":
-        detail, remedy = "A key stands twice in this object.", "Send each key once."
+        detail = Text(zh="该对象中有重复的键。", en="A key stands twice in this object.")
         places = [where for where, part in _parts(value) if isinstance(part, _Repeated)]
     else:
-        detail = "The number is NaN, infinite or beyond the range of a double."
-        remedy = "Leave a missing value out, or send null."
+        detail = Text(
+            zh="数字为NaN、无穷，或超出双精度范围。",
+            en="The number is NaN, infinite or beyond the range of a double.",
+        )
         places = [
             where
             for where, part in _parts(value)
             if isinstance(part, float) and not math.isfinite(part)
         ]
-    errors = tuple(FieldError(pointer(where), detail, remedy) for where in places)
-    return ProblemError(code, f"{detail} {remedy}", errors)
+    remedy = KINDS[code].detail
+    both = Text(zh=f"{detail.zh}{remedy.zh}", en=f"{detail.en} {remedy.en}")
+    return ProblemError(code, both, tuple(FieldError(pointer(p), detail, remedy) for p in places))
 
 
 def _parts(value: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:

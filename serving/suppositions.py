@@ -11,13 +11,15 @@ from pydantic_core import PydanticCustomError
 
 from configs.errors import RecordsError
 from configs.events import LONGEST_DAYS, MOST_EVENTS, AnyEvent
+from configs.schema import Text
 from features.sources import day_number
+from serving.complaints import invalid
 from serving.live import customers_of, record_tables
 from serving.paths import Goal, find_paths
-from serving.predictions import HOW_TO_KNOW, UNKNOWN, checked
+from serving.predictions import checked, unknown_at
 from serving.problems import FieldError, ProblemError
 from serving.replies import as_text
-from serving.requests import Closed, CustomerId, Records, invalid
+from serving.requests import Closed, CustomerId, Records
 from serving.what_if import IN_DAYS, Supposed, suppose, suppose_published, what_if
 
 if TYPE_CHECKING:
@@ -113,6 +115,13 @@ def answer_what_if(served: Served, asked: WhatIfRequest, today: dt.date) -> str:
     return as_text(mended("/events", lambda: what_if(supposed, asked.events, asked.in_days)))
 
 
+SEVERAL = FieldError(
+    "/records",
+    Text(zh="有多位客户", en="names several customers"),
+    Text(zh="请只发送一位客户的行。", en="Send the rows of one."),
+)
+
+
 def supposed_of(served: Served, asked: AboutOne, today: dt.date) -> Supposed:
     """Return the customer that ``asked`` is about."""
     if asked.customer_id is not None:
@@ -121,18 +130,15 @@ def supposed_of(served: Served, asked: AboutOne, today: dt.date) -> Supposed:
     tables = record_tables(asked.records, served.zone)
     customer_ids = customers_of(tables)["customer_id"].to_pylist()
     if len(customer_ids) != 1:
-        where = FieldError("/records", "names several customers", "Send the rows of one.")
-        raise invalid([where])
+        raise invalid([SEVERAL])
     return suppose(served, tables, customer_ids[0], day_number(as_of))
 
 
 def _published(served: Served, customer_id: str) -> Supposed:
     if served.matrix_of is None:
-        detail = "Contract customers have no records to suppose more of."
-        raise ProblemError("raw-records-not-served", detail)
+        raise ProblemError("raw-records-not-served")
     if served.publication.find(customer_id) is None:
-        where = FieldError("/customer_id", UNKNOWN, HOW_TO_KNOW)
-        raise ProblemError("unknown-customer", f"The customer {UNKNOWN}. {HOW_TO_KNOW}", (where,))
+        raise unknown_at("/customer_id")
     return mended("/customer_id", lambda: suppose_published(served, customer_id))
 
 

@@ -70,7 +70,7 @@ def refusal(**request: Any) -> tuple[int, str]:
     assert problem["status"] == response.status_code
     assert problem["type"] == f"urn:echelon:problem:{problem['code']}"
     assert problem["trace_id"] == response.headers["x-request-id"]
-    assert problem["title"] == KINDS[problem["code"]].title
+    assert problem["title"] == KINDS[problem["code"]].title.en
     assert problem["detail"]
     return response.status_code, problem["code"]
 
