@@ -12,15 +12,19 @@ import contextlib
 import logging
 import re
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from configs.schema import Text
 from serving import problems
 from serving.languages import Language, preferred
 from serving.problems import ProblemError
+from serving.route import Body, RouteTable, Row
 from serving.strict_json import strict_json
+
+if TYPE_CHECKING:
+    from configs.schema import Serving
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -28,9 +32,13 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+JSON = "application/json"
 DOCUMENT = "echelon.document"
 TRACE_ID = "echelon.trace_id"
 LANGUAGE = "echelon.language"
+ROW = "echelon.row"
+"""Where in the scope the row of the table stands that a request came by."""
+
 SAFE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 
 PASSED = frozenset({*range(200, 300), 304})
@@ -48,16 +56,12 @@ class Rules:
     """What the gate lets through.
 
     Attributes:
-        routes: methods by address; an address that ends in ``/*`` stands for all below it.
-        allowed_hosts: host names without port, in lower case.
-        body_bytes: largest body, counted as it arrives.
-        body_seconds: how long a body may take to arrive.
+        table: every address; what has no row is refused.
+        serving: allowed hosts and the limits that rows name.
     """
 
-    routes: Mapping[str, tuple[str, ...]]
-    allowed_hosts: tuple[str, ...]
-    body_bytes: int
-    body_seconds: float = 10.0
+    table: RouteTable
+    serving: Serving
 
 
 class Gate:
@@ -82,15 +86,21 @@ class Gate:
         scope[TRACE_ID] = trace_id
         language = scope[LANGUAGE] = preferred(_headers(scope).get("accept-language", ""))
         outlet = _Outlet(send, trace_id, language, self.on_problem)
-        incoming = _Incoming(receive, self.rules)
+        incoming = None
         try:
-            check_head(scope, self.rules)
-            if scope["method"] == "POST":
-                body = await incoming.body()
-                scope[DOCUMENT] = strict_json(body)
-                receive = _replay(body, receive)
+            row = check_head(scope, self.rules)
+            scope[ROW] = row
+            if row.body is not None:
+                limit = row.body.bytes_at_most(self.rules.serving)
+                incoming = _Incoming(receive, limit, row.body.seconds)
+                receive = incoming.stream
+                if _media_type(_headers(scope)) == JSON:
+                    body = await incoming.body()
+                    scope[DOCUMENT] = strict_json(body)
+                    receive = _replay(body, receive)
             await self.app(scope, receive, outlet.send)
         except ProblemError as problem:
+            incoming = incoming or _Incoming(receive, self.rules.serving.request_bytes)
             await incoming.discard()
             await outlet.refuse(problem)
         except Exception as error:  # noqa: BLE001  the outermost frame: the client gets a document
@@ -147,42 +157,58 @@ class _Outlet:
         return [(b"x-request-id", self._trace_id.encode()), *SAFE_HEADERS]
 
 
-def check_head(scope: Scope, rules: Rules) -> None:
-    """Refuse what method, address and headers already show to be wrong.
+def check_head(scope: Scope, rules: Rules) -> Row:
+    """Return the row that a request comes by, once method, address and headers are right.
 
     Raises:
-        ProblemError: host-not-allowed, unknown-route, method-not-allowed, not-json, body-too-large.
+        ProblemError: host-not-allowed, unknown-route, method-not-allowed,
+            media-type-not-accepted, body-too-large.
     """
     headers = _headers(scope)
-    if _host(headers.get("host", "")) not in rules.allowed_hosts:
+    if _host(headers.get("host", "")) not in rules.serving.allowed_hosts:
         raise ProblemError("host-not-allowed")
-    methods = _methods(scope["path"], rules.routes)
-    if methods is None:
+    rows = rules.table.at(scope["path"])
+    if rows is None:
         raise ProblemError("unknown-route")
-    if scope["method"] not in methods:
-        allowed = ", ".join(methods)
+    row = rows.get(scope["method"])
+    if row is None:
+        allowed = ", ".join(rows)
         detail = Text(zh=f"请使用{allowed}。", en=f"Use {allowed}.")
         raise ProblemError("method-not-allowed", detail, headers={"Allow": allowed})
-    if scope["method"] == "POST":
-        _check_content(headers, rules)
+    if row.body is not None:
+        _check_content(headers, row.body, row.body.bytes_at_most(rules.serving))
+    return row
 
 
-def _check_content(headers: Mapping[str, str], rules: Rules) -> None:
-    media_type, _, parameters = headers.get("content-type", "").partition(";")
+def _check_content(headers: Mapping[str, str], body: Body, bytes_at_most: int) -> None:
+    _, _, parameters = headers.get("content-type", "").partition(";")
     charset = parameters.replace(" ", "").replace('"', "").lower()
-    if media_type.strip().lower() != "application/json" or charset not in ("", "charset=utf-8"):
-        raise ProblemError("not-json")
+    if _media_type(headers) not in body.media_types or charset not in ("", "charset=utf-8"):
+        raise _not_accepted(body)
     if headers.get("content-encoding", "identity").lower() != "identity":
-        raise ProblemError("not-json")
+        raise _not_accepted(body)
     length = headers.get("content-length", "0")
-    if length.isdigit() and int(length) > rules.body_bytes:
-        raise _too_large(rules)
+    if length.isdigit() and int(length) > bytes_at_most:
+        raise _too_large(bytes_at_most)
 
 
-def _too_large(rules: Rules) -> ProblemError:
+def _not_accepted(body: Body) -> ProblemError:
+    types = " / ".join(body.media_types)
     detail = Text(
-        zh=f"最多读取{rules.body_bytes:,}字节；请拆分请求。",
-        en=f"At most {rules.body_bytes:,} bytes are read; split the request.",
+        zh=f"请发送请求头Content-Type: {types}，且不压缩。",
+        en=f"Send the header 'Content-Type: {types}', and the body uncompressed.",
+    )
+    return ProblemError("media-type-not-accepted", detail)
+
+
+def _media_type(headers: Mapping[str, str]) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _too_large(bytes_at_most: int) -> ProblemError:
+    detail = Text(
+        zh=f"最多读取{bytes_at_most:,}字节；请拆分请求。",
+        en=f"At most {bytes_at_most:,} bytes are read; split the request.",
     )
     return ProblemError("body-too-large", detail, headers={"Connection": "close"})
 
@@ -190,47 +216,62 @@ def _too_large(rules: Rules) -> ProblemError:
 class _Incoming:
     """The body of a request, its bytes counted as they come, chunked or not."""
 
-    def __init__(self, receive: Receive, rules: Rules) -> None:
+    def __init__(self, receive: Receive, bytes_at_most: int, seconds: float = 10.0) -> None:
         self._receive = receive
-        self._rules = rules
+        self._bytes_at_most = bytes_at_most
+        self._seconds = seconds
+        self._size = 0
         self._is_whole = False
 
     async def body(self) -> bytes:
-        """Return the whole body."""
+        """Return the whole body, which must arrive in time."""
         chunks: list[bytes] = []
-        size = 0
-        try:
-            async with asyncio.timeout(self._rules.body_seconds):
-                while not self._is_whole:
-                    chunks.append(await self._chunk())
-                    size += len(chunks[-1])
-                    if size > self._rules.body_bytes:
-                        raise _too_large(self._rules)
-        except TimeoutError as error:
-            self._is_whole = True
-            seconds = f"{self._rules.body_seconds:g}"
-            detail = Text(
-                zh=f"请在{seconds}秒内发送完整请求体。",
-                en=f"Send the whole body within {seconds} seconds.",
-            )
-            raise ProblemError("body-too-slow", detail, headers={"Connection": "close"}) from error
+        async with self._in_time(Text(zh="完整请求体", en="the whole body")):
+            while not self._is_whole:
+                chunks.append(await self._chunk())
         return b"".join(chunks)
+
+    async def stream(self) -> Message:
+        """Return the next piece of the body as the server would; each must arrive in time."""
+        if self._is_whole:
+            return await self._receive()
+        async with self._in_time(Text(zh="请求体的下一部分", en="the next piece of the body")):
+            chunk = await self._chunk()
+        return {"type": "http.request", "body": chunk, "more_body": not self._is_whole}
 
     async def discard(self) -> None:
         """Read on for a while: a client that still sends would not see why it is refused."""
-        size = 0
+        end = self._size + DISCARDED_BODIES * self._bytes_at_most
         with contextlib.suppress(TimeoutError, ProblemError):
-            async with asyncio.timeout(self._rules.body_seconds):
-                while not self._is_whole and size < DISCARDED_BODIES * self._rules.body_bytes:
-                    size += len(await self._chunk())
+            async with asyncio.timeout(self._seconds):
+                while not self._is_whole and self._size < end:
+                    await self._chunk(end)
 
-    async def _chunk(self) -> bytes:
+    @contextlib.asynccontextmanager
+    async def _in_time(self, what: Text) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._seconds):
+                yield
+        except TimeoutError as error:
+            self._is_whole = True
+            seconds = f"{self._seconds:g}"
+            detail = Text(
+                zh=f"请在{seconds}秒内发送{what.zh}。",
+                en=f"Send {what.en} within {seconds} seconds.",
+            )
+            raise ProblemError("body-too-slow", detail, headers={"Connection": "close"}) from error
+
+    async def _chunk(self, bytes_at_most: int | None = None) -> bytes:
         message = await self._receive()
         if message["type"] == "http.disconnect":
             self._is_whole = True
             raise ProblemError("malformed-request")
         self._is_whole = not message.get("more_body", False)
-        return bytes(message.get("body", b""))
+        chunk = bytes(message.get("body", b""))
+        self._size += len(chunk)
+        if self._size > (bytes_at_most or self._bytes_at_most):
+            raise _too_large(self._bytes_at_most)
+        return chunk
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
@@ -245,13 +286,6 @@ def _replay(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return again
-
-
-def _methods(path: str, routes: Mapping[str, tuple[str, ...]]) -> tuple[str, ...] | None:
-    if path in routes:
-        return routes[path]
-    folders = (name for name in routes if name.endswith("/*"))
-    return next((routes[name] for name in folders if path.startswith(name[:-1])), None)
 
 
 def _headers(scope: Scope) -> dict[str, str]:

@@ -15,22 +15,6 @@ from serving.replies import Explanations, ModelReply, PathsReply, Predictions, P
 from serving.requests import PredictionRequest
 from serving.suppositions import PathsRequest, WhatIfRequest
 
-ROUTES = {
-    "/v1/predictions": ("POST",),
-    "/v1/explanations": ("POST",),
-    "/v1/what-if": ("POST",),
-    "/v1/tier-paths": ("POST",),
-    "/v1/models/current": ("GET", "HEAD"),
-    "/livez": ("GET", "HEAD"),
-    "/healthz": ("GET", "HEAD"),
-    "/readyz": ("GET", "HEAD"),
-    "/metrics": ("GET", "HEAD"),
-    "/docs.json": ("GET", "HEAD"),
-    "/": ("GET", "HEAD"),
-    "/static_content/*": ("GET", "HEAD"),
-}
-"""Every address and its methods; the gate answers for all others."""
-
 REFERENCE = "#/components/schemas/{model}"
 
 

@@ -117,9 +117,9 @@ KINDS = {
             ("可用的地址见/docs.json。", "See /docs.json for the addresses that exist."),
         ),
         _kind(
-            "not-json",
+            "media-type-not-accepted",
             415,
-            ("请求体必须以JSON发送", "The body must be sent as JSON"),
+            ("此处不接受该类型的请求体", "The body is not of a type that is read here"),
             (
                 "请发送请求头Content-Type: application/json，且不压缩。",
                 "Send the header 'Content-Type: application/json', and the body uncompressed.",

@@ -13,12 +13,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from configs.load import load
 from serving.gate import DOCUMENT, Gate, Rules
 from serving.problems import KINDS, ProblemError, pointer
+from serving.route import PUBLIC, Body, RouteTable, Row
 from serving.strict_json import strict_json
 
-ROUTES = {"/ask": ("POST",), "/state": ("GET", "HEAD"), "/files/*": ("GET",)}
-RULES = Rules(ROUTES, ("localhost",), body_bytes=1000, body_seconds=0.3)
+
+def body_of(media_type: str) -> Body:
+    return Body((media_type,), bytes_at_most=lambda serving: 1000, seconds=0.3)
+
+
+TABLE = RouteTable(
+    (
+        Row(
+            "/ask", ("POST",), PUBLIC, "ask", body=Body(("application/json",), lambda s: 1000, 0.3)
+        ),
+        Row("/load", ("POST",), PUBLIC, "load", body=Body(("text/csv",), lambda s: 1000, 0.3)),
+        Row("/state", ("GET", "HEAD"), PUBLIC, "state"),
+        Row("/files/{path:path}", ("GET",), PUBLIC, "files"),
+        Row("/people/{name}/tier", ("GET",), PUBLIC, "tier"),
+    )
+)
+RULES = Rules(TABLE, load(None, {}).serving.model_copy(update={"allowed_hosts": ("localhost",)}))
 JSON = {"content-type": "application/json"}
 
 
@@ -96,6 +113,38 @@ def test_an_unknown_address_is_refused_before_anything_behind_sees_it(path):
     assert refusal(path=path, app=crash, content=b"{}", headers=JSON) == (404, "unknown-route")
 
 
+def test_a_parameter_of_an_address_is_one_step_and_a_path_any_number():
+    for path, status in {
+        "/people/a b/tier": 200,
+        "/people/a/b/tier": 404,
+        "/files/a/b": 200,
+    }.items():
+        assert ask("GET", path).status_code == status
+
+
+def test_a_body_that_is_not_json_reaches_the_handler_as_a_stream_and_is_counted():
+    assert ask(path="/load", content=b"a,b", headers={"content-type": "text/csv"}).json() == {
+        "document": None,
+        "bytes": 3,
+    }
+    chunks = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal chunks
+        while chunks < 1000:
+            chunks += 1
+            yield b" " * 100
+
+    async def read_all(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive())["more_body"]:
+            pass
+
+    csv = {"content-type": "text/csv"}
+    refused = refusal(path="/load", app=read_all, content=endless(), headers=csv)
+    assert refused == (413, "body-too-large")
+    assert chunks < 200
+
+
 def test_a_method_that_the_address_lacks_is_refused_with_those_it_has():
     assert refusal(method="PUT", path="/state") == (405, "method-not-allowed")
     assert ask("DELETE", "/state").headers["allow"] == "GET, HEAD"
@@ -108,12 +157,12 @@ def test_a_method_that_the_address_lacks_is_refused_with_those_it_has():
 )  # fmt: skip
 def test_only_json_is_taken(content_type):
     headers = {"content-type": content_type}
-    assert refusal(content=b"{}", headers=headers) == (415, "not-json")
+    assert refusal(content=b"{}", headers=headers) == (415, "media-type-not-accepted")
 
 
 def test_a_compressed_body_is_refused():
     headers = {**JSON, "content-encoding": "gzip"}
-    assert refusal(content=b"{}", headers=headers) == (415, "not-json")
+    assert refusal(content=b"{}", headers=headers) == (415, "media-type-not-accepted")
 
 
 def test_a_body_over_the_limit_is_refused_by_its_declared_length():

@@ -10,7 +10,6 @@ import pytest
 
 from benchmarks.load import UNANSWERED, Address, closed_loop, open_loop, run
 
-
 LOCK = weakref.WeakKeyDictionary()
 
 

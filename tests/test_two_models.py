@@ -168,16 +168,17 @@ def test_a_rollback_brings_back_the_very_scores_to_the_bit(company):
 
 
 def test_a_store_made_by_the_commands_answers_requests(company):
-    from serving.api import routes
+    from serving.app import app as app_of
+    from serving.endpoint import Endpoint
     from serving.gate import Gate, Rules
-    from serving.openapi import ROUTES
+    from serving.routes import TABLE
 
     folder = live_generation(company.stores.publications)
     current = Current(company.stores.publications, lambda at, before: before)
     current.take_up(folder.name, open_served(company, folder))
     meters = SimpleNamespace(answered=lambda by: None, refused=lambda code: None)
-    rules = Rules(ROUTES, company.serving.allowed_hosts, company.serving.request_bytes)
-    app = Gate(routes(company, current, meters), rules, meters.refused)
+    app = app_of(Endpoint(company, current, meters))
+    app = Gate(app, Rules(TABLE, company.serving), meters.refused)
     published = open_live(company.stores.publications)
     ids = published.examples(3)
     described, answered, explained, unknown = asyncio.run(
