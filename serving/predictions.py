@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from configs.schema import Text
 from serving.complaints import invalid
 from serving.problems import KINDS, FieldError, ProblemError, pointer
 from serving.replies import as_text
 from serving.requests import ROWS, Closed
-from serving.rules import check_rows
+from serving.rules import check_rows, of_repeated
 
 if TYPE_CHECKING:
+    from serving.contract_rows import ContractRows
     from serving.served import Served
 
 UNKNOWN = Text(zh="不在当前发布结果中", en="is not in the live publication")
@@ -102,23 +104,63 @@ def checked(served: Served, records: Closed, today: dt.date) -> dt.date:
 
     Raises:
         ProblemError: invalid-request for rows after ``as_of`` or an ``as_of`` still to come;
-            raw-records-not-served by a model of contract customers.
+            rows of tables, or of columns, that the served model does not know.
     """
-    if served.matrix_of is None:
-        raise ProblemError(
-            "raw-records-not-served",
-            "This model was learnt from ready columns of contract customers. Ask by customer_ids.",
-        )
     as_of = getattr(records, "as_of", None) or served.as_of
     latest = max(today, served.as_of)
     if as_of > latest:
         detail = Text(zh="尚未到来", en="is still to come")
         remedy = Text(zh=f"请发送不晚于{latest}的日期。", en=f"Send a day on or before {latest}.")
         raise invalid([FieldError("/records/as_of", detail, remedy)])
-    check_rows(records, as_of, served.zone)
+    if served.contract is not None:
+        _check_contract(served.contract, records)
+    else:
+        _check_events(records, as_of, served.zone)
+    return as_of
+
+
+def _check_contract(contract: ContractRows, records: Any) -> None:
+    check_only(records, ROWS, EVENTS_OF_CONTRACT)
+    rows = contract.read(records.snapshot)
+    repeated = of_repeated("snapshot", rows)
+    if repeated:
+        raise invalid(repeated)
+    if not rows:
+        raise invalid([NO_CONTRACT])
+
+
+def _check_events(records: Any, as_of: dt.date, zone: ZoneInfo) -> None:
+    check_only(records, ("snapshot",), SNAPSHOT_OF_EVENTS)
+    check_rows(records, as_of, zone)
     if not any(getattr(records, table) for table in ROWS):
         raise invalid([NOBODY])
-    return as_of
+
+
+def check_only(records: Any, refused: Iterable[str], said: tuple[Text, Text]) -> None:
+    """Refuse rows in tables that the served model does not know.
+
+    Raises:
+        ProblemError: invalid-request, with a pointer to each of them.
+    """
+    sent = [table for table in refused if getattr(records, table)]
+    if sent:
+        raise invalid([FieldError(pointer(("records", table)), *said) for table in sent])
+
+
+EVENTS_OF_CONTRACT = (
+    Text(zh="不是合同客户的表", en="is no table of contract customers"),
+    Text(zh="请在records.snapshot中发送行。", en="Send rows under records.snapshot."),
+)
+SNAPSHOT_OF_EVENTS = (
+    Text(zh="只供合同客户的模型使用", en="is for models of contract customers"),
+    Text(
+        zh="请发送customers、transactions等表的行。",
+        en="Send rows of customers, transactions and the other tables.",
+    ),
+)
+NO_CONTRACT = FieldError(
+    "/records/snapshot", NOBODY.detail, Text(zh="请发送一行。", en="Send a row.")
+)
 
 
 def _body(name: str, answers: Sequence[str], missing: str) -> str:

@@ -155,6 +155,8 @@ def records_model() -> type[Closed]:
     """Return the model of ``records``: a list of rows per table and the day they are scored at."""
     about = "Day the scores hold for; default: the live publication's."
     fields: Any = {name: (tuple[row, ...], Field(default=())) for name, row in ROWS.items()}  # type: ignore[valid-type]
+    snapshot = "Rows of contract customers, in the columns that their model was learnt from."
+    fields["snapshot"] = (tuple[dict[str, Any], ...], Field(default=(), description=snapshot))
     return create_model(
         "Records",
         __base__=Closed,

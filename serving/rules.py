@@ -49,16 +49,17 @@ def check_rows(records: Closed, as_of: dt.date, zone: ZoneInfo) -> None:
             *RULES.get(table, _nothing)(values, zone),
         )
     ]
-    errors += _of_repeated(getattr(records, "customers", ()))
+    errors += of_repeated("customers", getattr(records, "customers", ()))
     if errors:
         raise invalid(errors)
 
 
-def _of_repeated(customers: Sequence[Any]) -> list[FieldError]:
+def of_repeated(table: str, customers: Sequence[Any]) -> list[FieldError]:
+    """Return the places in ``table`` where a customer stands again."""
     first: dict[str, int] = {}
     return [
         FieldError(
-            pointer(("records", "customers", row, "customer_id")),
+            pointer(("records", table, row, "customer_id")),
             *STANDS_TWICE,
         )
         for row, customer in enumerate(customers)

@@ -124,6 +124,8 @@ SEVERAL = FieldError(
 
 def supposed_of(served: Served, asked: AboutOne, today: dt.date) -> Supposed:
     """Return the customer that ``asked`` is about."""
+    if served.contract is not None:
+        raise ProblemError("raw-records-not-served")
     if asked.customer_id is not None:
         return _published(served, asked.customer_id)
     as_of = checked(served, asked.records, today)
@@ -135,8 +137,6 @@ def supposed_of(served: Served, asked: AboutOne, today: dt.date) -> Supposed:
 
 
 def _published(served: Served, customer_id: str) -> Supposed:
-    if served.matrix_of is None:
-        raise ProblemError("raw-records-not-served")
     if served.publication.find(customer_id) is None:
         raise unknown_at("/customer_id")
     return mended("/customer_id", lambda: suppose_published(served, customer_id))
