@@ -24,10 +24,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.sparse import csr_matrix, vstack
 from scipy.special import expit
-from sklearn.feature_extraction.text import HashingVectorizer
-from sklearn.linear_model import LogisticRegression
 
 from configs.errors import ModelError
+from features.ngrams import hashed_counts
 from features.vocabulary import SCALES
 
 BLOCK_DAYS = 91
@@ -186,12 +185,7 @@ def _numbers(table: pa.Table, name: str) -> Floats:
 
 def _counts(texts: Sequence[str]) -> csr_matrix:
     """Return hashed counts of 1 to 3 neighbouring characters, each row of length 1."""
-    if not texts:
-        return csr_matrix((0, N_FEATURES))
-    hashing = HashingVectorizer(
-        analyzer="char_wb", ngram_range=(1, 3), n_features=N_FEATURES, norm="l2"
-    )
-    return hashing.transform(text[:LONGEST_TEXT] for text in texts)
+    return hashed_counts([text[:LONGEST_TEXT] for text in texts], N_FEATURES)
 
 
 def _starts(days: Ints) -> list[int]:
@@ -201,6 +195,8 @@ def _starts(days: Ints) -> list[int]:
 
 def _learn(X: csr_matrix, level: Floats, days: Ints, first_day: int) -> Block | None:
     """Return what the comments known before ``first_day`` teach, ``None`` if they are too few."""
+    from sklearn.linear_model import LogisticRegression
+
     end = int(np.searchsorted(days, first_day))
     rows = slice(max(0, end - MOST_COMMENTS), end)
     pleased, displeased = level[rows], 1.0 - level[rows]

@@ -10,9 +10,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.metrics import roc_auc_score
 
 from configs.errors import ModelError
+from features.ngrams import hashed_counts
 from features.sentiment import BLOCK_DAYS, FEWEST_COMMENTS, SentimentModel, with_sentiment
 
 START = 200 * BLOCK_DAYS
@@ -224,3 +226,14 @@ def test_no_comments_at_all_make_a_model_that_says_nothing():
     model = SentimentModel().fit(comments([], [], []))
     assert np.isnan(model.score(["满意"], [START])).all()
     assert model.score([], []).shape == (0,)
+
+
+@given(st.lists(st.text() | st.text("好慢 ßİ\tok!😀", max_size=40), min_size=1, max_size=5))
+def test_texts_are_counted_as_scikit_learn_counts_them_to_the_bit(texts):
+    theirs = HashingVectorizer(
+        analyzer="char_wb", ngram_range=(1, 3), n_features=256, norm="l2"
+    ).transform(texts)
+    ours = hashed_counts(texts, 256)
+    assert ours.indptr.tolist() == theirs.indptr.tolist()
+    assert ours.indices.tolist() == theirs.indices.tolist()
+    assert ours.data.tolist() == theirs.data.tolist()

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from configs.schema import Text, TierPolicy
 from training.intervals import FEWEST_ROWS, Intervals, tiers_of
@@ -143,7 +143,7 @@ def covered(inside: NDArray[np.bool_]) -> Covered:
     (0.71, 0.8, 0.87)
     """
     n, share = len(inside), float(inside.mean())
-    z = float(norm.ppf(0.5 + CONFIDENCE / 2.0))
+    z = float(ndtri(0.5 + CONFIDENCE / 2.0))
     middle = (share + z * z / (2.0 * n)) / (1.0 + z * z / n)
     wide = z / (1.0 + z * z / n) * math.sqrt(share * (1.0 - share) / n + z * z / (4.0 * n * n))
     return Covered(n=n, share=share, low=max(middle - wide, 0.0), high=min(middle + wide, 1.0))

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 Vector = NDArray[np.float64]
@@ -116,6 +115,8 @@ def fitted_line(
 
 
 def _ridge(Z: Vector, y: Vector, signs: Sequence[int]) -> tuple[float, Vector]:
+    from scipy.optimize import minimize
+
     start = np.zeros(Z.shape[1] + 1)
     start[0] = logit((y.sum() + 0.5) / (len(y) + 1.0))
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betainc
-from scipy.stats import rankdata
 
 Vector = NDArray[np.float64]
 TIE_SEED = 20070601
@@ -100,6 +99,8 @@ def auc(y: ArrayLike, p: ArrayLike) -> float:
     >>> auc([0, 0, 1, 1], [.1, .2, .2, .9])
     0.875
     """
+    from scipy.stats import rankdata
+
     y, p = np.asarray(y, dtype=float), np.asarray(p, dtype=float)
     positives = float(y.sum())
     negatives = len(y) - positives

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 Vector = NDArray[np.float64]
 Objective = Callable[[Vector], tuple[float, Vector]]
@@ -56,6 +55,8 @@ def highest(
     objective: Objective, starts: Sequence[Vector], tolerance: float = USUAL.tolerance
 ) -> Vector:
     """Return the log parameters where ``objective`` is least, the best of several starts."""
+    from scipy.optimize import minimize
+
     bounds = [(-LOG_BOUND, LOG_BOUND)] * len(starts[0])
     options = {"ftol": tolerance, "gtol": min(1e-5, math.sqrt(tolerance))}
     fits = [
