@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from configs.errors import FeatureError
 from features.grains import KEYS, Asked, Times, answers
+from features.layout import in_layout
 from features.plan import (
     COUNTS,
     Declaration,
@@ -86,13 +87,6 @@ def _groups(records: Records, days: Sequence[int]) -> list[Sequence[int]]:
     customers = fetch(records.backend, known.aggregate(n=known.count()))["n"][0].as_py()
     size = max(ROWS_AT_ONCE // max(customers, 1), 1)
     return [days[start : start + size] for start in range(0, len(days), size)]
-
-
-def in_layout(matrix: pa.Table) -> pa.Table:
-    """Return ``matrix`` with the types and the order of rows that all matrices have."""
-    kinds = {"customer_id": pa.string(), "cutoff": pa.int32()}
-    schema = pa.schema([(name, kinds.get(name, pa.float64())) for name in matrix.column_names])
-    return matrix.cast(schema).sort_by([("cutoff", "ascending"), ("customer_id", "ascending")])
 
 
 def assemble(

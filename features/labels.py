@@ -15,8 +15,9 @@ from typing import Any
 import ibis
 import pyarrow as pa
 
-from features.build import aggregated, dated, in_layout, known_at
+from features.build import aggregated, dated, known_at
 from features.grains import KEYS, Times
+from features.layout import in_layout
 from features.plan import Window, read
 from features.sources import Records, fetch, last_day, seen_sources
 

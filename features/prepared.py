@@ -4,24 +4,24 @@ The query is the one that :func:`features.build.build` makes, with the tables an
 open, so a customer scored from a request and the same customer in a publication have bit-equal
 features. It always runs on DuckDB, in memory. Planning takes ten times as long as running: so the
 statement is prepared over *slots*, whose contents change while the plan stays.
+
+Ibis writes the statement once, at training (``features/statement.py``), and it stays in the bundle:
+a process that only answers needs DuckDB alone, and is ready two seconds earlier.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from threading import Lock
 from typing import Any
 
 import duckdb
-import ibis
 import pyarrow as pa
-from ibis.formats.pyarrow import PyArrowSchema
 
-from features.build import assemble, in_layout
+from configs.errors import FeatureError
 from features.contracts import TABLES
-from features.grains import Times
+from features.layout import in_layout
 from features.sources import contract_schema
-from features.spec import Feature
 
 CUTOFFS, ASKED = "cutoffs", "asked"
 ASKED_FOR = {
@@ -35,28 +35,34 @@ class PreparedBuild:
 
     One request runs at a time; others wait for it.
 
-    >>> build = PreparedBuild([])
+    >>> from features.statement import statement
+    >>> build = PreparedBuild(statement([]))
     >>> build({}, 19_813, pa.table({"customer_id": ["ada"]})).to_pylist()
     [{'customer_id': 'ada', 'cutoff': 19813}]
     """
 
-    def __init__(self, features: Sequence[Feature], threads: int = 1) -> None:
+    def __init__(self, statement: str, threads: int = 1) -> None:
         """Plan the query.
 
         Args:
-            features: aggregated and derived declarations.
+            statement: what ``features.statement.statement`` wrote.
             threads: for one request.
 
         Raises:
-            FeatureError: a declaration cannot be built.
+            FeatureError: DuckDB cannot plan it over the record tables of this version.
         """
-        schemas = {name: contract_schema(name) for name in TABLES} | ASKED_FOR
-        self._slots = {name: Slot(schema.empty_table()) for name, schema in schemas.items()}
+        self._slots = {name: Slot(schema.empty_table()) for name, schema in slots().items()}
         self._lock = Lock()
         self._connection = duckdb.connect(config={"threads": threads})
         for name, slot in self._slots.items():
             self._connection.register(name, slot)
-        self._connection.execute(f"PREPARE features AS {_query(features, schemas)}")
+        try:
+            self._connection.execute(f"PREPARE features AS {statement}")
+        except duckdb.Error as error:
+            raise FeatureError(
+                "the features cannot be built from single customers' records as they were when "
+                f"the model was trained ({str(error).splitlines()[0]}); train again"
+            ) from error
 
     def __call__(
         self, tables: Mapping[str, pa.Table], cutoff: int, customers: pa.Table
@@ -90,14 +96,9 @@ class Slot:
         return self.table.__arrow_c_stream__(requested_schema)
 
 
-def _query(features: Sequence[Feature], schemas: Mapping[str, pa.Schema]) -> str:
-    tables = {
-        name: ibis.table(PyArrowSchema.to_ibis(schema), name=name)
-        for name, schema in schemas.items()
-    }
-    records = {name: tables[name] for name in TABLES}
-    query = assemble(records, features, Times(tables[CUTOFFS], None), tables[ASKED])
-    return str(ibis.to_sql(query, dialect="duckdb"))
+def slots() -> dict[str, pa.Schema]:
+    """Return the tables that the statement reads: records, cutoffs, and the customers asked for."""
+    return {name: contract_schema(name) for name in TABLES} | ASKED_FOR
 
 
 def _complete(name: str, table: pa.Table | None) -> pa.Table:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from configs.errors import FeatureError, did_you_mean
 from configs.schema import SnapshotSource, Text
-from features.build import in_layout
+from features.layout import in_layout
 from features.spec import Feature
 
 

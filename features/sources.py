@@ -16,16 +16,17 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
-from ibis.formats.pyarrow import PyArrowSchema
 
 from configs.errors import RecordsError
 from configs.schema import Engine
 from features.contracts import LATER_SOURCES, TABLES, LaterSource
+
+if TYPE_CHECKING:
+    import ibis
 
 EPOCH = dt.date(1970, 1, 1)
 SIGNAL_COLUMNS = {
@@ -71,6 +72,8 @@ def open_engine(engine: Engine) -> ibis.BaseBackend:
 
 
 def _open_duckdb(engine: Engine) -> ibis.BaseBackend:
+    import ibis
+
     return ibis.duckdb.connect(
         threads=engine.threads,
         memory_limit=f"{engine.memory_limit_gib}GiB",
@@ -80,6 +83,8 @@ def _open_duckdb(engine: Engine) -> ibis.BaseBackend:
 
 
 def _open_spark(engine: Engine) -> ibis.BaseBackend:
+    import ibis
+
     from features.spark_session import open_session
 
     session = open_session(engine)
@@ -109,6 +114,8 @@ def records_from_arrow(backend: ibis.BaseBackend, tables: Mapping[str, pa.Table]
     Raises:
         RecordsError: a name is not one of the record tables.
     """
+    import ibis
+
     if unknown := sorted(set(tables) - set(TABLES)):
         raise RecordsError(f"no such record table: {unknown}; known: {sorted(TABLES)}")
     if backend.name == "pyspark":
@@ -128,6 +135,8 @@ def _through_files(
 
 
 def _complete(backend: ibis.BaseBackend, tables: Mapping[str, ibis.Table]) -> Records:
+    import ibis
+
     absent = {name: contract_schema(name).empty_table() for name in TABLES if name not in tables}
     if backend.name == "pyspark":
         empty = _through_files(backend, absent)
@@ -150,6 +159,9 @@ def in_contract(name: str, table: ibis.Table) -> ibis.Table:
 
     A column that is not given holds its default (``kind`` of transactions: purchase) or is null.
     """
+    import ibis
+    from ibis.formats.pyarrow import PyArrowSchema
+
     given = table.schema()
     defaults = {column.name: column.default for column in TABLES[name].columns}
     columns: dict[str, ibis.Value] = {}
@@ -173,6 +185,8 @@ def seen_sources(tables: Mapping[str, ibis.Table]) -> dict[str, ibis.Table]:
 
 
 def _dated_by(tables: Mapping[str, ibis.Table], later: LaterSource) -> ibis.Table:
+    import ibis
+
     table = tables[later.table]
     hidden = {
         column
@@ -209,6 +223,8 @@ def last_day(records: Records) -> int:
 
 
 def _latest(records: Records, names: tuple[str, ...]) -> ibis.Table:
+    import ibis
+
     days = (
         ibis.union(*(records.tables[name].select("day") for name in names))
         if names[1:]

@@ -19,6 +19,7 @@ from features.report import IntakeReport
 from features.report import show as show_intake
 from features.sources import Records, open_engine, open_records
 from features.spark_session import require_spark
+from features.statement import statement
 from serving.card_page import write_card
 from serving.explain import render
 from serving.export import FORMATS
@@ -35,6 +36,7 @@ from training.bundle import read_bundle, write_bundle
 from training.card import CARD_FOLDER, card_of, summary
 from training.evaluate import Evaluation
 from training.fit import fit
+from training.fitted import Fitted
 from training.held_out import HELD_OUT_FOLDER, write_held_out
 from training.manifest import provenance_of, verified
 from training.plots import draw
@@ -119,7 +121,7 @@ def train(config: Config, progress: Progress = silent) -> Trained:
     with tempfile.TemporaryDirectory(prefix="echelon-") as scratch:
         bundle = Path(scratch) / "bundle"
         key = signing_key(config.stores.keys)
-        write_bundle(fitted, bundle, key, provenance_of(folder), config)
+        write_bundle(fitted, bundle, key, provenance_of(folder), config, _statement(config, fitted))
         progress("register", 0.2)
         pictures = draw(fitted, Path(scratch) / "plots", config.language)
         progress("register", 0.6)
@@ -209,6 +211,11 @@ def report(config: Config, out: Path | None = None) -> Path:
     path = out or config.stores.root / "report.html"
     write_report(config, publication, bundle.evaluation, path)
     return path
+
+
+def _statement(config: Config, fitted: Fitted) -> str | None:
+    """Return what builds single customers' features; none where they come ready."""
+    return None if config.sources.snapshot is not None else statement(fitted.features)
 
 
 def _training_records(config: Config, folder: Path) -> Records | pa.Table:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from configs.errors import PublicationError, ServiceError
 from configs.files import live_generation
+from configs.lean import keep_out
 from configs.schema import Config
 
 EXAMPLE_PATH = "/v1/predictions"
@@ -113,6 +114,7 @@ def settle(folder: Path) -> None:
 
 def run(config: Config, config_path: Path | None, listener: socket.socket) -> None:
     """Serve on ``listener`` until told to stop."""
+    keep_out()
     import uvicorn
 
     from serving.api import ANSWER_SECONDS, service

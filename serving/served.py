@@ -16,7 +16,6 @@ import pyarrow.parquet as pq
 
 from configs.errors import ModelError
 from configs.schema import Action, Config
-from features.catalogue import by_name
 from features.prepared import PreparedBuild
 from features.sentiment import SentimentModel, with_sentiment
 from features.sources import day_number
@@ -250,12 +249,24 @@ def _reasoner(publication: Publication, bundle: Bundle, config: Config) -> Reaso
 
 
 def feature_build(bundle: Bundle) -> FeatureBuild:
-    """Return the build of the bundle's features from record tables, written as SQL once.
+    """Return the build of the bundle's features from record tables, planned once.
+
+    The bundle's own statement is what the model learnt from, whatever is declared by now. A bundle
+    without one is planned from the declarations.
 
     Raises:
         ModelError: the features declared now are not those that the model learnt from.
+        FeatureError: the statement cannot be planned over the record tables of this version.
     """
+    statement = bundle.statement or _statement_of(bundle)
+    return FeatureBuild(PreparedBuild(statement), bundle.sentiment)
+
+
+def _statement_of(bundle: Bundle) -> str:
+    from features.catalogue import by_name
+    from features.statement import statement
+
     declared = by_name()
     features = tuple(declared[name] for name in bundle.feature_names)
     bundle.check_features(features)
-    return FeatureBuild(PreparedBuild(features), bundle.sentiment)
+    return statement(features)

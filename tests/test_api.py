@@ -31,6 +31,7 @@ from features.contracts import TABLES
 from features.intake import take_in
 from features.simulator import simulate
 from features.sources import open_engine, open_records
+from features.statement import statement
 from serving.problems import KINDS
 from serving.publication import Publication, open_live
 from serving.publish import publish
@@ -89,7 +90,7 @@ def company(tmp_path_factory) -> Company:
     fitted = fit(config, open_records(open_engine(config.engine), records))
     key = signing_key(config.stores.keys)
     folder = config.stores.bundles / "1"
-    write_bundle(fitted, folder, key, {}, config)
+    write_bundle(fitted, folder, key, {}, config, statement(fitted.features))
     bundle = read_bundle(folder, key.public_key())
     earlier = config.model_copy(update={"as_of": END - dt.timedelta(days=28)})
     publish(earlier, bundle, "1", records)

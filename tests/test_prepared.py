@@ -9,13 +9,14 @@ import pytest
 from features.build import feature_matrix
 from features.catalogue import FEATURES
 from features.prepared import PreparedBuild
+from features.statement import statement
 from tests.engines import arrow_tables, records_on
 from tests.histories import CUTOFFS, histories, together
 
 
 @pytest.fixture(scope="module")
 def build() -> PreparedBuild:
-    return PreparedBuild(FEATURES)
+    return PreparedBuild(statement(FEATURES))
 
 
 def only(matrix: pa.Table, cutoff: int) -> pa.Table:

@@ -21,6 +21,7 @@ from features.catalogue import by_name
 from features.contracts import TABLES
 from features.prepared import PreparedBuild
 from features.sources import contract_schema
+from features.statement import statement
 from serving.events_given import events_of
 from serving.publication import open_live
 from serving.scenarios import Scene, as_known, name_of
@@ -74,7 +75,7 @@ def ada() -> Scene:
 def build() -> PreparedBuild:
     declared = by_name()
     inputs = {one for name in NAMES for one in declared[name].inputs}
-    return PreparedBuild([declared[name] for name in (*sorted(inputs), *NAMES)])
+    return PreparedBuild(statement([declared[name] for name in (*sorted(inputs), *NAMES)]))
 
 
 def features(

@@ -2,9 +2,6 @@
 
 Signature and digests (``training/manifest.py``) are checked before anything else is parsed, because
 a damaged LightGBM text crashes its process. What is parsed are the very bytes that were checked.
-
-Run as ``python -m training.bundle FOLDER`` with a public key on standard input, this module checks
-a bundle in a process of its own.
 """
 
 from __future__ import annotations
@@ -26,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 )
 from pydantic import BaseModel, ConfigDict
 
-from configs.errors import EchelonError, ModelError
+from configs.errors import ModelError
 from configs.redaction import redacted
 from configs.schema import Config
 from features.spec import Feature
@@ -50,11 +47,12 @@ from training.outlook import TierOutlook, read_outlook
 from training.policy import Policy
 from training.portfolio import Portfolio
 from training.segments import Segments
-from training.signing import pem_of, public_key_of
+from training.signing import pem_of
 
 if TYPE_CHECKING:
     from features.sentiment import SentimentModel
 
+STATEMENT_FILE = "features.sql"
 GOLDEN_ROWS = 50
 GOLDEN_TOLERANCE = 1e-12
 """Largest difference of a golden link score, relative to the larger of 1 and the score."""
@@ -74,7 +72,11 @@ class Golden(BaseModel):
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle read and verified; ``digest`` is the SHA-256 of its manifest, hence of it all."""
+    """A bundle read and verified.
+
+    ``digest`` is the SHA-256 of its manifest, hence of it all. ``statement`` builds the features of
+    single customers; without it they are planned anew from the declarations.
+    """
 
     digest: str
     manifest: Manifest
@@ -90,6 +92,7 @@ class Bundle:
     config: Mapping[str, Any]
     outlook: TierOutlook | None = None
     portfolio: Portfolio | None = None
+    statement: str | None = None
 
     @cached_property
     def feature_names(self) -> tuple[str, ...]:
@@ -119,6 +122,7 @@ def write_bundle(
     key: Ed25519PrivateKey,
     provenance: Mapping[str, str],
     config: Config,
+    statement: str | None = None,
 ) -> Manifest:
     """Write ``fitted`` to the empty folder ``folder``, signed, and return its manifest.
 
@@ -128,6 +132,7 @@ def write_bundle(
         key: signs the manifest.
         provenance: where the data came from, see :func:`provenance_of`.
         config: kept beside the models, passwords left out.
+        statement: what builds the features of single customers, see ``features.statement``.
 
     Raises:
         ModelError: the folder is not empty, or what was written does not read back the same.
@@ -135,6 +140,8 @@ def write_bundle(
     from features.catalogue import fingerprint
 
     files = _files_of(fitted, config)
+    if statement is not None:
+        files[STATEMENT_FILE] = statement.encode()
     manifest = manifest_of(
         files,
         key.public_key(),
@@ -199,7 +206,7 @@ def check_in_child(folder: Path, public_key: Ed25519PublicKey) -> None:
     Raises:
         ModelError: the child refused the bundle, crashed, or did not end in five minutes.
     """
-    command = [sys.executable, "-P", "-m", "training.bundle", str(folder)]
+    command = [sys.executable, "-P", "-m", "training.check_bundle", str(folder)]
     try:
         child = subprocess.run(
             command, input=pem_of(public_key), capture_output=True, timeout=CHECK_SECONDS
@@ -282,7 +289,12 @@ def _parsed(whole: Verified) -> Bundle:
         config=json.loads(files["config.json"]),
         outlook=read_outlook(files, models),
         portfolio=_portfolio(files.get("portfolio.json")),
+        statement=_text(files.get(STATEMENT_FILE)),
     )
+
+
+def _text(content: bytes | None) -> str | None:
+    return None if content is None else content.decode()
 
 
 def _portfolio(text: bytes | None) -> Portfolio | None:
@@ -299,17 +311,3 @@ def _sentiment(text: bytes | None) -> SentimentModel | None:
 
 def _floats(values: Sequence[float | None]) -> Vector:
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-
-
-def _main(folder: Path) -> int:
-    """Check the bundle in ``folder`` against the public key on standard input."""
-    try:
-        check_golden(read_bundle(folder, public_key_of(sys.stdin.buffer.read())))
-    except EchelonError as error:
-        print(error, file=sys.stderr)
-        return ModelError.exit_code
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(_main(Path(sys.argv[1])))
