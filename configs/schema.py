@@ -54,6 +54,8 @@ class Stores(Section):
     root: Path
     tracking_uri: str | None = None
     artifacts: str | None = None
+    state: str | None = None
+    """URL of the database of keys and jobs; default: SQLite in ``root``."""
     model_name: str = "echelon"
 
     @property

@@ -53,6 +53,15 @@ def echelon_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """Return the URL of a PostgreSQL server; mark what uses it `xdist_group("mlflow")`."""
+    from tests.postgresql import postgresql_server
+
+    with postgresql_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
 def small_company(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the configuration of a company of 500, gone the whole way; made once for all workers.
 
