@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= $(if $(ECHELON_DATA),$(ECHELON_DATA),../shared/data)
 comma := ,
-EXTRAS := dev,postgresql$(if $(shell command -v java 2>/dev/null),$(comma)spark)
+EXTRAS := dev,postgresql,otel$(if $(shell command -v java 2>/dev/null),$(comma)spark)
 INSTALL = UV_COMPILE_BYTECODE=1 $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
 
 .PHONY: demo serve test test-fast lint notebooks docs scoreboard peers clean help

@@ -403,6 +403,8 @@ class Serving(Section):
     allowed_hosts: tuple[str, ...]
     reasons: Annotated[int, Field(ge=1, le=10)]
     score_rows_at_once: Annotated[int, Field(ge=1000)]
+    traces_endpoint: str | None = None
+    """OTLP/HTTP address that traces are sent to, such as http://127.0.0.1:4318/v1/traces."""
 
 
 class Action(Section):

@@ -1,7 +1,7 @@
 """The endpoint as a BentoML service; the one module that knows BentoML.
 
 ``echelon serve`` runs it, and so does ``bentoml serve serving.api:service --arg config=my.yaml``.
-BentoML gives liveness, readiness, metrics and the server; the routes of the contract are a
+BentoML gives liveness, readiness and the server; the routes of the contract are a
 Starlette app mounted in it, since a BentoML route is POST only, answers 400 in a shape of its own
 and documents neither problem documents nor examples. The gate of ``serving/gate.py`` stands in
 front of everything, BentoML's own middleware included.
@@ -18,12 +18,15 @@ from pydantic import BaseModel
 
 from configs.load import load
 from configs.schema import Config
+from serving import logs
 from serving.app import app
 from serving.current import Current
 from serving.endpoint import Endpoint
 from serving.gate import App, Gate, Rules
 from serving.meters import Meters
+from serving.observed import Observed
 from serving.routes import TABLE
+from serving.tracing import start as tracing_to
 
 if TYPE_CHECKING:
     from serving.served import Served
@@ -53,12 +56,13 @@ class GatedService(bentoml.Service[Any]):
         """Return the ASGI app that serves ``config``, not ready before ``current`` is."""
         from serving.served import open_served
 
-        meters = Meters(bentoml.metrics)
+        meters, tracing = Meters(), tracing_to(config.serving.traces_endpoint)
         self.current = Current(
             config.stores.publications, partial(open_served, config), meters.loaded
         )
         self.mount_asgi_app(app(Endpoint(config, self.current, meters)), name="v1")
-        return Gate(super().to_asgi(is_main), Rules(TABLE, config.serving), meters.refused)
+        gate = Gate(super().to_asgi(is_main), Rules(TABLE, config.serving), meters.refused)
+        return Observed(gate, meters, logs.start(), tracing)
 
 
 class Scores:
@@ -77,6 +81,7 @@ service = GatedService(
         "workers": 1,
         "traffic": {"timeout": ANSWER_SECONDS, "max_concurrency": ANSWERS_AT_ONCE},
         "logging": {"access": {"enabled": False}},
+        "metrics": {"enabled": False},
     },
     inner=Scores,
 )

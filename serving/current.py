@@ -7,6 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -14,6 +15,7 @@ import pyarrow as pa
 
 from configs.errors import EchelonError
 from configs.files import live_generation
+from serving.logs import Line, failure
 
 T = TypeVar("T")
 logger = logging.getLogger("echelon.current")
@@ -63,7 +65,7 @@ class Current(Generic[T]):
             served = self._open(folder, self.served)
         except UNUSABLE as error:
             self._failed = (folder.name, time.monotonic())
-            logger.error("publication %s is not served: %s", folder.name, error)
+            logger.error(replace(failure("publication-refused", error), publication=folder.name))
             self._on_change(folder.name, False)
         else:
             self.take_up(folder.name, served)
@@ -71,7 +73,7 @@ class Current(Generic[T]):
     def take_up(self, name: str, served: T) -> None:
         """Serve ``served``, the generation called ``name``, from now on."""
         self.served, self._name, self._failed = served, name, None
-        logger.info("publication %s is served", name)
+        logger.info(Line("publication-served", publication=name))
         self._on_change(name, True)
 
     def _failed_lately(self, name: str) -> bool:

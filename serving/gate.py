@@ -10,8 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import re
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 from configs.schema import Text
 from serving import problems
 from serving.languages import Language, preferred
+from serving.logs import failure
 from serving.problems import ProblemError
 from serving.route import Body, RouteTable, Row
 from serving.strict_json import strict_json
+from serving.trace_id import trace_id
 
 if TYPE_CHECKING:
     from configs.schema import Serving
@@ -38,6 +38,8 @@ TRACE_ID = "echelon.trace_id"
 LANGUAGE = "echelon.language"
 ROW = "echelon.row"
 """Where in the scope the row of the table stands that a request came by."""
+KEY_ID = "echelon.key_id"
+"""Where in the scope the id of the key stands, once it is known."""
 
 SAFE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 
@@ -48,7 +50,6 @@ DISCARDED_BODIES = 10
 """How many times the largest body is read and thrown away before a connection is cut."""
 
 logger = logging.getLogger("echelon.gate")
-_TRACE = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,9 @@ class Gate:
             await self.app(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        trace_id = _trace_id(scope)
-        scope[TRACE_ID] = trace_id
+        trace = scope[TRACE_ID] = scope.get(TRACE_ID) or trace_id(scope["headers"])
         language = scope[LANGUAGE] = preferred(_headers(scope).get("accept-language", ""))
-        outlet = _Outlet(send, trace_id, language, self.on_problem)
+        outlet = _Outlet(send, trace, language, self.on_problem)
         incoming = None
         try:
             row = check_head(scope, self.rules)
@@ -104,7 +104,7 @@ class Gate:
             await incoming.discard()
             await outlet.refuse(problem)
         except Exception as error:  # noqa: BLE001  the outermost frame: the client gets a document
-            logger.error("trace %s: %s", trace_id, _where(error))
+            logger.error(failure("request-failed", error, trace))
             await outlet.refuse(ProblemError("internal-error"))
 
 
@@ -303,26 +303,6 @@ def _host(header: str) -> str:
     return header.partition(":")[0].rstrip(".").lower()
 
 
-def _trace_id(scope: Scope) -> str:
-    """Return the caller's request id when it is a plain one, or a new one."""
-    given = _headers(scope).get("x-request-id", "")
-    return given if _TRACE.fullmatch(given) else uuid.uuid4().hex
-
-
 def _is_problem(message: Message) -> bool:
     content = dict(message.get("headers", ())).get(b"content-type", b"")
     return bytes(content).startswith(problems.MEDIA_TYPE.encode())
-
-
-def _where(error: BaseException) -> str:
-    """Return the type of ``error`` and the frames it came through, without its message.
-
-    The message may repeat a customer's data; types, files and lines do not.
-    """
-    frames = []
-    trace = error.__traceback__
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        frames.append(f"{code.co_filename.rpartition('/')[2]}:{trace.tb_lineno} {code.co_name}")
-        trace = trace.tb_next
-    return f"{type(error).__name__} at {' > '.join(frames[-12:])}"

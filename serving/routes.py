@@ -24,7 +24,7 @@ ROUTES = (
     Row("/livez", READ, PUBLIC, "livez"),
     Row("/healthz", READ, PUBLIC, "healthz"),
     Row("/readyz", READ, PUBLIC, "readyz"),
-    Row("/metrics", READ, OPERATORS, "metrics"),
+    Row("/metrics", READ, OPERATORS, "metrics", service_pages.metrics),
     Row("/docs.json", READ, PUBLIC, "document", service_pages.document),
     Row("/", READ, PUBLIC, "page", service_pages.page),
     Row("/static_content/{path:path}", READ, PUBLIC, "page_assets"),

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import logging
 import os
 import shlex
 import socket
-import sys
 import tempfile
 from pathlib import Path
 
@@ -121,11 +119,6 @@ def run(config: Config, config_path: Path | None, listener: socket.socket) -> No
     from serving.publication import open_live
     from serving.served import open_served
 
-    logging.basicConfig(
-        level=logging.INFO,
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
     app = service.for_config(config)
     live = open_live(config.stores.publications)
     service.current.take_up(live.folder.name, open_served(config, live.folder))

@@ -440,7 +440,8 @@ def test_liveness_readiness_and_metrics_answer(client, company):
         'echelon_publication_loads_total{outcome="served"}',
         'echelon_predictions_total{asked_by="ids"}',
         "echelon_publication_loaded_timestamp_seconds",
-        'bentoml_service_request_total{endpoint="/v1/predictions"',
+        'echelon_requests_total{route="predictions",status="200"}',
+        'echelon_request_duration_seconds_bucket{le="0.005",route="predictions"}',
     ):
         assert line in metrics
     assert "nowhere" not in metrics
