@@ -30,6 +30,7 @@ from features.contracts import LARGEST_NUMBER, TABLES, Column, Table
 from features.vocabulary import OPEN, WORDS
 from serving.complaints import Known, refused
 from serving.problems import ProblemError
+from serving.tracing import span
 
 EARLIEST = dt.date(1900, 1, 1)
 LATEST = dt.date(2200, 1, 1)
@@ -202,7 +203,8 @@ def read_as(model: type[Request], document: Any, rows_at_most: int) -> Request:
     if n_rows > rows_at_most:
         raise ProblemError("too-many-rows", too_many(n_rows, rows_at_most))
     try:
-        return model.model_validate(document)
+        with span("validation"):
+            return model.model_validate(document)
     except ValidationError as error:
         found = error.errors(include_input=False, include_url=False)
         raise refused(found, known_fields(model)) from None

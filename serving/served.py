@@ -30,6 +30,7 @@ from serving.reasons import Reasoner
 from serving.replies import as_text
 from serving.requests import Closed
 from serving.scorer import PREVIOUS, Scorer, previous_of
+from serving.tracing import span
 from training.bundle import Bundle, check_in_child, read_bundle
 from training.signing import public_key
 
@@ -107,7 +108,8 @@ class Served:
         against, so that the same records give the same answer, to the bit.
         """
         matrix, scores = self.scored(records, as_of)
-        reasons = self.reasoner.reasons(matrix, scores)
+        with span("reasons"):
+            reasons = self.reasoner.reasons(matrix, scores)
         terms = self.publication.manifest.terms
         return [as_text(answer) for answer in answers(scores, reasons, terms)]
 
@@ -126,9 +128,11 @@ class Served:
 
     def scored(self, records: Closed, as_of: dt.date) -> tuple[pa.Table, pa.Table]:
         """Return the features and the scores of the customers in ``records``, in their order."""
-        matrix = self._matrix(records, day_number(as_of))
+        with span("features"):
+            matrix = self._matrix(records, day_number(as_of))
         past = self.past(matrix["customer_id"].to_pylist(), as_of)
-        return matrix, self.reasoner.scorer.score(matrix, past)
+        with span("scoring"):
+            return matrix, self.reasoner.scorer.score(matrix, past)
 
     def _matrix(self, records: Any, cutoff: int) -> pa.Table:
         """Return the features of the customers in ``records``, in their order."""
