@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +12,7 @@ import pytest
 from configs.errors import ConfigError, TrainingError
 from configs.load import load, shipped
 from configs.schema import Config, Guard, Text
-from features.sources import date_of, open_engine, open_records, records_from_arrow
+from features.sources import date_of, open_engine, records_from_arrow
 from training.fit import fit
 from training.fitted import Fitted, column_values
 
@@ -214,25 +213,3 @@ def test_a_guard_on_a_feature_that_is_not_chosen_stops_before_any_work():
     guard = Guard(name=Text(zh="退款", en="refunds"), feature="refund_count", at_least=9, cap="low")
     with pytest.raises(ConfigError, match="'refunds' reads feature 'refund_count', which is not"):
         fit(config(policy={"guards": (guard,)}), records(shop(5)))
-
-
-@pytest.mark.data
-@pytest.mark.slow
-def test_two_years_of_a_real_shop_are_forecast_better_than_by_any_rule(
-    echelon_data: Path, tmp_path: Path
-):
-    """S2 of the scoreboard, at its last cutoff; simple rules: AUC .77, value nGini .855."""
-    from features.intake import take_in
-
-    real = load(
-        shipped("datasets/online_retail_ii.yaml"),
-        {"ECHELON_DATA": str(echelon_data), "ECHELON_STORES__ROOT": str(tmp_path)},
-    )
-    take_in(real)
-    folder = tmp_path / "records" / (tmp_path / "records" / "CURRENT").read_text().strip()
-    fitted = fit(real, open_records(open_engine(real.engine), folder))
-    churn, clv = (fitted.evaluation.targets[name] for name in ("churn", "clv"))
-    assert churn.n == clv.n == 4_969
-    assert churn.model["auc"] > max(0.77, *(m["auc"] for m in churn.baselines.values()))
-    assert clv.model["ngini"] > max(0.855, *(m["ngini"] for m in clv.baselines.values()))
-    assert churn.model["ece15"] < 0.06

@@ -17,7 +17,6 @@ from training.registry import champion, history, promote, rollback
 
 pytestmark = pytest.mark.slow
 HIGUIDES = Path(__file__).parent / "higuides.yaml"
-RULES = {"churn": ("auc", "recency"), "clv": ("ngini", "spend_rate")}
 
 
 def whole_way(tmp_path, path, data, **changes):
@@ -28,6 +27,21 @@ def whole_way(tmp_path, path, data, **changes):
     return config, run(config)
 
 
+def a_real_shop_is_forecast_better_than_by_any_rule(outcome):
+    """S2 of the scoreboard, at its last cutoff; simple rules: AUC .77, value nGini .855."""
+    assert outcome.intake.tables["transactions"].read == 1_067_370
+    churn, clv = (outcome.trained.evaluation.targets[name] for name in ("churn", "clv"))
+    assert churn.n == clv.n == 4_969
+    assert str(churn.cutoff) == str(clv.cutoff) == "2011-06-09"
+    assert churn.model["auc"] > max(0.77, *(m["auc"] for m in churn.baselines.values()))
+    assert clv.model["ngini"] > max(0.855, *(m["ngini"] for m in clv.baselines.values()))
+    assert churn.model["ece15"] < 0.06
+
+
+MORE = {"online_retail_ii": a_real_shop_is_forecast_better_than_by_any_rule}
+"""What is promised of one data set beside what is promised of all."""
+
+
 @pytest.mark.data
 @pytest.mark.parametrize(
     "name", ["online_retail_ii", "complete_journey", "cdnow", "telco", "higuides"]
@@ -35,25 +49,13 @@ def whole_way(tmp_path, path, data, **changes):
 def test_public_data_go_the_whole_way(tmp_path, echelon_data, name):
     path = HIGUIDES if name == "higuides" else shipped(f"datasets/{name}.yaml")
     config, outcome = whole_way(tmp_path, path, echelon_data)
+    MORE.get(name, lambda outcome: None)(outcome)
     outcome.publication.check()
     scores = outcome.publication.scores().to_pandas()
     assert scores.churn_probability.between(0, 1).all()
     assert (scores.clv_expected >= 0).all()
     assert set(scores.tier) <= {tier.code for tier in config.policy.tiers}
     assert outcome.report.read_text(encoding="utf-8").startswith("<!doctype html>")
-
-
-@pytest.mark.data
-def test_on_online_retail_ii_the_models_beat_recency_and_the_spend_rate(tmp_path, echelon_data):
-    path = shipped("datasets/online_retail_ii.yaml")
-    _, outcome = whole_way(tmp_path, path, echelon_data)
-    assert outcome.intake.tables["transactions"].read == 1_067_370
-    for target, (metric, rule) in RULES.items():
-        measured = outcome.trained.evaluation.targets[target]
-        assert str(measured.cutoff) == "2011-06-09"
-        assert measured.model[metric] > measured.baselines[rule][metric]
-    assert outcome.trained.evaluation.targets["churn"].model["auc"] > 0.77
-    assert outcome.trained.evaluation.targets["clv"].model["ngini"] > 0.855
 
 
 def test_thirty_customers_in_csv_files_get_tiers_by_rules_and_are_told_so(tmp_path, monkeypatch):
@@ -81,8 +83,8 @@ def test_thirty_customers_in_csv_files_get_tiers_by_rules_and_are_told_so(tmp_pa
 
 def test_a_second_champion_can_be_promoted_and_taken_back(tmp_path):
     simulate(300, seed=2, out=tmp_path / "exports", days=900)
-    shorter = {"ECHELON_CLV__HORIZON_DAYS": "90"}
-    config, first = whole_way(tmp_path, shipped("demo.yaml"), tmp_path / "exports", **shorter)
+    small = {"ECHELON_CLV__HORIZON_DAYS": "90", "ECHELON_FEATURES__FAMILIES": "[profile]"}
+    config, first = whole_way(tmp_path, shipped("demo.yaml"), tmp_path / "exports", **small)
     second = run(config)
     promote(config, second.trained.version, "again")
     assert champion(config).version == second.trained.version
