@@ -25,6 +25,7 @@ from serving.endpoint import Endpoint
 from serving.gate import App, Gate, Rules
 from serving.meters import Meters
 from serving.observed import Observed
+from serving.route import ANSWER_SECONDS
 from serving.routes import TABLE
 from serving.tracing import start as tracing_to
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from serving.served import Served
 
 ANSWERS_AT_ONCE = 64
-ANSWER_SECONDS = 30
 
 
 class Arguments(BaseModel):

@@ -11,9 +11,8 @@ from serving.endpoint import Endpoint, today
 from serving.gate import DOCUMENT
 from serving.predictions import by_ids, by_records, explained_by_ids, explained_by_records
 from serving.requests import read, read_as
+from serving.spoken import spoken
 from serving.suppositions import PathsRequest, WhatIfRequest, answer_paths, answer_what_if
-
-JSON = "application/json"
 
 
 async def predictions(request: Request, endpoint: Endpoint) -> Response:
@@ -25,7 +24,7 @@ async def predictions(request: Request, endpoint: Endpoint) -> Response:
     else:
         body = await endpoint.in_turn(partial(by_records, served, asked.records, today(served)))
     endpoint.meters.answered("ids" if asked.records is None else "records")
-    return Response(body, media_type=JSON)
+    return spoken(request, body)
 
 
 async def explanations(request: Request, endpoint: Endpoint) -> Response:
@@ -36,7 +35,7 @@ async def explanations(request: Request, endpoint: Endpoint) -> Response:
         work = partial(explained_by_ids, served, asked.customer_ids or ())
     else:
         work = partial(explained_by_records, served, asked.records, today(served))
-    return Response(await endpoint.in_turn(work), media_type=JSON)
+    return spoken(request, await endpoint.in_turn(work))
 
 
 async def suppositions(request: Request, endpoint: Endpoint) -> Response:
@@ -45,7 +44,7 @@ async def suppositions(request: Request, endpoint: Endpoint) -> Response:
     asked = read_as(WhatIfRequest, request.scope[DOCUMENT], rows)
     served = endpoint.served
     work = partial(answer_what_if, served, asked, today(served))
-    return Response(await endpoint.in_turn(work), media_type=JSON)
+    return spoken(request, await endpoint.in_turn(work))
 
 
 async def tier_paths(request: Request, endpoint: Endpoint) -> Response:
@@ -54,4 +53,4 @@ async def tier_paths(request: Request, endpoint: Endpoint) -> Response:
     asked = read_as(PathsRequest, request.scope[DOCUMENT], rows)
     served = endpoint.served
     work = partial(answer_paths, served, asked, today(served))
-    return Response(await endpoint.in_turn(work), media_type=JSON)
+    return spoken(request, await endpoint.in_turn(work))

@@ -87,6 +87,11 @@ class ContractRows:
         """The names of the fields of a row, as they are sent."""
         return ["customer_id", *dict.fromkeys(one.concept for one in self.features)]
 
+    def example(self, customer_id: str) -> dict[str, Any]:
+        """Return a row that is accepted: 1 in every number, the first of every category."""
+        columns = {name: next(iter(self.levels.get(name, {})), 1) for name in self.fields[1:]}
+        return {"customer_id": customer_id} | columns
+
     @cached_property
     def _rows(self) -> TypeAdapter[Any]:
         return TypeAdapter(tuple[self.row, ...])  # type: ignore[name-defined]
@@ -102,7 +107,7 @@ class ContractRows:
         except ValidationError as error:
             found = error.errors(include_input=False, include_url=False)
             placed = [one | {"loc": (*SNAPSHOT, *one["loc"])} for one in found]
-            raise refused(placed, lambda where, event: self.fields) from None  # type: ignore[arg-type]
+            raise refused(placed, lambda where, event: self.fields) from None
         return rows
 
     def matrix(self, rows: Sequence[Any], cutoff: int) -> pa.Table:

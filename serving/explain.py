@@ -14,6 +14,7 @@ from rich.text import Text as Line
 from configs.schema import Language, Text
 from serving.answers import Answer
 from serving.numbers import money, percent, signed
+from serving.wording import FALLBACKS
 from training.lifecycle import STAGES
 
 BAR_CELLS = 16
@@ -48,20 +49,6 @@ AS_OF = Text(
 )
 ACTIONABLE = Text(zh="（可改善）", en="(can be acted on)")
 UNKNOWN = Text(zh="无", en="none")
-FALLBACKS: dict[str, Text] = {
-    "no_purchases": Text(
-        zh="尚无购买记录，按同类客户的平均水平估计",
-        en="no purchase yet: the average of such customers",
-    ),
-    "nothing_known": Text(
-        zh="该客户的各列均未知，按模型对缺失值的处理估计",
-        en="nothing known of the customer: what the model makes of missing values",
-    ),
-    "rules_only": Text(
-        zh="仅按规则估计：客户太少，或模型不优于规则",
-        en="rules only: too few customers for a model, or none that beats the rule",
-    ),
-}
 GRADE = Text(zh="评级", en="Grade")
 GRADES: dict[str, Text] = {
     "A": Text(zh="模型优于任何简单规则，水平可靠", en="beats any simple rule, well calibrated"),

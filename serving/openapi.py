@@ -1,120 +1,78 @@
-"""The OpenAPI 3.1 document of the endpoint, made from the types it checks with."""
+"""The OpenAPI 3.1 document: the rows of the table of routes with what is said of each.
+
+Addresses, methods, body types and who may call come from ``serving/routes.py``, words and types
+from ``serving/operations.py``, problems from ``serving/problems.py``: nothing is written twice.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from configs.schema import Config
-from serving import problems
-from serving.replies import Explanations, ModelReply, PathsReply, Predictions, Problem, WhatIfReply
-from serving.requests import PredictionRequest
-from serving.suppositions import PathsRequest, WhatIfRequest
+from serving.contract_rows import ContractRows
+from serving.operations import JSON, OPERATIONS, TAGS, WEBHOOKS, Answer, Operation
+from serving.problems import KINDS, MEDIA_TYPE, ProblemError, document
+from serving.replies import Problem
+from serving.requests import ROWS
+from serving.route import PUBLIC, Row
 
 REFERENCE = "#/components/schemas/{model}"
+TRACE = "6746a30cdf194f25ba7e9e922b493d1c"
+"""The trace id of examples."""
 
-
-def examples(as_of: dt.date) -> dict[str, dict[str, Any]]:
-    """Return requests that a publication of ``as_of`` answers with 200; tests send each of them."""
-
-    def ago(days: int) -> str:
-        return (as_of - dt.timedelta(days=days)).isoformat()
-
-    orders = [
-        {"occurred_at": f"{ago(75)}T10:15:00", "amount": 128.5, "order_id": "O-1"},
-        {"occurred_at": ago(20), "amount": 64.0, "order_id": "O-2", "category": "tea"},
-        {"occurred_at": ago(9), "amount": 64.0, "order_id": "O-2", "kind": "refund"},
-    ]
-    complaint = {"occurred_at": f"{ago(18)}T09:00:00+08:00", "kind": "complaint"}
-    survey = {"occurred_at": ago(17), "instrument": "csat", "score": 2, "comment": "Too slow"}
-    followers = {"observed_at": ago(30), "name": "followers", "value": 1200}
-    new = {"customer_id": "N1"}
-    records = {
-        "as_of": as_of.isoformat(),
-        "customers": [new | {"signed_up_on": ago(90)}],
-        "transactions": [new | order for order in orders],
-        "interactions": [new | complaint | {"channel": "phone"}],
-        "satisfaction": [new | survey],
-        "attributes": [new | followers],
-    }
-    return {
-        "by_id": {
-            "summary": "Customers of the live publication",
-            "value": {"customer_ids": ["C0000001", "C0000002"]},
-        },
-        "by_records": {
-            "summary": "A customer's own records, scored now",
-            "value": {"records": records},
-        },
-        "without_history": {
-            "summary": "A customer of whom nothing is known yet",
-            "value": {"records": {"customers": [{"customer_id": "N2"}]}},
-        },
-    }
-
-
-def what_if_examples(as_of: dt.date) -> dict[str, dict[str, Any]]:
-    """Return questions about hypothetical events that a publication of ``as_of`` answers."""
-    orders = {"event": "order", "amount": 300, "count": 2}
-    survey = {"event": "survey", "instrument": "nps", "score": 9, "in_days": 20}
-    by_records = examples(as_of)["by_records"]["value"]["records"]
-    return {
-        "by_id": {
-            "summary": "Two orders of 300 in the next four weeks, and a survey answered with 9",
-            "value": {"customer_id": "C0000001", "events": [orders, survey], "in_days": 28},
-        },
-        "by_records": {
-            "summary": "A complaint resolved in a week, of a customer whose records are sent",
-            "value": {
-                "records": by_records,
-                "events": [{"event": "complaint_resolved", "in_days": 7}],
-            },
-        },
-    }
-
-
-def path_examples(as_of: dt.date) -> dict[str, dict[str, Any]]:
-    """Return questions about paths that a publication of ``as_of`` answers."""
-    by_records = examples(as_of)["by_records"]["value"]["records"]
-    return {
-        "next_tier": {
-            "summary": "The way of a published customer to the next tier",
-            "value": {"customer_id": "C0000001"},
-        },
-        "below_churn": {
-            "summary": "The way below a churn probability of 0.3, of a customer's own records",
-            "value": {"records": by_records, "goal": "below_churn", "below": 0.3},
-        },
-    }
-
-
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Echelon</title>
-<link rel="stylesheet" href="./static_content/swagger-ui.css"></head>
-<body><div id="swagger-ui"></div>
-<script src="./static_content/swagger-ui-bundle.js"></script>
-<script src="./static_content/swagger-ui-standalone-preset.js"></script>
-<script src="./static_content/swagger-initializer.js"></script></body></html>
-"""
-"""The page that shows the document; BentoML's own loads a tracker from elsewhere."""
-
-PAGE_POLICY = (
-    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    "frame-ancestors 'none'"
+ALWAYS = (
+    "malformed-request",
+    "address-too-long",
+    "host-not-allowed",
+    "overloaded",
+    "headers-too-large",
+    "internal-error",
+    "not-ready",
+    "timed-out",
 )
+OF_BODIES = (
+    "malformed-json",
+    "not-finite-number",
+    "repeated-key",
+    "body-too-slow",
+    "body-too-large",
+    "too-many-rows",
+    "media-type-not-accepted",
+    "invalid-request",
+)
+OF_KEYS = tuple(code for code, kind in KINDS.items() if kind.status in (401, 403))
+BY_ADDRESS = ("unknown-route", "method-not-allowed")
+"""Problems of no operation: of addresses and methods that the document does not list."""
+
+HEADERS = {
+    "X-Request-Id": "The trace id: the one sent in this header if it was plain, or a new one.",
+    "Retry-After": "Seconds to wait before the request is sent again.",
+    "Content-Language": "The language of the texts, where one was preferred.",
+    "WWW-Authenticate": "How to send a key.",
+}
+HEADERS_OF = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
+"""Headers of a problem beside the trace id and the language, by status."""
 
 
-def openapi(config: Config, as_of: dt.date) -> dict[str, Any]:
-    """Return the OpenAPI document: the limits of ``config``, examples for the day ``as_of``."""
-    requests = (PredictionRequest, WhatIfRequest, PathsRequest)
-    models = (*requests, Predictions, Explanations, WhatIfReply, PathsReply, ModelReply, Problem)
-    _, schemas = models_json_schema(
-        [(model, "validation") for model in models], ref_template=REFERENCE
-    )
+def openapi(
+    config: Config, rows: Iterable[Row], as_of: dt.date, contract: ContractRows | None = None
+) -> dict[str, Any]:
+    """Return the OpenAPI document.
+
+    Args:
+        config: limits, currency, time zone.
+        rows: the table of routes.
+        as_of: the day that examples hold for.
+        contract: contract customers' columns, where those are served.
+    """
+    rows = tuple(rows)
     return {
         "openapi": "3.1.0",
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
@@ -126,13 +84,27 @@ def openapi(config: Config, as_of: dt.date) -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "security": [],
-        "tags": [
-            {"name": "predictions", "description": "Scores of customers"},
-            {"name": "operation", "description": "What is served, and how it is"},
-        ],
-        "paths": _paths(as_of),
-        "components": {"schemas": schemas["$defs"]},
+        "security": [{"key": []}],
+        "tags": [{"name": name, "description": about} for name, about in TAGS.items()],
+        "paths": _paths(rows, as_of, contract),
+        "webhooks": {name: _webhook(one) for name, one in WEBHOOKS.items()},
+        "components": {
+            "schemas": _schemas(contract),
+            "responses": _problems(rows),
+            "headers": {
+                name: {"description": about, "schema": {"type": "string"}}
+                for name, about in HEADERS.items()
+                if name != "WWW-Authenticate" or OF_KEYS
+            },
+            "securitySchemes": {
+                "key": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "ech_<id>_<secret>",
+                    "description": "An API key, made by `echelon keys`.",
+                }
+            },
+        },
     }
 
 
@@ -140,123 +112,169 @@ def _about(config: Config) -> str:
     return (
         f"Up to {config.serving.rows_per_request:,} ids or rows and "
         f"{config.serving.request_bytes:,} bytes a request, as strict JSON. Days are local days "
-        f"of {config.timezone}; money is {config.currency}. Everything that is not 2xx is a "
-        "problem document (RFC 9457)."
+        f"of {config.timezone}; money is {config.currency}. HEAD is answered wherever GET is. "
+        "Everything that is not 2xx is a problem document (RFC 9457): an address that is not "
+        "listed is a 404, another method a 405 with `Allow`."
     )
 
 
-def _paths(as_of: dt.date) -> dict[str, Any]:
-    return {
-        "/v1/predictions": _post(
-            "predict",
-            "Tier, lifetime value, churn and reasons of customers",
-            "By `customer_ids` from the live publication, or from raw `records` by the same "
-            "features and models. One unknown id is a 404; of several, those unknown are listed "
-            "under `not_found`.",
-            _body("PredictionRequest", examples(as_of)),
-            _answers("Predictions", "The customers' answers, in order"),
-        ),
-        "/v1/explanations": _post(
-            "explain",
-            "Every concept's points, and the tier's trace",
-            "Asked as predictions are. `base` plus the points of all concepts is the number "
-            "(for churn, a hundredth of the points), to 1e-6; the last line of the tier's trace "
-            "is the tier served.",
-            _body("PredictionRequest", examples(as_of)),
-            _answers("Explanations", "The customers' explanations, in order"),
-        ),
-        "/v1/what-if": _post(
-            "suppose",
-            "What the models would say if certain events came",
-            "The events become records that go through the same features, models and policy on "
-            "the later day. `idle` is the same day with nothing happening, and `effect` the "
-            "difference of the two. An association that was learnt, not a promise.",
-            _body("WhatIfRequest", what_if_examples(as_of)),
-            _answers("WhatIfReply", "Today, idle, and with the events"),
-        ),
-        "/v1/tier-paths": _post(
-            "findPaths",
-            "The cheapest actions to the next tier, or below a churn probability",
-            "Sets of the actions on the company's menu (`actions` of the configuration), tried "
-            "from the cheapest on, each scored through the whole pipeline on the later day. "
-            "Associations that were learnt, not promises.",
-            _body("PathsRequest", path_examples(as_of)),
-            _answers("PathsReply", "Up to three paths, or that there is none"),
-        ),
-        "/v1/models/current": {
-            "get": _get(
-                "describeModel",
-                "Versions, features with units and ranges, tiers and evaluation",
-                _answers("ModelReply", "What is served now"),
-            )
-        },
-        "/livez": {"get": _get("isAlive", "Whether the process runs", _plain("It runs"))},
-        "/readyz": {
-            "get": _get("isReady", "Whether a publication is served", _plain("It is served"))
-        },
-        "/metrics": {"get": _get("metrics", "Prometheus metrics", _plain("The metrics"))},
-        "/docs.json": {
-            "get": _get(
-                "document",
-                "This document",
-                {"200": {"description": "OpenAPI 3.1", "content": {"application/json": {}}}},
-            )
-        },
-    }
+def _schemas(contract: ContractRows | None) -> dict[str, Any]:
+    """Return every type by name; the records are those that the served model takes."""
+    models: dict[str, type[BaseModel]] = {"Problem": Problem}
+    for one in (*OPERATIONS.values(), *WEBHOOKS.values()):
+        given = [one.request, *(answer.model for answer in one.answers.values())]
+        models |= {model.__name__: model for model in given if model is not None}
+    models |= {"SnapshotRow": contract.row} if contract is not None else {}
+    _, found = models_json_schema(
+        [(model, "validation") for model in models.values()], ref_template=REFERENCE
+    )
+    schemas: dict[str, Any] = found["$defs"]
+    tables = schemas["Records"]["properties"]
+    if contract is None:
+        del tables["snapshot"]
+        return schemas
+    tables["snapshot"]["items"] = _reference("SnapshotRow")
+    for name, row in ROWS.items():
+        del tables[name], schemas[row.__name__]
+    return schemas
 
 
-def _post(
-    operation: str, summary: str, about: str, body: dict[str, Any], answers: dict[str, Any]
+def _paths(
+    rows: Iterable[Row], as_of: dt.date, contract: ContractRows | None
+) -> dict[str, dict[str, Any]]:
+    paths: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        told = _operation(row, OPERATIONS[row.name], as_of, contract)
+        shown = (method for method in row.methods if method != "HEAD")
+        paths.setdefault(plain(row.path), {}).update({one.lower(): told for one in shown})
+    return paths
+
+
+def plain(path: str) -> str:
+    """Return ``path`` without Starlette's converters.
+
+    >>> plain("/static_content/{path:path}")
+    '/static_content/{path}'
+    """
+    return re.sub(r"\{(\w+):\w+\}", r"{\1}", path)
+
+
+def _operation(
+    row: Row, one: Operation, as_of: dt.date, contract: ContractRows | None
 ) -> dict[str, Any]:
-    refusals = _refusals((400, 404, 405, 408, 413, 415, 421, 422, 429, 500, 503, 504))
-    return {
-        "post": {
-            "operationId": operation,
-            "tags": ["predictions"],
-            "summary": summary,
-            "description": about,
-            "requestBody": body,
-            "responses": answers | refusals,
+    who = "Anybody" if row.roles == PUBLIC else f"Roles: {', '.join(sorted(row.roles))}"
+    answers = {str(status): _answer(answer) for status, answer in one.answers.items()}
+    refusals = {str(status): _problem_reference(row, one, status) for status in _statuses(row)}
+    told: dict[str, Any] = {
+        "operationId": one.id,
+        "tags": [one.tag],
+        "summary": one.summary,
+        "description": f"{one.about} {who}.".strip(),
+        "responses": dict(sorted((answers | refusals).items())),
+    }
+    if one.parameters:
+        told["parameters"] = _parameters(one)
+    if row.body is not None:
+        named = one.examples(as_of, contract) if one.examples is not None else {}
+        told["requestBody"] = _body(row.body.media_types, one, named)
+    if row.roles == PUBLIC:
+        told["security"] = []
+    return told
+
+
+def _parameters(one: Operation) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "in": parameter.place,
+            "required": parameter.place == "path",
+            "description": parameter.about,
+            "schema": dict(parameter.schema),
         }
+        for name, parameter in one.parameters.items()
+    ]
+
+
+def _body(
+    media_types: Iterable[str], one: Operation, examples: Mapping[str, Any]
+) -> dict[str, Any]:
+    content: dict[str, Any] = {media_type: {} for media_type in media_types}
+    if one.request is not None and JSON in content:
+        content[JSON] = {"schema": _reference(one.request.__name__)}
+        content[JSON] |= {"examples": dict(examples)} if examples else {}
+    return {"required": True, "content": content}
+
+
+def _answer(answer: Answer) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "description": answer.about,
+        "headers": {"X-Request-Id": _header("X-Request-Id")}
+        | {
+            name: {"description": about, "schema": {"type": "string"}}
+            for name, about in answer.headers.items()
+        },
     }
+    if answer.media_type is not None:
+        schema = {} if answer.model is None else {"schema": _reference(answer.model.__name__)}
+        told["content"] = {answer.media_type: schema}
+    return told
 
 
-def _body(model: str, examples: dict[str, Any]) -> dict[str, Any]:
-    content = {"schema": _reference(model), "examples": examples}
-    return {"required": True, "content": {"application/json": content}}
+def _webhook(one: Operation) -> dict[str, Any]:
+    post: dict[str, Any] = {
+        "operationId": one.id,
+        "summary": one.summary,
+        "description": one.about,
+        "requestBody": _body((JSON,), one, {}),
+        "responses": {str(s): {"description": a.about} for s, a in one.answers.items()},
+        "security": [],
+    }
+    return {"post": post | ({"parameters": _parameters(one)} if one.parameters else {})}
 
 
-def _get(operation: str, summary: str, answers: dict[str, Any]) -> dict[str, Any]:
+def codes_of(row: Row) -> tuple[str, ...]:
+    """Return the codes of the problems that ``row`` may answer with."""
+    of_keys = () if row.roles == PUBLIC else OF_KEYS
+    of_body = () if row.body is None else OF_BODIES
+    return (*ALWAYS, *of_keys, *of_body, *OPERATIONS[row.name].problems)
+
+
+def _statuses(row: Row) -> list[int]:
+    return sorted({KINDS[code].status for code in codes_of(row)})
+
+
+def _problem_name(row: Row, status: int) -> tuple[str, tuple[str, ...]]:
+    """Return the name of the response of ``row`` with ``status``, and its codes."""
+    codes = tuple(code for code in KINDS if code in codes_of(row) and KINDS[code].status == status)
+    more = [code for code in codes if code in OPERATIONS[row.name].problems]
+    words = [word.capitalize() for code in more for word in code.split("-")]
+    of_body = "OfBody" if row.body is not None and set(codes) & set(OF_BODIES) else ""
+    return f"Problem{status}{of_body}{''.join(words)}", codes
+
+
+def _problem_reference(row: Row, one: Operation, status: int) -> dict[str, str]:
+    return {"$ref": f"#/components/responses/{_problem_name(row, status)[0]}"}
+
+
+def _problems(rows: Iterable[Row]) -> dict[str, Any]:
+    named = {name: codes for row in rows for status in _statuses(row)
+             for name, codes in [_problem_name(row, status)]}  # fmt: skip
+    return {name: _problem(codes) for name, codes in sorted(named.items())}
+
+
+def _problem(codes: tuple[str, ...]) -> dict[str, Any]:
+    status = KINDS[codes[0]].status
+    headers = ("X-Request-Id", "Content-Language", *HEADERS_OF.get(status, ()))
+    examples = {code: {"value": document(ProblemError(code), TRACE)} for code in codes}
     return {
-        "operationId": operation,
-        "tags": ["operation"],
-        "summary": summary,
-        "responses": answers | _refusals((405, 421, 429, 500, 503, 504)),
+        "description": "; ".join(f"`{code}`: {KINDS[code].title.en}" for code in codes),
+        "headers": {name: _header(name) for name in headers},
+        "content": {MEDIA_TYPE: {"schema": _reference("Problem"), "examples": examples}},
     }
 
 
-def _answers(model: str, description: str) -> dict[str, Any]:
-    content = {"application/json": {"schema": _reference(model)}}
-    return {"200": {"description": description, "content": content}}
-
-
-def _plain(description: str) -> dict[str, Any]:
-    return {"200": {"description": description, "content": {"text/plain": {}}}}
-
-
-def _refusals(statuses: Iterable[int]) -> dict[str, Any]:
-    content = {problems.MEDIA_TYPE: {"schema": _reference("Problem")}}
-    return {
-        str(status): {
-            "description": "; ".join(
-                f"`{kind.code}`: {kind.title}"
-                for kind in problems.KINDS.values()
-                if kind.status == status
-            ),
-            "content": content,
-        }
-        for status in statuses
-    }
+def _header(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/headers/{name}"}
 
 
 def _reference(model: str) -> dict[str, str]:

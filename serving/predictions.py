@@ -61,7 +61,7 @@ def in_order(name: str, texts: Mapping[str, str], customer_ids: Sequence[str]) -
             "customer_id": customer_id,
             "code": "unknown-customer",
             "pointer": pointer(("customer_ids", place)),
-            "detail": HOW_TO_KNOW.en,
+            "detail": HOW_TO_KNOW.model_dump(),
         }
         for place, customer_id in enumerate(customer_ids)
         if customer_id not in texts

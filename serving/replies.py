@@ -10,7 +10,7 @@ import datetime as dt
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Reply(BaseModel):
@@ -19,11 +19,23 @@ class Reply(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Words(Reply):
-    """A text in Chinese and English."""
+def _without_default(schema: dict[str, Any]) -> None:
+    del schema["default"]
 
-    zh: str
-    en: str
+
+class Words(Reply):
+    """A text in Chinese and English, or in the one of them that the request prefers."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    zh: Annotated[str, Field(json_schema_extra=_without_default)] = ""
+    en: Annotated[str, Field(json_schema_extra=_without_default)] = ""
+
+    @model_validator(mode="after")
+    def _said(self) -> Words:
+        if not self.model_fields_set:
+            raise ValueError("a text without a language")
+        return self
 
 
 class Versions(Reply):
@@ -108,7 +120,9 @@ class Confidence(Reply):
     completeness: Annotated[float, Field(ge=0, le=1, description="Share of model inputs known.")]
     fallback: Annotated[
         str | None,
-        Field(description="Why the numbers are not the model's own, such as 'no_purchases'."),
+        Field(
+            description="Why the numbers are not the model's own; `/v1/models/current` lists all."
+        ),
     ]
 
 
@@ -126,7 +140,11 @@ class Prediction(Reply):
     reasons: tuple[ReasonReply, ...]
     confidence: Confidence
     warnings: Annotated[
-        tuple[str, ...], Field(description="'missing:<family>' or 'out_of_range:<feature>'.")
+        tuple[str, ...],
+        Field(
+            description="`missing:<family>`, `stale:<family>` or `out_of_range:<feature>`; of "
+            "contract customers `missing:<column>`."
+        ),
     ]
 
 
@@ -136,7 +154,7 @@ class NotFound(Reply):
     customer_id: str
     code: Literal["unknown-customer"]
     pointer: str
-    detail: str
+    detail: Words
 
 
 class Predictions(Reply):
@@ -322,62 +340,6 @@ class PathsReply(Reply):
     tried: Annotated[int, Field(description="Sets of actions that were scored.")]
     is_whole: Annotated[bool, Field(description="Whether no set was left out.")]
     note: Words
-
-
-class Range(Reply):
-    """Between which values 98 of 100 customers lie; values outside draw a warning."""
-
-    low: float
-    high: float
-
-
-class FeatureReply(Reply):
-    """One input of the models."""
-
-    name: str
-    label: Words
-    unit: Words
-    unit_code: str
-    family: str
-    concept: str
-    actionable: bool
-    used_by: tuple[Literal["churn", "clv"], ...]
-    range: Range | None
-
-
-class TierDescription(Reply):
-    """One tier and the money it starts at."""
-
-    code: str
-    name: Words
-    starts_at: float | None
-
-
-class SegmentDescription(Reply):
-    """One segment of customers who behave alike."""
-
-    code: str
-    name: Words
-    description: Words
-
-
-class ModelReply(Reply):
-    """What is served now."""
-
-    as_of: dt.date
-    versions: Versions
-    publication: str
-    published_at: dt.datetime
-    currency: str
-    horizon_days: dict[Literal["churn", "clv"], int]
-    tiers: tuple[TierDescription, ...]
-    segments: tuple[SegmentDescription, ...]
-    features: tuple[FeatureReply, ...]
-    evaluation: dict[str, Any]
-    records: Annotated[
-        dict[str, dict[str, Any]] | None,
-        Field(description="JSON Schema of a row of each record table; null if not taken."),
-    ]
 
 
 class FieldErrorReply(Reply):

@@ -123,7 +123,7 @@ def _kind(table: str, column: Column) -> Any:
     if column.name == "customer_id":
         return CustomerId
     if (table, column.name) == ("attributes", "value"):
-        return Annotated[Written, BeforeValidator(_as_text)]
+        return Annotated[Written, BeforeValidator(_as_text, str | float)]
     if (table, column.name) in WORDS and (table, column.name) not in OPEN:
         return Literal[tuple(WORDS[table, column.name])]
     return TYPES[column.type]

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Role = Literal["data_scientist", "application", "manager", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
+BODY_SECONDS = 10.0
+ANSWER_SECONDS = 30
 PUBLIC = frozenset({"public"})
 """The roles of a row that everybody may call, with or without a key."""
 
@@ -43,7 +45,7 @@ class Body:
 
     media_types: tuple[str, ...]
     bytes_at_most: Callable[[Serving], int]
-    seconds: float = 10.0
+    seconds: float = BODY_SECONDS
 
 
 @dataclass(frozen=True)

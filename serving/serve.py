@@ -115,8 +115,9 @@ def run(config: Config, config_path: Path | None, listener: socket.socket) -> No
     keep_out()
     import uvicorn
 
-    from serving.api import ANSWER_SECONDS, service
+    from serving.api import service
     from serving.publication import open_live
+    from serving.route import ANSWER_SECONDS
     from serving.served import open_served
 
     app = service.for_config(config)

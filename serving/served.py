@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from configs.errors import ModelError
-from configs.schema import Action, Config
+from configs.schema import Action, Config, Serving
 from features.prepared import PreparedBuild
 from features.sentiment import SentimentModel, with_sentiment
 from features.sources import day_number
@@ -70,6 +70,7 @@ class Served:
         zone: the company's time zone.
         generations: folder of records generations, for what-if by id.
         actions: the menu that paths are made of.
+        serving: limits of requests, for the description.
     """
 
     publication: Publication
@@ -79,6 +80,7 @@ class Served:
     zone: ZoneInfo
     generations: Path
     actions: tuple[Action, ...]
+    serving: Serving
 
     @cached_property
     def contract(self) -> ContractRows | None:
@@ -94,7 +96,7 @@ class Served:
     def description(self) -> str:
         """The answer of ``/v1/models/current`` as JSON text."""
         return as_text(
-            described(self.publication.manifest, self.bundle, self.matrix_of is not None)
+            described(self.publication.manifest, self.bundle, self.contract, self.serving)
         )
 
     def texts_by_id(self, customer_ids: Sequence[str]) -> dict[str, str]:
@@ -182,6 +184,7 @@ def open_served(config: Config, folder: Path, before: Served | None = None) -> S
         ZoneInfo(config.timezone),
         config.stores.records,
         config.actions,
+        config.serving,
     )
 
 

@@ -9,17 +9,22 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from serving.endpoint import Endpoint
-from serving.openapi import PAGE, PAGE_POLICY, openapi
+from serving.openapi import openapi
+from serving.openapi_page import PAGE, PAGE_POLICY
+from serving.spoken import spoken
 
 
 async def model(request: Request, endpoint: Endpoint) -> Response:
     """Answer with versions, features, tiers and evaluation of what is served."""
-    return Response(endpoint.served.description, media_type="application/json")
+    return spoken(request, endpoint.served.description)
 
 
 async def document(request: Request, endpoint: Endpoint) -> Response:
     """Answer with the OpenAPI document."""
-    return JSONResponse(openapi(endpoint.config, endpoint.served.as_of))
+    from serving.routes import ROUTES  # the table names this very handler
+
+    served = endpoint.served
+    return JSONResponse(openapi(endpoint.config, ROUTES, served.as_of, served.contract))
 
 
 async def metrics(request: Request, endpoint: Endpoint) -> Response:

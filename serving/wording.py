@@ -28,6 +28,23 @@ YES = Text(zh="是", en="yes")
 NO = Text(zh="否", en="no")
 
 
+FALLBACKS: dict[str, Text] = {
+    "no_purchases": Text(
+        zh="尚无购买记录，按同类客户的平均水平估计",
+        en="no purchase yet: the average of such customers",
+    ),
+    "nothing_known": Text(
+        zh="该客户的各列均未知，按模型对缺失值的处理估计",
+        en="nothing known of the customer: what the model makes of missing values",
+    ),
+    "rules_only": Text(
+        zh="仅按规则估计：客户太少，或模型不优于规则",
+        en="rules only: too few customers for a model, or none that beats the rule",
+    ),
+}
+"""Why figures are not the model's own, by code."""
+
+
 class Described(Protocol):
     """What a sentence needs to know of a feature; ``features.spec.Feature`` has it."""
 

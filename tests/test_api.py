@@ -32,11 +32,11 @@ from features.intake import take_in
 from features.simulator import simulate
 from features.sources import open_engine, open_records
 from features.statement import statement
+from serving.model_reply import ModelReply
 from serving.problems import KINDS
 from serving.publication import Publication, open_live
 from serving.publish import publish
-from serving.replies import Explanations, ModelReply, PathsReply, Predictions, Problem, WhatIfReply
-from serving.routes import ROUTES
+from serving.replies import Explanations, PathsReply, Predictions, Problem, WhatIfReply
 from serving.served import bundle_of, open_served
 from training.bundle import read_bundle, write_bundle
 from training.fit import fit
@@ -452,33 +452,48 @@ def test_the_served_model_is_described_whole(client, company):
     model = ModelReply.model_validate_json(body)
     assert model.versions.model == "1"
     assert model.as_of == END
-    assert [tier.code for tier in model.tiers] == ["vip", "potential", "general", "low"]
-    assert {"churn", "clv"} == set(model.evaluation)
+    assert [tier.code for tier in model.policy.tiers] == ["vip", "potential", "general", "low"]
+    assert {"churn", "clv"} == set(model.targets)
+    assert all(target.grade and target.metrics for target in model.targets.values())
     used = [feature for feature in model.features if feature.used_by]
     assert used
+    assert all(feature.range for feature in used)
     assert all(feature.label.zh and feature.label.en for feature in model.features)
+    assert all(list(f.range.quantiles.values()) == sorted(f.range.quantiles.values()) for f in used)
+    assert {fallback.code for fallback in model.fallbacks} >= {"no_purchases", "rules_only"}
+    assert set(model.input_schema) == set(TABLES)
+    assert model.limits.rows_per_request == company.config.serving.rows_per_request
 
 
-def references(part: Any) -> Iterator[str]:
-    if isinstance(part, dict):
-        yield from (value for key, value in part.items() if key == "$ref")
-        part = list(part.values())
-    if isinstance(part, list):
-        for inner in part:
-            yield from references(inner)
+@pytest.mark.parametrize(("asked", "left"), [("zh-CN,zh;q=0.9,en;q=0.5", "zh"), ("en", "en")])
+def test_one_language_is_answered_where_one_is_preferred(client, company, asked, left):
+    other = {"zh": "en", "en": "zh"}[left]
+    headers = {"accept-language": asked}
+    customer_ids = company.publication.examples(2)
+    for path, document in [
+        (PREDICT, {"customer_ids": [*customer_ids, "nobody"]}),
+        (EXPLAIN, {"customer_ids": customer_ids}),
+        (SUPPOSE, {"customer_id": customer_ids[0], "events": [{"event": "order"}]}),
+        (PATHS, {"customer_id": customer_ids[0]}),
+        ("/v1/models/current", None),
+    ]:
+        method = "GET" if document is None else "POST"
+        both = client.request(method, path, json=document)
+        one = client.request(method, path, json=document, headers=headers)
+        assert one.headers["content-language"] == left
+        assert one.headers["vary"] == both.headers["vary"] == "Accept-Language"
+        assert one.json() == only(both.json(), other)
+        assert one.text != both.text
+    problem = refusal(client.post(PREDICT, json={"customer_ids": []}, headers=headers))
+    assert problem.title == KINDS["invalid-request"].title[left]
 
 
-def test_the_openapi_document_points_nowhere_in_vain_and_names_every_route(client):
-    document = client.get("/docs.json").json()
-    assert document["openapi"] == "3.1.0"
-    for reference in set(references(document)):
-        found = document
-        for key in reference.removeprefix("#/").split("/"):
-            found = found[key]
-    described = {path: tuple(m.upper() for m in ways) for path, ways in document["paths"].items()}
-    shown = {row.path: row.methods for row in ROUTES if row.name not in UNDOCUMENTED}
-    assert set(described) == set(shown)
-    assert all(set(ways) <= set(shown[path]) for path, ways in described.items())
+def only(value: Any, without: str) -> Any:
+    """Return ``value`` with every text left in one language."""
+    if isinstance(value, dict):
+        is_text = set(value) == {"zh", "en"}
+        return {k: only(v, without) for k, v in value.items() if not (is_text and k == without)}
+    return [only(one, without) for one in value] if isinstance(value, list) else value
 
 
 def test_every_example_of_the_document_is_answered(client):

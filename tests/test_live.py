@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 from features.contracts import TABLES
+from serving.examples import of_customers
 from serving.live import customers_of, in_order, record_tables
-from serving.openapi import examples
 from serving.problems import ProblemError, in_one
 from serving.requests import count_rows, read
 from serving.rules import check_rows
@@ -118,7 +118,7 @@ def test_rows_follow_the_order_asked():
     assert in_order(matrix, ["c", "a", "b"])["x"].to_pylist() == [3.0, 1.0, 2.0]
 
 
-@pytest.mark.parametrize("example", examples(dt.date(2026, 6, 30)).values())
+@pytest.mark.parametrize("example", of_customers(dt.date(2026, 6, 30), None).values())
 def test_every_example_of_the_document_is_a_good_request(example):
     asked = read(example["value"], 1000)
     if asked.records is not None:

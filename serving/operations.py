@@ -1,0 +1,204 @@
+"""What the OpenAPI document says of each row of the table of routes, by the row's name.
+
+A row of ``serving/routes.py`` needs an :class:`Operation` here; a test says so. Its methods, body
+types, roles and the problems that follow from those are taken from the row.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from serving import examples
+from serving.contract_rows import ContractRows
+from serving.model_reply import ModelReply
+from serving.replies import Explanations, PathsReply, Predictions, WhatIfReply
+from serving.requests import PredictionRequest
+from serving.suppositions import PathsRequest, WhatIfRequest
+
+Tag = Literal["predictions", "jobs", "model", "operation"]
+TAGS: dict[Tag, str] = {
+    "predictions": "Scores of customers",
+    "jobs": "Many customers at once",
+    "model": "What the scores were made with",
+    "operation": "Whether and how the endpoint runs",
+}
+JSON = "application/json"
+Examples = Callable[[dt.date, ContractRows | None], examples.Named]
+"""From the day of the publication, and what contract customers' rows are, to example requests."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of the path, the query or a header.
+
+    Attributes:
+        about: what it is for; a parameter of the path is always required.
+        schema: JSON Schema.
+        place: where it stands.
+    """
+
+    about: str
+    schema: Mapping[str, Any]
+    place: Literal["path", "query", "header"] = "path"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer that is no problem document.
+
+    Attributes:
+        about: what it holds.
+        model: its type, for JSON; ``None`` where it has no body or is no JSON.
+        media_type: of the body; ``None`` for no body.
+        headers: name → description, beside those that every answer has.
+    """
+
+    about: str
+    model: type[BaseModel] | None = None
+    media_type: str | None = JSON
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What a reader is told of a row.
+
+    Attributes:
+        id: name of the function in generated clients.
+        summary: one line.
+        answers: status → answer.
+        about: further sentences.
+        tag: the theme it stands under.
+        request: type of the JSON body.
+        examples: requests that are answered with 2xx; tests send each.
+        parameters: name → parameter.
+        problems: codes beside those that follow from the row.
+    """
+
+    id: str
+    summary: str
+    answers: Mapping[int, Answer]
+    about: str = ""
+    tag: Tag = "predictions"
+    request: type[BaseModel] | None = None
+    examples: Examples | None = None
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+
+LANGUAGE = Parameter(
+    "Texts come in `zh` and `en`; with a language preferred here, in that one alone. Problem "
+    "documents are in it, too (English by default).",
+    {"type": "string", "examples": ["zh", "en-GB,en;q=0.9"]},
+    "header",
+)
+
+OPERATIONS: dict[str, Operation] = {
+    "predictions": Operation(
+        "predict",
+        "Tier, lifetime value, churn and reasons of customers",
+        {200: Answer("The customers' answers, in order", Predictions)},
+        "By `customer_ids` from the live publication, or from raw `records` by the same features "
+        "and models. One unknown id is a 404; of several, those unknown are listed under "
+        "`not_found`.",
+        request=PredictionRequest,
+        examples=examples.of_customers,
+        parameters={"Accept-Language": LANGUAGE},
+        problems=("unknown-customer",),
+    ),
+    "explanations": Operation(
+        "explain",
+        "Every concept's points, and the tier's trace",
+        {200: Answer("The customers' explanations, in order", Explanations)},
+        "Asked as predictions are. `base` plus the points of all concepts is the number (for "
+        "churn, a hundredth of the points), to 1e-6; the last line of the tier's trace is the "
+        "tier served.",
+        request=PredictionRequest,
+        examples=examples.of_customers,
+        parameters={"Accept-Language": LANGUAGE},
+        problems=("unknown-customer",),
+    ),
+    "what_if": Operation(
+        "suppose",
+        "What the models would say if certain events came",
+        {200: Answer("Today, idle, and with the events", WhatIfReply)},
+        "The events become records that go through the same features, models and policy on the "
+        "later day. `idle` is the same day with nothing happening, and `effect` the difference of "
+        "the two. An association that was learnt, not a promise.",
+        request=WhatIfRequest,
+        examples=examples.of_events,
+        parameters={"Accept-Language": LANGUAGE},
+        problems=("unknown-customer", "raw-records-not-served"),
+    ),
+    "tier_paths": Operation(
+        "findPaths",
+        "The cheapest actions to the next tier, or below a churn probability",
+        {200: Answer("Up to three paths, or that there is none", PathsReply)},
+        "Sets of the actions on the company's menu (`actions` of the configuration), tried from "
+        "the cheapest on, each scored through the whole pipeline on the later day. Associations "
+        "that were learnt, not promises.",
+        request=PathsRequest,
+        examples=examples.of_paths,
+        parameters={"Accept-Language": LANGUAGE},
+        problems=("unknown-customer", "raw-records-not-served"),
+    ),
+    "model": Operation(
+        "describeModel",
+        "Versions, inputs with units and ranges, targets, grades, policy and limits",
+        {200: Answer("What is served now", ModelReply)},
+        tag="model",
+        parameters={"Accept-Language": LANGUAGE},
+    ),
+    "livez": Operation(
+        "isAlive",
+        "Whether the process runs",
+        {200: Answer("It runs", media_type="text/plain")},
+        tag="operation",
+    ),
+    "healthz": Operation(
+        "isHealthy",
+        "Whether the process runs",
+        {200: Answer("It runs", media_type="text/plain")},
+        tag="operation",
+    ),
+    "readyz": Operation(
+        "isReady",
+        "Whether a publication is served",
+        {200: Answer("It is served", media_type="text/plain")},
+        tag="operation",
+    ),
+    "metrics": Operation(
+        "metrics",
+        "Prometheus metrics",
+        {200: Answer("The metrics", media_type="text/plain")},
+        tag="operation",
+    ),
+    "document": Operation(
+        "document",
+        "This document",
+        {200: Answer("OpenAPI 3.1")},
+        tag="operation",
+    ),
+    "page": Operation(
+        "page",
+        "This document, to read in a browser",
+        {200: Answer("The page", media_type="text/html")},
+        tag="operation",
+    ),
+    "page_assets": Operation(
+        "pageAsset",
+        "What the page is made of",
+        {200: Answer("A style sheet, script or picture", media_type="*/*")},
+        tag="operation",
+        parameters={"path": Parameter("File name", {"type": "string"})},
+    ),
+}
+"""By the name of the row."""
+
+WEBHOOKS: dict[str, Operation] = {}
+"""What the endpoint sends of its own accord, by the name of the event."""
