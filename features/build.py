@@ -16,6 +16,7 @@ import ibis.expr.operations as ops
 import pyarrow as pa
 
 from configs.errors import FeatureError
+from features.evaluation import LARGEST_RESULT
 from features.grains import KEYS, Asked, Times, answers
 from features.layout import in_layout
 from features.plan import (
@@ -33,7 +34,6 @@ from features.plan import (
 from features.sources import Records, fetch, seen_sources
 from features.spec import Feature
 
-LARGEST_RESULT = 1e300
 ROWS_AT_ONCE = 500_000
 FEWEST_CUTOFFS = 4
 """Cutoffs below which they are never split: each group reads the events again."""
@@ -100,7 +100,7 @@ def assemble(
     sources = seen_sources(tables)
     layers = in_order(features)
     schemas = {name: table.schema() for name, table in sources.items()}
-    readings = [read(one, _window(one), schemas) for one in features if not one.is_derived]
+    readings = [read(one, window_of(one), schemas) for one in features if not one.is_derived]
     population = known_at(tables, times) if customers is None else _everyone(customers, times)
     matrix = aggregated(population, sources, readings, times)
     for layer in layers:
@@ -108,7 +108,7 @@ def assemble(
     return matrix.select(*KEYS, *(feature.name for feature in features))
 
 
-def _window(feature: Feature) -> Window:
+def window_of(feature: Feature) -> Window:
     """Return the window of a feature; only labels look ahead."""
     if feature.lag_days < 0 or (feature.window_days is not None and feature.window_days < 1):
         raise FeatureError(

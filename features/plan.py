@@ -164,17 +164,18 @@ def combine(reduction: ops.Reduction, answers: Sequence[Any]) -> Any:
 
 def unscaled(total: Any, arg: ops.Value) -> Any:
     """Return a fixed-point ``total`` of ``arg`` in the units of ``arg``."""
-    return total if _is_whole(arg) else total.cast("float64") / SCALE
+    return total if is_whole(arg) else total.cast("float64") / SCALE
 
 
 def _whole_number(arg: ops.Value) -> ops.Value:
     value = arg.to_expr()
-    if _is_whole(arg):
+    if is_whole(arg):
         return value.cast("int64").op()
     return (value.cast("float64") * SCALE).round().cast("int64").op()
 
 
-def _is_whole(arg: ops.Value) -> bool:
+def is_whole(arg: ops.Value) -> bool:
+    """Return whether sums of ``arg`` are of whole numbers, not of fractions."""
     return arg.dtype.is_integer() or arg.dtype.is_boolean()
 
 

@@ -25,6 +25,8 @@ from features.reading import Refusal
 if TYPE_CHECKING:
     import ibis
 
+ROWS_A_GROUP = 16_384
+"""Of a record table on disk, sorted by customer: few, so that one customer is quickly read."""
 _KEY, _RAW, _ROW, _LINE, _SOURCE = "__key", "__raw", "__row", "__line", "__source"
 _META = pa.schema(
     [
@@ -133,7 +135,7 @@ class Staging:
             staged = staged.anti_join(repeated, _ROW)
             refused = refused.union(self._as_refused(repeated, duplicate))
         ordered = staged.order_by([*order, _ROW]).select(self.schema.names)
-        backend.to_parquet(ordered, records, compression="zstd")
+        backend.to_parquet(ordered, records, compression="zstd", row_group_size=ROWS_A_GROUP)
         ranked = refused.order_by(["order", "line", "column", "reason", "raw"])
         backend.to_parquet(ranked, self._sorted)
         return count

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -178,6 +179,16 @@ class Scorer:
 
     def base(self, target: TargetName, columns: Mapping[str, Array]) -> float:
         """Return the number that contributions of ``target`` start from, NaN without a model."""
+        if target not in self._bases:
+            self._bases[target] = self._base(target, columns)
+        return self._bases[target]
+
+    @cached_property
+    def _bases(self) -> dict[TargetName, float]:
+        """The bases found so far: a model's is the same for all customers."""
+        return {}
+
+    def _base(self, target: TargetName, columns: Mapping[str, Array]) -> float:
         model = self.bundle.models.get(target)
         if model is None:
             return float("nan")

@@ -52,7 +52,7 @@ from training.signing import pem_of
 if TYPE_CHECKING:
     from features.sentiment import SentimentModel
 
-STATEMENT_FILE = "features.sql"
+STATEMENT_FILE = "feature_build.json"
 GOLDEN_ROWS = 50
 GOLDEN_TOLERANCE = 1e-12
 """Largest difference of a golden link score, relative to the larger of 1 and the score."""
