@@ -53,6 +53,25 @@ def origins(path: Path | None = None, environment: Mapping[str, str] | None = No
     ]
 
 
+def secret_text(
+    file: Path | None, variable: str | None, environment: Mapping[str, str] | None = None
+) -> str:
+    """Return a secret from its file or, where none is named, from its environment variable.
+
+    Raises:
+        ConfigError: it is not there; what it holds is never part of the message.
+    """
+    if file is not None:
+        try:
+            return file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"the secret file {file} cannot be read as text") from error
+    found = (os.environ if environment is None else environment).get(variable or "")
+    if found is None:
+        raise ConfigError(f"the environment variable {variable} with a secret is not set")
+    return found
+
+
 class _Loader(yaml.SafeLoader):
     """YAML whose only booleans are true and false: `on`, `Yes` and `no` are the words they are."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -87,6 +88,11 @@ class Stores(Section):
     def shadows(self) -> Path:
         """Scores by models that are not champion, seen by nobody who reads publications."""
         return self.root / "shadows"
+
+    @property
+    def jobs(self) -> Path:
+        """Rows and results of batch jobs, a folder each."""
+        return self.root / "jobs"
 
     @property
     def keys(self) -> Path:
@@ -393,6 +399,17 @@ class Lifecycle(Section):
     lost_after_days: Annotated[int, Field(ge=1)]
 
 
+class Jobs(Section):
+    """Batch jobs of the endpoint."""
+
+    bytes_at_most: Annotated[int, Field(ge=1024)]
+    """Of one job's rows."""
+    waiting_at_most: Annotated[int, Field(ge=1)]
+    """Jobs queued or running; more are refused."""
+    kept_days: Annotated[int, Field(ge=1)]
+    """For how long rows and results of a job are kept after its end."""
+
+
 class Serving(Section):
     """The endpoint."""
 
@@ -405,6 +422,38 @@ class Serving(Section):
     score_rows_at_once: Annotated[int, Field(ge=1000)]
     traces_endpoint: str | None = None
     """OTLP/HTTP address that traces are sent to, such as http://127.0.0.1:4318/v1/traces."""
+    jobs: Jobs
+
+
+def _is_safe(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.username is not None or parts.fragment or not parts.hostname:
+        raise ValueError("give an address with a host, without user name, password or fragment")
+    is_loopback = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback):
+        raise ValueError("webhooks go to https only; plain http to this machine alone")
+    return url
+
+
+class Webhook(Section):
+    """An application's address that is told what a publication changed."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+    url: Annotated[str, AfterValidator(_is_safe)]
+    events: Annotated[tuple[Literal["tier.changed", "churn.alert"], ...], Field(min_length=1)]
+    secret_file: Path | None = None
+    secret_variable: Annotated[str | None, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")] = None
+    """Environment variable that holds the secret, in place of a file."""
+    churn_alert_at: Annotated[float | None, Field(gt=0, lt=1)] = None
+    """Churn probability; default: where the policy's high band begins."""
+
+    @model_validator(mode="after")
+    def _one_secret(self) -> Webhook:
+        if (self.secret_file is None) == (self.secret_variable is None):
+            raise ValueError("give either secret_file or secret_variable")
+        if (self.secret_variable or "").startswith("ECHELON_"):
+            raise ValueError("variables that begin with ECHELON_ are settings; name it otherwise")
+        return self
 
 
 class Action(Section):
@@ -446,6 +495,14 @@ class Config(Section):
     actions: tuple[Action, ...]
     """The menu that paths to the next tier, or below a churn probability, are made of."""
     serving: Serving
+    webhooks: tuple[Webhook, ...]
+
+    @model_validator(mode="after")
+    def _webhooks_differ(self) -> Config:
+        names = [webhook.name for webhook in self.webhooks]
+        if len(set(names)) != len(names):
+            raise ValueError(f"names of webhooks repeat: {names}")
+        return self
 
     @model_validator(mode="after")
     def _actions_differ(self) -> Config:

@@ -72,6 +72,15 @@ KINDS = {
             ),
         ),
         _kind(
+            "invalid-idempotency-key",
+            400,
+            ("Idempotency-Key有误", "The Idempotency-Key is malformed"),
+            (
+                "请发送1到255个可打印的ASCII字符，例如UUID。",
+                "Send 1 to 255 printable ASCII characters, such as a UUID.",
+            ),
+        ),
+        _kind(
             "unknown-customer",
             404,
             ("发布结果中没有该客户", "The customer is not in the publication"),
@@ -87,16 +96,61 @@ KINDS = {
             ("可用的地址见/docs.json。", "See /docs.json for the addresses that exist."),
         ),
         _kind(
+            "unknown-job",
+            404,
+            ("没有该批量任务", "There is no such batch job"),
+            (
+                "请核对编号；任务过期30天后不再列出。",
+                "Check the id; a job is forgotten 30 days after it expired.",
+            ),
+        ),
+        _kind(
             "method-not-allowed",
             405,
             ("该地址不接受此方法", "The address does not accept this method"),
             ("请使用Allow头列出的方法。", "Use a method of the header Allow."),
         ),
         _kind(
+            "not-acceptable",
+            406,
+            ("没有所要的结果格式", "The results do not come in that form"),
+            (
+                "请在Accept中要求application/x-ndjson或application/vnd.apache.parquet。",
+                "Ask for application/x-ndjson or application/vnd.apache.parquet in Accept.",
+            ),
+        ),
+        _kind(
             "body-too-slow",
             408,
             ("请求体未按时到达", "The body did not arrive in time"),
             ("请在10秒内发送完整请求体。", "Send the whole body within 10 seconds."),
+        ),
+        _kind(
+            "job-without-results",
+            409,
+            ("该任务没有结果", "The job has no results"),
+            (
+                "请等到state为succeeded；失败的任务在failure中说明原因。",
+                "Wait until its state is succeeded; a failed job says why under failure.",
+            ),
+        ),
+        _kind(
+            "request-in-flight",
+            409,
+            ("同一键的请求正在处理", "A request with this key is being answered"),
+            (
+                "请稍后以相同的键和请求体重发。",
+                "Send it again later, with the same key and body.",
+            ),
+        ),
+        _kind(
+            "job-expired",
+            410,
+            ("该任务已过期", "The job has expired"),
+            (
+                "结果已删除；请重新提交任务。",
+                "Its results are gone; send the job again.",
+            ),
         ),
         _kind(
             "body-too-large",
@@ -152,10 +206,55 @@ KINDS = {
             ),
         ),
         _kind(
+            "idempotency-key-reused",
+            422,
+            ("该键已用于另一请求体", "The key came with another body before"),
+            (
+                "新的请求请用新的键。",
+                "Take a new key for a new request.",
+            ),
+        ),
+        _kind(
+            "no-rows",
+            422,
+            ("请求体没有任何行", "The body holds no row"),
+            (
+                "每位客户发送一行。",
+                "Send a row for each customer.",
+            ),
+        ),
+        _kind(
+            "not-parquet",
+            422,
+            ("请求体不是Parquet文件", "The body is no Parquet file"),
+            (
+                "请发送完整的Parquet文件，或改用NDJSON。",
+                "Send a whole Parquet file, or NDJSON.",
+            ),
+        ),
+        _kind(
             "overloaded",
             429,
             ("同时请求过多", "Too many requests at once"),
             ("请稍后重发，并减少并发。", "Send the request again later, and fewer at once."),
+        ),
+        _kind(
+            "too-many-jobs",
+            429,
+            ("等待中的任务过多", "Too many jobs are waiting"),
+            (
+                "请在有任务完成后重发。",
+                "Send it again once a job has finished.",
+            ),
+        ),
+        _kind(
+            "too-many-idempotency-keys",
+            429,
+            ("24小时内使用的键过多", "Too many keys were used in 24 hours"),
+            (
+                "请稍后重发，或不带键发送。",
+                "Send it again later, or without a key.",
+            ),
         ),
         _kind(
             "headers-too-large",

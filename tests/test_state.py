@@ -13,10 +13,10 @@ import sqlalchemy as sa
 
 from configs.errors import ServiceError
 from configs.schema import Stores
-from serving import keys
+from serving import idempotency, job_book, keys, outbox
 from serving.state import METADATA, VERSION, open_state
 
-DECLARING = (keys,)
+DECLARING = (keys, idempotency, job_book, outbox)
 """Modules that declare tables; a new one is named here."""
 
 

@@ -1,0 +1,216 @@
+"""Tells subscriptions what is new and sends what is due, in a process that the endpoint starts.
+
+``echelon webhooks send`` does the same once, where no endpoint runs.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import os
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import httpx
+
+from configs.errors import EchelonError, PublicationError
+from configs.load import secret_text
+from configs.schema import Config, Webhook
+from serving.background import NICENESS, Stop, alone, told
+from serving.outbox import Outbox, Waiting
+from serving.publication import Publication, open_publication
+from serving.state import open_state
+from serving.tier_events import messages
+from serving.webhooks import (
+    ATTEMPTS_AT_MOST,
+    SENDING_SECONDS,
+    Message,
+    headers_of,
+    secrets_in,
+    wait_after,
+)
+
+LOCK = ".sender.lock"
+LINGER_SECONDS = 30.0
+"""A message due within that time is waited for; a later one starts a process of its own."""
+
+GONE = 410
+OF_THE_MESSAGE = range(300, 500)
+"""Refusals that may be of one message; anything else is the receiver's state."""
+
+logger = logging.getLogger("echelon.webhooks")
+
+
+def announce(
+    outbox: Outbox, webhooks: Sequence[Webhook], live: Publication, now: dt.datetime
+) -> int:
+    """Write down for every subscription what ``live`` changed since it was told last.
+
+    A new subscription is told of nothing yet: it starts from what is live now. So does one whose
+    last publication is not kept any more.
+
+    Returns:
+        how many messages were written.
+    """
+    n = 0
+    for webhook in webhooks:
+        told = outbox.told(webhook.name)
+        if told is not None and told.publication == live.manifest.id:
+            continue
+        old = None if told is None else _kept(live.folder.parent / told.publication)
+        if told is None or old is None:
+            found: Iterator[Message] = iter(())
+        else:
+            bound = webhook.churn_alert_at
+            found = messages(webhook.name, told.turn, webhook.events, bound, old, live)
+        n += outbox.tell(webhook.name, live.manifest.id, found, told, now)
+    return n
+
+
+def _kept(folder: Path) -> Publication | None:
+    try:
+        return open_publication(folder)
+    except PublicationError as error:
+        logger.warning("what changed since %s cannot be told: %s", folder.name, error)
+        return None
+
+
+def send_due(
+    outbox: Outbox,
+    webhooks: Sequence[Webhook],
+    client: httpx.Client,
+    chance: random.Random,
+    is_stopped: Callable[[], bool] = lambda: False,
+) -> Counter[str]:
+    """Try every message that is due once and return how many had which outcome.
+
+    A receiver that does not answer, or answers 429 or 5xx, is left alone until its message is
+    tried again, so that it holds up nobody else. Messages of a subscription go in their order, but
+    for those that the receiver refused.
+    """
+    outcomes: Counter[str] = Counter()
+    for webhook in webhooks:
+        try:
+            keys = secrets_in(secret_text(webhook.secret_file, webhook.secret_variable))
+        except EchelonError as error:
+            logger.error("webhook %s cannot be sent: %s", webhook.name, error)
+            outcomes["no_secret"] += 1
+            continue
+        sender = _Sender(outbox, webhook, keys, client, chance)
+        while not is_stopped() and (waiting := outbox.due(webhook.name, _now())) is not None:
+            outcomes[sender.send(waiting)] += 1
+    return outcomes
+
+
+class _Sender:
+    """Sends the messages of one subscription."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        webhook: Webhook,
+        keys: Sequence[bytes],
+        client: httpx.Client,
+        chance: random.Random,
+    ) -> None:
+        self._outbox, self._webhook, self._keys = outbox, webhook, keys
+        self._client, self._chance = client, chance
+
+    def send(self, waiting: Waiting) -> str:
+        """Try one message; return delivered, failed or given_up."""
+        status, asked, outcome = self._try(waiting)
+        now = _now()
+        if status is not None and 200 <= status < 300:
+            self._outbox.ended(waiting.message.id, "delivered", outcome, now)
+            return "delivered"
+        attempts = waiting.attempts + 1
+        logger.warning(
+            "webhook %s: attempt %d at %s failed: %s",
+            *(self._webhook.name, attempts, waiting.message.id, outcome),
+        )
+        if attempts >= ATTEMPTS_AT_MOST or status == GONE:
+            self._outbox.ended(waiting.message.id, "given_up", outcome, now)
+            return "given_up"
+        until = now + wait_after(attempts, self._chance, asked)
+        self._outbox.failed(waiting.message.id, outcome, until)
+        if status is None or status == 429 or status not in OF_THE_MESSAGE:
+            self._outbox.hold(self._webhook.name, until)
+        return "failed"
+
+    def _try(self, waiting: Waiting) -> tuple[int | None, float | None, str]:
+        """Return the status, the wait that the receiver asks for, and both in words."""
+        headers = headers_of(waiting.message, self._keys, _now())
+        body = waiting.message.body.encode()
+        try:
+            with self._client.stream(
+                "POST", self._webhook.url, content=body, headers=headers
+            ) as response:
+                after = response.headers.get("retry-after", "")
+                asked = float(after) if after.isdigit() else None
+                return response.status_code, asked, f"status {response.status_code}"
+        except httpx.HTTPError as error:
+            return None, None, type(error).__name__
+
+
+def new_client() -> httpx.Client:
+    """Return a client that follows no redirect and waits ten seconds at most for each step."""
+    return httpx.Client(timeout=SENDING_SECONDS, follow_redirects=False)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+def send_until_done(
+    outbox: Outbox, webhooks: Sequence[Webhook], is_stopped: Callable[[], bool]
+) -> None:
+    """Send what is due, and what comes due within moments."""
+    names = [webhook.name for webhook in webhooks]
+    with new_client() as client:
+        while not is_stopped():
+            send_due(outbox, webhooks, client, random.Random(), is_stopped)
+            due_at = outbox.next_due(names)
+            wait = LINGER_SECONDS if due_at is None else (due_at - _now()).total_seconds()
+            if wait >= LINGER_SECONDS:
+                return
+            time.sleep(max(min(wait, 0.2), 0.01))
+
+
+def has_work(config: Config, outbox: Outbox, served: str | None, live: str | None) -> bool:
+    """Return whether a subscription is to be told of what is served, or a message is due.
+
+    What is served counts once it is what the pointer names: of several workers, one may be late.
+    """
+    if not config.webhooks:
+        return False
+    names = [webhook.name for webhook in config.webhooks]
+    if served is not None and served == live:
+        told = (outbox.told(name) for name in names)
+        if any(one is None or one.publication != served for one in told):
+            return True
+    due_at = outbox.next_due(names)
+    return due_at is not None and due_at <= _now()
+
+
+def main() -> None:
+    """Tell the subscriptions of the company that the parent names, and send."""
+    os.nice(NICENESS)
+    given = told(sys.stdin.buffer)
+    stop = Stop(given.parent)
+    config = given.config
+    with alone(config.stores.root / LOCK) as is_mine:
+        if is_mine:
+            outbox = Outbox(open_state(config.stores))
+            outbox.sweep([webhook.name for webhook in config.webhooks], _now())
+            if given.publication is not None:
+                live = open_publication(config.stores.publications / given.publication)
+                announce(outbox, config.webhooks, live, _now())
+            send_until_done(outbox, config.webhooks, stop)
+
+
+if __name__ == "__main__":
+    main()
