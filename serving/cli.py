@@ -13,8 +13,8 @@ from configs.errors import EchelonError
 from serving import commands_customers, commands_data, commands_models
 
 EXIT_CODES = """
-Exit codes: 0 done · 2 wrong usage · 3 configuration · 4 records · 5 features · 6 training ·
-7 model or registry · 8 publication · 9 endpoint · 10 alarm of `monitor` ·
+Exit codes: 0 done · 1 `doctor` found a failure · 2 wrong usage · 3 configuration · 4 records ·
+5 features · 6 training · 7 model or registry · 8 publication · 9 endpoint · 10 alarm of `monitor` ·
 11 promotion refused by the gates · 130 stopped by Ctrl-C
 """
 

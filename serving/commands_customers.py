@@ -256,3 +256,29 @@ def serve(
     from serving.serve import serve as serve_forever
 
     serve_forever(config_at(config), path_of(config), host, port)
+
+
+@commands.command(rich_help_panel="Endpoint")
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    language: ShownIn = None,
+    config: ConfigPath = None,
+) -> None:
+    """Say whether this machine and the stores are fit to serve; ends with 1 where not.
+
+    Example: echelon doctor -c configs/demo.yaml
+    """
+    import json
+
+    from serving.console_output import console
+    from serving.doctor import examine
+    from serving.doctor_shown import render
+
+    loaded = config_at(config)
+    found = list(examine(loaded))
+    if as_json:
+        typer.echo(json.dumps([one.as_json() for one in found], ensure_ascii=False, indent=1))
+    else:
+        console().print(render(found, language_of(language, loaded)))
+    if any(one.finding.state == "fail" for one in found):
+        raise typer.Exit(1)

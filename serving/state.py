@@ -103,6 +103,34 @@ def open_state(stores: Stores) -> State:
     return state
 
 
+def versions(stores: Stores) -> tuple[str | None, str]:
+    """Return the version of the state database and the one known here; nothing is changed.
+
+    ``None`` where there is no database yet.
+
+    Raises:
+        ServiceError: it cannot be opened.
+    """
+    path = stores.root / "state.db"
+    if stores.state is None and not path.exists():
+        return None, _newest()
+    state = State(_sqlite(path) if stores.state is None else _by_url(stores.state))
+    try:
+        with state.reading() as connection:
+            return _version(connection), _newest()
+    except sa.exc.DatabaseError as error:
+        raise ServiceError(
+            f"the state database cannot be read: {str(error.orig).strip()}. Restore it from a "
+            "backup, or check stores.state"
+        ) from error
+    finally:
+        state.close()
+
+
+def _newest() -> str:
+    return max(path.stem.partition("_")[0] for path in MIGRATIONS.glob("versions/v*.py"))
+
+
 def _sqlite(path: Path) -> sa.Engine:
     """Return an engine on a file that its owner alone may read."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -142,7 +170,7 @@ def _settled(engine: sa.Engine) -> sa.Engine:
 
 def _migrate(state: State) -> None:
     """Bring the tables up to date, one process at a time; the usual start only looks."""
-    newest = max(path.stem.partition("_")[0] for path in MIGRATIONS.glob("versions/v*.py"))
+    newest = _newest()
     with state.reading() as connection:
         if _version(connection) == newest:
             return

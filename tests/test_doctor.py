@@ -1,0 +1,139 @@
+"""What the doctor finds: a sound company, and one thing wrong at a time."""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from configs.schema import Config
+from serving import doctor_machine, doctor_stores
+from serving.cli import app
+from serving.doctor import Examined, Finding, examine
+from serving.doctor_shown import render
+from serving.publish import publish_matrix
+from tests.small_bundle import config_in, job_in, matrix_of
+from training.signing import signing_key
+
+
+def found(check: Any, config: Config) -> Finding:
+    (finding,) = check(config)
+    return finding
+
+
+@pytest.fixture
+def config(tmp_path) -> Config:
+    return config_in(tmp_path)
+
+
+def test_before_the_first_run_it_says_what_to_do(config):
+    (missing,) = [one for one in examine(config) if one.name.en == "publication"]
+    assert missing.finding.state == "fail"
+    assert "echelon run" in missing.finding.mend.en
+
+
+def test_a_damaged_publication_fails_and_an_untouched_one_does_not(tmp_path):
+    job = job_in(tmp_path)
+    folder = publish_matrix(job, matrix_of(20))
+    assert found(doctor_stores.publication, job.config).state == "ok"
+    (folder / "scores.parquet").write_bytes(b"PAR1")
+    (one,) = [one for one in examine(job.config) if one.name.en == "publication"]
+    assert one.finding.state == "fail"
+    assert "scores.parquet" in one.finding.said.en
+
+
+def test_a_key_that_others_may_read_fails(config):
+    signing_key(config.stores.keys)
+    private = config.stores.keys / "signing.pem"
+    assert found(doctor_stores.keys, config).state == "ok"
+    private.chmod(0o644)
+    assert found(doctor_stores.keys, config).state == "fail"
+    private.unlink()
+    assert "only serves" in found(doctor_stores.keys, config).said.en
+
+
+def test_a_taken_port_fails_unless_an_endpoint_answers_there(config):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        serving = config.serving.model_copy(update={"port": other.getsockname()[1]})
+        taken = config.model_copy(update={"serving": serving})
+        monkey = pytest.MonkeyPatch()
+        monkey.setattr(doctor_machine, "_is_echelon", lambda host, number: False)
+        assert found(doctor_machine.port, taken).state == "fail"
+        monkey.setattr(doctor_machine, "_is_echelon", lambda host, number: True)
+        assert found(doctor_machine.port, taken).state == "ok"
+        monkey.undo()
+    assert found(doctor_machine.port, taken).state == "ok"
+
+
+@pytest.mark.parametrize(("gib", "state"), [(0.2, "fail"), (2, "warn"), (50, "ok")])
+def test_a_disk_that_fills_is_said_in_time(config, monkeypatch, gib, state):
+    monkeypatch.setattr(
+        doctor_machine.shutil, "disk_usage", lambda path: type("U", (), {"free": gib * 2**30})
+    )
+    assert found(doctor_machine.disk, config).state == state
+
+
+def test_a_missing_package_fails_and_another_version_is_only_told(config, monkeypatch, tmp_path):
+    monkeypatch.setattr(doctor_machine, "requires", lambda name: ["bentoml>=99", "nothing-such"])
+    assert found(doctor_machine.software, config).state == "fail"
+    monkeypatch.setattr(doctor_machine, "requires", lambda name: ["bentoml>=1"])
+    pins = tmp_path / "constraints.txt"
+    pins.write_text("bentoml==1.0.0\n")
+    assert doctor_machine._unlike(pins)[0].startswith("bentoml")
+
+
+def test_a_clock_that_is_off_is_said(config, monkeypatch):
+    assert found(doctor_machine.clock, config).state == "ok"
+    now = doctor_machine.time.time
+    monkeypatch.setattr(doctor_machine.time, "time", lambda: now() - 100)
+    assert found(doctor_machine.clock, config).state == "warn"
+
+
+def test_a_state_database_of_a_later_echelon_fails(config, monkeypatch):
+    assert found(doctor_stores.state, config).state == "ok"
+    monkeypatch.setattr("serving.state.versions", lambda stores: ("9999", "0001"))
+    assert found(doctor_stores.state, config).state == "fail"
+    monkeypatch.setattr("serving.state.versions", lambda stores: ("0000", "0001"))
+    assert found(doctor_stores.state, config).state == "warn"
+
+
+def test_it_changes_nothing(config, tmp_path):
+    before = sorted(tmp_path.rglob("*"))
+    list(examine(config))
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_command_ends_with_1_where_something_fails_and_prints_json(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"stores: {{root: {tmp_path / 'store'}}}\n")
+    run = CliRunner().invoke(app, ["doctor", "--json", "-c", str(path)])
+    assert run.exit_code == 1
+    states = {one["check"]: one["state"] for one in json.loads(run.stdout)}
+    assert states["publication"] == "fail"
+    assert states["time zone"] == "ok"
+
+
+def test_every_finding_that_is_not_ok_says_how_to_mend_it_in_both_languages(config):
+    for one in examine(config):
+        assert (one.finding.mend is None) == (one.finding.state == "ok")
+        assert one.finding.said.zh
+        assert one.finding.said.en
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_table_counts_what_it_shows(config, language):
+    from rich.console import Console
+
+    shown = list(examine(config))
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(render(shown, language))
+    text = console.export_text()
+    failed = sum(one.finding.state == "fail" for one in shown)
+    assert text.splitlines()[-1].count(str(failed)) >= 1
+    assert all(isinstance(one, Examined) and one.name[language] in text for one in shown)
