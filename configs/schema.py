@@ -85,6 +85,11 @@ class Stores(Section):
         return self.root / "bundles"
 
     @property
+    def verdicts(self) -> Path:
+        """Bundles that passed their check in a process of its own, by digest."""
+        return self.root / "verdicts"
+
+    @property
     def shadows(self) -> Path:
         """Scores by models that are not champion, seen by nobody who reads publications."""
         return self.root / "shadows"
@@ -422,6 +427,10 @@ class Serving(Section):
     score_rows_at_once: Annotated[int, Field(ge=1000)]
     traces_endpoint: str | None = None
     """OTLP/HTTP address that traces are sent to, such as http://127.0.0.1:4318/v1/traces."""
+    workers: Annotated[int, Field(ge=1, le=64)]
+    """Processes that answer; more than one is watched over, and one that dies is replaced."""
+    drain_seconds: Annotated[float, Field(ge=0, le=60)]
+    """How long readiness is refused after SIGTERM while requests are still answered."""
     jobs: Jobs
 
 

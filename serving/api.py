@@ -46,6 +46,11 @@ class GatedService(bentoml.Service[Any]):
 
     current: Current[Served]
 
+    def example(self) -> str:
+        """Return the id of a customer who is published."""
+        assert self.current.served is not None
+        return self.current.served.publication.examples(1)[0]
+
     def to_asgi(self, is_main: bool = True) -> App:
         """Return the ASGI app for the configuration named by ``--arg config=…``."""
         gate = self.for_config(load(bentoml.use_arguments(Arguments).config), is_main)
@@ -57,9 +62,7 @@ class GatedService(bentoml.Service[Any]):
         from serving.served import open_served
 
         meters, tracing = Meters(), tracing_to(config.serving.traces_endpoint)
-        self.current = Current(
-            config.stores.publications, partial(open_served, config), meters.loaded
-        )
+        self.current = Current(config.stores.publications, partial(open_served, config), meters)
         self.mount_asgi_app(app(Endpoint(config, self.current, meters)), name="v1")
         gate = Gate(super().to_asgi(is_main), Rules(TABLE, config.serving), meters.refused)
         return Observed(gate, meters, logs.start(), tracing)
@@ -71,8 +74,8 @@ class Scores:
     bento_service: GatedService
 
     def __is_ready__(self) -> bool:
-        """Whether a publication is served; BentoML answers ``/readyz`` by it."""
-        return self.bento_service.current.served is not None
+        """Whether the service is ready; BentoML answers ``/readyz`` by it."""
+        return self.bento_service.current.is_ready
 
 
 service = GatedService(

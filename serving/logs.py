@@ -64,6 +64,8 @@ class Line:
         logger: who said it, where a library did.
         error: type of an error.
         where: files, lines and functions that an error came through.
+        worker: process id of a worker.
+        exit_code: that it ended with; below 0 the signal that killed it.
     """
 
     event: str
@@ -80,6 +82,8 @@ class Line:
     logger: str | None = None
     error: str | None = None
     where: str | None = None
+    worker: int | None = None
+    exit_code: int | None = None
 
     def said(self) -> dict[str, str | int | float]:
         """Return the fields that are known, each in its form."""

@@ -56,7 +56,7 @@ class Meters:
         )
         self._refused = prometheus.Gauge(
             "echelon_publication_refused",
-            "1 while a worker leaves alone the publication that it should serve",
+            "1 while a worker does not serve the publication that the pointer names",
             multiprocess_mode="livemax",
             registry=self.registry,
         )
@@ -123,6 +123,9 @@ class Meters:
     def loaded(self, name: str, is_served: bool) -> None:
         """Count a publication that is now served, or that could not be."""
         self._child(self._loads, "served" if is_served else "failed").inc()
-        self._refused.set(not is_served)
         if is_served:
             self._loaded_at.set_to_current_time()
+
+    def is_refused(self, is_refused: bool) -> None:
+        """Raise or end the alert that what is published is not what is served."""
+        self._refused.set(int(is_refused))

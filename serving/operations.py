@@ -172,6 +172,18 @@ OPERATIONS: dict[str, Operation] = {
         {200: Answer("It is served", media_type="text/plain")},
         tag="operation",
     ),
+    "live": Operation(
+        "isServerLive",
+        "Whether the process runs, by the Open Inference Protocol",
+        {200: Answer("It runs", media_type="application/json")},
+        tag="operation",
+    ),
+    "ready": Operation(
+        "isServerReady",
+        "Whether a publication is served, by the Open Inference Protocol",
+        {200: Answer("It is served, and will be for a while", media_type="application/json")},
+        tag="operation",
+    ),
     "metrics": Operation(
         "metrics",
         "Prometheus metrics",

@@ -6,7 +6,7 @@ is added here, with its handler in a module named for its theme.
 
 from __future__ import annotations
 
-from serving import asked, service_pages
+from serving import asked, health, service_pages
 from serving.route import PUBLIC, ROLES, Body, RouteTable, Row
 
 READ = ("GET", "HEAD")
@@ -25,6 +25,8 @@ ROUTES = (
     Row("/healthz", READ, PUBLIC, "healthz"),
     Row("/readyz", READ, PUBLIC, "readyz"),
     Row("/metrics", READ, OPERATORS, "metrics", service_pages.metrics),
+    Row("/v2/health/live", READ, PUBLIC, "live", health.live),
+    Row("/v2/health/ready", READ, PUBLIC, "ready", health.ready),
     Row("/docs.json", READ, PUBLIC, "document", service_pages.document),
     Row("/", READ, PUBLIC, "page", service_pages.page),
     Row("/static_content/{path:path}", READ, PUBLIC, "page_assets"),

@@ -1,6 +1,7 @@
-"""How ``echelon serve`` starts the endpoint: everything is checked first, then one process serves.
+"""How ``echelon serve`` starts the endpoint: everything is checked first, then it is served.
 
-The BentoML service runs under BentoML's own server, uvicorn, in this process. BentoML's supervisor
+The BentoML service runs under BentoML's own server, uvicorn, in this process or, with
+``serving.workers``, in several under ``serving/supervisor.py``. BentoML's supervisor
 (``bentoml serve``) is left aside: it starts a failing worker for ever without a word, and its
 control socket takes orders from any local user.
 """
@@ -13,6 +14,7 @@ import os
 import shlex
 import socket
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from configs.errors import PublicationError, ServiceError
@@ -22,6 +24,8 @@ from configs.schema import Config
 
 EXAMPLE_PATH = "/v1/predictions"
 BACKLOG = 2048
+END_SECONDS = 5.0
+"""How much longer than it should need a worker may take to end."""
 
 
 def serve(
@@ -45,7 +49,10 @@ def serve(
     require_publication(config.stores.publications)
     with tempfile.TemporaryDirectory(prefix="echelon-serve-") as folder:
         settle(Path(folder))
-        run(config, config_path, listener)
+        if config.serving.workers == 1:
+            answer(config, listener, greet, end_at_once)
+        else:
+            supervise(config, listener, Path(folder) / "served")
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -110,22 +117,36 @@ def settle(folder: Path) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
 
 
-def run(config: Config, config_path: Path | None, listener: socket.socket) -> None:
-    """Serve on ``listener`` until told to stop."""
+def answer(
+    config: Config,
+    listener: socket.socket,
+    on_ready: Callable[[str], None],
+    on_second: Callable[[int], None],
+    note: Path | None = None,
+) -> None:
+    """Answer on ``listener`` in this process until told to stop.
+
+    Args:
+        config: the configuration.
+        listener: from :func:`listen`.
+        on_ready: called with a greeting once requests are answered.
+        on_second: called with a second signal.
+        note: where workers note what they serve, see :class:`serving.current.Current`.
+
+    Raises:
+        PublicationError: the live publication is damaged.
+        ModelError: its models cannot be used.
+    """
     keep_out()
     import uvicorn
 
     from serving.api import service
-    from serving.publication import open_live
     from serving.route import ANSWER_SECONDS
-    from serving.served import open_served
+    from serving.server import Server
 
     app = service.for_config(config)
-    live = open_live(config.stores.publications)
-    service.current.take_up(live.folder.name, open_served(config, live.folder))
-    host, port = listener.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    print(greeting(f"http://{shown}:{port}", live.examples(1)[0]), flush=True)
+    service.current.note = note
+    service.current.start()
     settings = uvicorn.Config(
         app,
         log_config=None,
@@ -134,7 +155,58 @@ def run(config: Config, config_path: Path | None, listener: socket.socket) -> No
         lifespan="on",
         timeout_graceful_shutdown=ANSWER_SECONDS,
     )
-    uvicorn.Server(settings).run(sockets=[listener])
+    Server(
+        settings,
+        config.serving.drain_seconds,
+        lambda: on_ready(greeting(url_of(listener), service.example())),
+        service.current.leave,
+        on_second,
+    ).run(sockets=[listener])
+
+
+def supervise(config: Config, listener: socket.socket, note: Path) -> None:
+    """Answer on ``listener`` in several processes until told to stop.
+
+    What they import is imported before they are made, so that a replacement is quick.
+    """
+    keep_out()
+    from prometheus_client.multiprocess import mark_process_dead
+
+    import serving.api
+    import serving.served  # noqa: F401
+    from serving import logs
+    from serving.route import ANSWER_SECONDS
+    from serving.supervisor import Supervisor
+
+    logs.start()
+
+    def work(on_ready: Callable[[str], None]) -> None:
+        answer(config, listener, on_ready, lambda sig: None, note)
+
+    Supervisor(
+        work,
+        config.serving.workers,
+        config.serving.drain_seconds + ANSWER_SECONDS + END_SECONDS,
+        greet,
+        mark_process_dead,
+    ).run()
+
+
+def end_at_once(sig: int) -> None:
+    """End as a process that the signal killed, whatever is being answered."""
+    os._exit(128 + sig)
+
+
+def greet(greeting: str) -> None:
+    """Print where the endpoint answers."""
+    print(greeting, flush=True)
+
+
+def url_of(listener: socket.socket) -> str:
+    """Return the address of ``listener``."""
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{port}"
 
 
 def greeting(url: str, customer_id: str) -> str:

@@ -31,7 +31,8 @@ from serving.replies import as_text
 from serving.requests import Closed
 from serving.scorer import PREVIOUS, Scorer, previous_of
 from serving.tracing import span
-from training.bundle import Bundle, check_in_child, read_bundle
+from training.bundle import Bundle
+from training.checked import read_checked
 from training.signing import public_key
 
 
@@ -192,9 +193,9 @@ def bundle_of(publication: Publication, config: Config) -> Bundle:
     """Return the bundle that made ``publication``.
 
     A copy of a bundle is named by its version, or by version and digest; the one of the digest
-    that the publication names is taken, if it gives the published scores again. Each is first
-    loaded in a child process against its golden predictions, since damaged model text ends the
-    process that reads it.
+    that the publication names is taken, if it gives the published scores again. A bundle that this
+    machine has not seen yet is first loaded in a child process against its golden predictions,
+    since damaged model text ends the process that reads it.
 
     Raises:
         ModelError: no copy is there, none can be used, or none gives the published scores.
@@ -207,8 +208,7 @@ def bundle_of(publication: Publication, config: Config) -> Bundle:
     ]
     for path in sorted(copies, reverse=True):
         try:
-            check_in_child(path, key)
-            bundle = read_bundle(path, key)
+            bundle = read_checked(path, key, config.stores.verdicts)
         except ModelError as error:
             problems.append(str(error))
         else:

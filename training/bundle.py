@@ -7,6 +7,7 @@ a damaged LightGBM text crashes its process. What is parsed are the very bytes t
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -162,7 +163,15 @@ def read_bundle(folder: Path, public_key: Ed25519PublicKey) -> Bundle:
         ModelError: see :func:`training.manifest.verified`; or a file is of a form that this
             version of Echelon does not know.
     """
-    whole = verified(folder, public_key)
+    return parsed(folder, verified(folder, public_key))
+
+
+def parsed(folder: Path, whole: Verified) -> Bundle:
+    """Return the bundle whose bytes were read from ``folder`` and checked.
+
+    Raises:
+        ModelError: a file is of a form that this version of Echelon does not know.
+    """
     try:
         return _parsed(whole)
     except (ValueError, KeyError, TypeError) as error:
@@ -200,8 +209,10 @@ def check_golden(bundle: Bundle) -> None:
             )
 
 
-def check_in_child(folder: Path, public_key: Ed25519PublicKey) -> None:
-    """Load the bundle and its golden rows in a process of its own, where a crash does no harm.
+def check_in_child(folder: Path, public_key: Ed25519PublicKey) -> str:
+    """Return the digest of a bundle that gives its golden rows in a process of its own.
+
+    A crash does no harm there. The process has one thread and stands back behind answers.
 
     Raises:
         ModelError: the child refused the bundle, crashed, or did not end in five minutes.
@@ -209,7 +220,11 @@ def check_in_child(folder: Path, public_key: Ed25519PublicKey) -> None:
     command = [sys.executable, "-P", "-m", "training.check_bundle", str(folder)]
     try:
         child = subprocess.run(
-            command, input=pem_of(public_key), capture_output=True, timeout=CHECK_SECONDS
+            command,
+            input=pem_of(public_key),
+            capture_output=True,
+            timeout=CHECK_SECONDS,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
         )
     except subprocess.TimeoutExpired as error:
         raise ModelError(
@@ -223,6 +238,7 @@ def check_in_child(folder: Path, public_key: Ed25519PublicKey) -> None:
         raise ModelError(
             f"loading {folder} ended its process with code {child.returncode} ({last}). {AGAIN}"
         )
+    return child.stdout.decode("utf-8", "replace").strip()
 
 
 def _files_of(fitted: Fitted, config: Config) -> dict[str, bytes]:

@@ -1,0 +1,105 @@
+"""uvicorn's server, leaving in order: not ready first, then what was asked is answered, then gone.
+
+What may be lost when a server ends, and how it is not: requests being answered are waited for;
+connections that the system has accepted and uvicorn has not are taken in before the socket closes;
+clients that keep a connection are told to close it while the server still answers. What remains is
+a client that sends on an idle connection in the very moment that it is closed, which HTTP leaves to
+clients to repeat (RFC 9112, 9.3.1).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable
+from types import FrameType
+
+import uvicorn
+
+CLOSE = (b"connection", b"close")
+LINGER_SECONDS = 0.2
+"""How long a connection taken in last may take to send its request."""
+
+
+class Server(uvicorn.Server):
+    """A server that answers for a while after SIGTERM.
+
+    Args:
+        config: uvicorn's settings.
+        drain_seconds: how long it answers on after SIGTERM; Ctrl-C has nobody to wait for.
+        on_ready: called once requests are answered.
+        on_leaving: called when it is told to end; readiness must be refused from then on.
+        on_second: called with every further signal.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        drain_seconds: float,
+        on_ready: Callable[[], None],
+        on_leaving: Callable[[], None],
+        on_second: Callable[[int], None],
+    ) -> None:
+        super().__init__(config)
+        self._drain_seconds = drain_seconds
+        self._on_ready = on_ready
+        self._on_leaving = on_leaving
+        self._on_second = on_second
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to leave."""
+        if self.should_exit:
+            self._on_second(sig)
+            return
+        if sig == signal.SIGINT:
+            self._captured_signals.append(sig)
+            self._drain_seconds = 0.0
+        self._on_leaving()
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer on while balancers look elsewhere, take in who is waiting, then end."""
+        self.server_state.default_headers = [*self.server_state.default_headers, CLOSE]
+        await asyncio.sleep(self._drain_seconds)
+        await self._take_in_the_last(sockets or [])
+        await asyncio.sleep(LINGER_SECONDS)
+        await super().shutdown(sockets)
+
+    async def _take_in_the_last(self, listeners: list[socket.socket]) -> None:
+        """Close the listeners; who had reached them is let in.
+
+        A copy of each keeps its queue alive until the queue is empty.
+        """
+        copies = [listener.dup() for listener in listeners]
+        for server in self.servers:
+            server.close()
+        for copy in copies:
+            copy.setblocking(False)
+            for connection in _waiting(copy):
+                await asyncio.get_running_loop().connect_accepted_socket(
+                    self._protocol, connection, ssl=self.config.ssl
+                )
+
+    def _protocol(self) -> asyncio.Protocol:
+        protocol: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return protocol
+
+
+def _waiting(listener: socket.socket) -> list[socket.socket]:
+    """Return the connections that wait to be accepted, and close the listener behind them."""
+    waiting = []
+    with listener:
+        while True:
+            try:
+                waiting.append(listener.accept()[0])
+            except BlockingIOError:
+                return waiting
