@@ -136,3 +136,16 @@ def test_a_million_customers_are_graded_by_a_sample_at_the_precision_of_all():
         graded = grade("churn", y, p, {"rule": rule})
         widths.append(graded.high - graded.low)
     assert widths[0] / widths[1] == pytest.approx(4.0, rel=0.2)
+
+
+def test_a_right_order_at_a_wrong_level_says_so_beside_its_letter():
+    rng = np.random.default_rng(3)
+    value = rng.gamma(0.5, 100.0, 800)
+    rules = {"spend_rate": value * rng.lognormal(0, 2.0, 800)}
+    near = value * rng.lognormal(0, 0.3, 800)
+    near *= value.sum() / near.sum()
+    right, double = grade("clv", value, near, rules), grade("clv", value, 2 * near, rules)
+    assert (right.letter, double.letter) == ("A", "B")
+    assert "100% too high" in double.why.en
+    assert "高100%" in double.why.zh
+    assert "too" not in right.why.en

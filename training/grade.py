@@ -120,7 +120,8 @@ def grade(
     drawn = _resampled(target, y, [served, rules[rule]], seed)
     low, high = _interval(_skill(drawn[:, 0], drawn[:, 1]), skill, len(y))
     least, _ = _interval(drawn[:, 0], own, len(y))
-    letter, why = _letter(skill, low, least > CHANCE[target], _is_level(target, y, served))
+    off = _off_level(target, y, served)
+    letter, why = _letter(skill, low, least > CHANCE[target], off is None)
     return Grade(
         letter=letter,
         skill=skill,
@@ -128,7 +129,7 @@ def grade(
         high=high,
         rule=rule,
         formula=FORMULA[target],
-        why=why,
+        why=why if off is None else Text(zh=f"{why.zh}；{off.zh}", en=f"{why.en}; {off.en}"),
     )
 
 
@@ -188,10 +189,29 @@ def _interval(drawn: Vector, at: float, n: int) -> tuple[float, float]:
     return float(at + (low - middle) * share), float(at + (high - middle) * share)
 
 
-def _is_level(target: TargetName, y: Vector, served: Vector) -> bool:
+def _off_level(target: TargetName, y: Vector, served: Vector) -> Text | None:
+    """Return how far the forecast's level was off; ``None`` where it is right enough for an A."""
     if target == "churn":
-        return metrics.calibration_error(y, served) <= CALIBRATION_OF_AN_A
-    return abs(metrics.bias(y, served)) <= BIAS_OF_AN_A
+        error = metrics.calibration_error(y, served)
+        return None if error <= CALIBRATION_OF_AN_A else _probabilities_off(error)
+    bias = metrics.bias(y, served)
+    return None if abs(bias) <= BIAS_OF_AN_A else _total_off(bias)
+
+
+def _probabilities_off(error: float) -> Text:
+    points = f"{100 * error:.0f}"
+    return Text(
+        zh=f"概率水平不准，平均相差{points}个百分点",
+        en=f"its probabilities were {points} percentage points off on average",
+    )
+
+
+def _total_off(bias: float) -> Text:
+    share = f"{abs(bias):.0%}"
+    return Text(
+        zh=f"预测总量比实际{'高' if bias > 0 else '低'}{share}，金额不宜直接用于预算",
+        en=f"its total was {share} too {'high' if bias > 0 else 'low'}: no amounts to budget by",
+    )
 
 
 def _letter(skill: float, low: float, orders: bool, is_level: bool) -> tuple[Letter, Text]:
