@@ -422,7 +422,12 @@ class Serving(Section):
     port: Annotated[int, Field(ge=1, le=65535)]
     rows_per_request: Annotated[int, Field(ge=1)]
     request_bytes: Annotated[int, Field(ge=1024)]
+    requests_per_minute_per_key: Annotated[int, Field(ge=1)]
+    """Counted by each process for itself."""
     allowed_hosts: tuple[str, ...]
+    tls_certificate: Path | None = None
+    """PEM file of the certificate and those that signed it; needed where others come in."""
+    tls_key: Path | None = None
     reasons: Annotated[int, Field(ge=1, le=10)]
     score_rows_at_once: Annotated[int, Field(ge=1000)]
     traces_endpoint: str | None = None
@@ -432,6 +437,12 @@ class Serving(Section):
     drain_seconds: Annotated[float, Field(ge=0, le=60)]
     """How long readiness is refused after SIGTERM while requests are still answered."""
     jobs: Jobs
+
+    @model_validator(mode="after")
+    def _certificate_with_key(self) -> Serving:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("give both of tls_certificate and tls_key, or neither")
+        return self
 
 
 def _is_safe(url: str) -> str:

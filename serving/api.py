@@ -19,14 +19,18 @@ from pydantic import BaseModel
 from configs.load import load
 from configs.schema import Config
 from serving import logs
+from serving.access import Access
 from serving.app import app
 from serving.current import Current
 from serving.endpoint import Endpoint
 from serving.gate import App, Gate, Rules
+from serving.key_office import prepare_start
+from serving.keyring import KeyRing
 from serving.meters import Meters
 from serving.observed import Observed
 from serving.route import ANSWER_SECONDS
 from serving.routes import TABLE
+from serving.state import open_state
 from serving.tracing import start as tracing_to
 
 if TYPE_CHECKING:
@@ -53,7 +57,9 @@ class GatedService(bentoml.Service[Any]):
 
     def to_asgi(self, is_main: bool = True) -> App:
         """Return the ASGI app for the configuration named by ``--arg config=…``."""
-        gate = self.for_config(load(bentoml.use_arguments(Arguments).config), is_main)
+        config = load(bentoml.use_arguments(Arguments).config)
+        prepare_start(config, "127.0.0.1")
+        gate = self.for_config(config, is_main)
         self.current.refresh()
         return gate
 
@@ -63,8 +69,12 @@ class GatedService(bentoml.Service[Any]):
 
         meters, tracing = Meters(), tracing_to(config.serving.traces_endpoint)
         self.current = Current(config.stores.publications, partial(open_served, config), meters)
-        self.mount_asgi_app(app(Endpoint(config, self.current, meters)), name="v1")
-        gate = Gate(super().to_asgi(is_main), Rules(TABLE, config.serving), meters.refused)
+        state = open_state(config.stores)
+        keys = KeyRing(state)
+        self.mount_asgi_app(app(Endpoint(config, self.current, meters, state, keys)), name="v1")
+        access = Access(keys, config.serving.requests_per_minute_per_key)
+        rules = Rules(TABLE, config.serving)
+        gate = Gate(super().to_asgi(is_main), rules, access, meters.refused)
         return Observed(gate, meters, logs.start(), tracing)
 
 

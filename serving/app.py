@@ -29,8 +29,11 @@ def app(endpoint: Endpoint) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         endpoint.current.watch()
+        endpoint.keys.watch()
         yield
+        endpoint.keys.stop()
         endpoint.current.stop()
+        endpoint.state.close()
 
     return Starlette(
         routes=[

@@ -7,7 +7,7 @@ from functools import partial
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serving.endpoint import Endpoint, today
+from serving.endpoint import Endpoint, scope_of, today
 from serving.gate import DOCUMENT
 from serving.predictions import by_ids, by_records, explained_by_ids, explained_by_records
 from serving.requests import read, read_as
@@ -18,11 +18,12 @@ from serving.suppositions import PathsRequest, WhatIfRequest, answer_paths, answ
 async def predictions(request: Request, endpoint: Endpoint) -> Response:
     """Answer with scores, tiers and reasons."""
     asked = read(request.scope[DOCUMENT], endpoint.config.serving.rows_per_request)
-    served = endpoint.served
+    served, scope = endpoint.served, scope_of(request)
     if asked.records is None:
-        body = by_ids(served, asked.customer_ids or ())
+        body = by_ids(served, asked.customer_ids or (), scope)
     else:
-        body = await endpoint.in_turn(partial(by_records, served, asked.records, today(served)))
+        work = partial(by_records, served, asked.records, today(served), scope)
+        body = await endpoint.in_turn(work)
     endpoint.meters.answered("ids" if asked.records is None else "records")
     return spoken(request, body)
 
@@ -30,11 +31,11 @@ async def predictions(request: Request, endpoint: Endpoint) -> Response:
 async def explanations(request: Request, endpoint: Endpoint) -> Response:
     """Answer with every concept's points and the tier's trace."""
     asked = read(request.scope[DOCUMENT], endpoint.config.serving.rows_per_request)
-    served = endpoint.served
+    served, scope = endpoint.served, scope_of(request)
     if asked.records is None:
-        work = partial(explained_by_ids, served, asked.customer_ids or ())
+        work = partial(explained_by_ids, served, asked.customer_ids or (), scope)
     else:
-        work = partial(explained_by_records, served, asked.records, today(served))
+        work = partial(explained_by_records, served, asked.records, today(served), scope)
     return spoken(request, await endpoint.in_turn(work))
 
 
@@ -42,8 +43,8 @@ async def suppositions(request: Request, endpoint: Endpoint) -> Response:
     """Answer what the models would say if certain events came."""
     rows = endpoint.config.serving.rows_per_request
     asked = read_as(WhatIfRequest, request.scope[DOCUMENT], rows)
-    served = endpoint.served
-    work = partial(answer_what_if, served, asked, today(served))
+    served, scope = endpoint.served, scope_of(request)
+    work = partial(answer_what_if, served, asked, today(served), scope)
     return spoken(request, await endpoint.in_turn(work))
 
 
@@ -51,6 +52,6 @@ async def tier_paths(request: Request, endpoint: Endpoint) -> Response:
     """Answer with the cheapest actions that reach a goal."""
     rows = endpoint.config.serving.rows_per_request
     asked = read_as(PathsRequest, request.scope[DOCUMENT], rows)
-    served = endpoint.served
-    work = partial(answer_paths, served, asked, today(served))
+    served, scope = endpoint.served, scope_of(request)
+    work = partial(answer_paths, served, asked, today(served), scope)
     return spoken(request, await endpoint.in_turn(work))

@@ -10,7 +10,7 @@ import sys
 import typer
 
 from configs.errors import EchelonError
-from serving import commands_customers, commands_data, commands_models
+from serving import commands_access, commands_customers, commands_data, commands_models
 
 EXIT_CODES = """
 Exit codes: 0 done · 1 `doctor` found a failure · 2 wrong usage · 3 configuration · 4 records ·
@@ -26,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for part in (commands_data, commands_models, commands_customers):
+for part in (commands_data, commands_models, commands_customers, commands_access):
     app.add_typer(part.commands)
 
 

@@ -15,7 +15,8 @@ from configs.load import Origin
 from configs.progress import Progress as Callback
 
 if TYPE_CHECKING:
-    from configs.schema import Language
+    from configs.schema import Config, Language
+    from serving.keys import Key
     from training.promotions import GateOutcome, Promotion
 
 
@@ -87,3 +88,16 @@ def _counted(promotion: Promotion) -> str:
     passed = sum(gate.verdict == "passed" for gate in promotion.gates)
     overridden = ", overridden" if promotion.overridden else ""
     return f"{passed} of {len(promotion.gates)} passed{overridden}"
+
+
+def show_keys(keys: Sequence[Key], config: Config) -> None:
+    """Print keys without their secrets; moments are of the config's time zone."""
+    zone = ZoneInfo(config.timezone)
+    table = Table(
+        "id", "name", "role", "customers", "made", "expires", "last used", "revoked", box=None
+    )
+    for key in keys:
+        moments = (key.created_at, key.expires_at, key.last_used_at, key.revoked_at)
+        shown = ["–" if at is None else f"{at.astimezone(zone):%Y-%m-%d %H:%M}" for at in moments]
+        table.add_row(key.id, key.name, key.role, " ".join(key.customers.patterns) or "*", *shown)
+    console().print(table)

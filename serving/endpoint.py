@@ -5,14 +5,20 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from anyio import CapacityLimiter, to_thread
+from starlette.requests import Request
 
 from configs.schema import Config
 from serving.current import Current
+from serving.customer_scope import EVERYBODY, CustomerScope
+from serving.gate import KEY
+from serving.keyring import KeyRing
+from serving.keys import Key
 from serving.meters import Meters
 from serving.problems import of_status
+from serving.state import State
 
 if TYPE_CHECKING:
     from serving.served import Served
@@ -28,11 +34,15 @@ class Endpoint:
         config: the company, its stores and limits.
         current: what is served; replaced whole.
         meters: what is counted.
+        state: the database of keys and jobs.
+        keys: who may come in.
     """
 
     config: Config
     current: Current[Served]
     meters: Meters
+    state: State
+    keys: KeyRing
     _one_at_a_time: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
 
     @property
@@ -49,6 +59,12 @@ class Endpoint:
     async def in_turn(self, work: Callable[[], T]) -> T:
         """Return what ``work`` returns, run in a thread, one at a time."""
         return await to_thread.run_sync(work, limiter=self._one_at_a_time)
+
+
+def scope_of(request: Request) -> CustomerScope:
+    """Return whom the key of ``request`` may ask about; everybody where no key is asked for."""
+    key = request.scope[KEY]
+    return EVERYBODY if key is None else cast(Key, key).customers
 
 
 def today(served: Served) -> dt.date:

@@ -38,8 +38,9 @@ TRACE_ID = "echelon.trace_id"
 LANGUAGE = "echelon.language"
 ROW = "echelon.row"
 """Where in the scope the row of the table stands that a request came by."""
-KEY_ID = "echelon.key_id"
-"""Where in the scope the id of the key stands, once it is known."""
+
+KEY = "echelon.key"
+"""Where the key stands that a request showed; ``None`` where none was asked for."""
 
 SAFE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 
@@ -66,11 +67,25 @@ class Rules:
 
 
 class Gate:
-    """ASGI middleware that enforces ``rules`` before ``app``; ``on_problem`` counts refusals."""
+    """ASGI middleware that enforces ``rules`` before ``app``.
 
-    def __init__(self, app: App, rules: Rules, on_problem: Callable[[str], None]) -> None:
+    Args:
+        app: what answers.
+        rules: what is let through.
+        access: puts the key of a request to a row into ``scope[KEY]``, or refuses it.
+        on_problem: told the code of every refusal.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        rules: Rules,
+        access: Callable[[Scope, Row, str], None],
+        on_problem: Callable[[str], None],
+    ) -> None:
         self.app = app
         self.rules = rules
+        self.access = access
         self.on_problem = on_problem
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,21 +101,22 @@ class Gate:
         trace = scope[TRACE_ID] = scope.get(TRACE_ID) or trace_id(scope["headers"])
         language = scope[LANGUAGE] = preferred(_headers(scope).get("accept-language", ""))
         outlet = _Outlet(send, trace, language, self.on_problem)
-        incoming = None
+        incoming = _Incoming(receive, self.rules.serving.request_bytes)
         try:
-            row = check_head(scope, self.rules)
-            scope[ROW] = row
+            row = scope[ROW] = check_head(scope, self.rules)
+            headers = _headers(scope)
+            self.access(scope, row, headers.get("authorization", ""))
             if row.body is not None:
                 limit = row.body.bytes_at_most(self.rules.serving)
+                check_content(headers, row.body, limit)
                 incoming = _Incoming(receive, limit, row.body.seconds)
                 receive = incoming.stream
-                if _media_type(_headers(scope)) == JSON:
+                if _media_type(headers) == JSON:
                     body = await incoming.body()
                     scope[DOCUMENT] = strict_json(body)
                     receive = _replay(body, receive)
             await self.app(scope, receive, outlet.send)
         except ProblemError as problem:
-            incoming = incoming or _Incoming(receive, self.rules.serving.request_bytes)
             await incoming.discard()
             await outlet.refuse(problem)
         except Exception as error:  # noqa: BLE001  the outermost frame: the client gets a document
@@ -158,11 +174,10 @@ class _Outlet:
 
 
 def check_head(scope: Scope, rules: Rules) -> Row:
-    """Return the row that a request comes by, once method, address and headers are right.
+    """Return the row that a request comes by.
 
     Raises:
-        ProblemError: host-not-allowed, unknown-route, method-not-allowed,
-            media-type-not-accepted, body-too-large.
+        ProblemError: host-not-allowed, unknown-route, method-not-allowed.
     """
     headers = _headers(scope)
     if _host(headers.get("host", "")) not in rules.serving.allowed_hosts:
@@ -175,12 +190,15 @@ def check_head(scope: Scope, rules: Rules) -> Row:
         allowed = ", ".join(rows)
         detail = Text(zh=f"请使用{allowed}。", en=f"Use {allowed}.")
         raise ProblemError("method-not-allowed", detail, headers={"Allow": allowed})
-    if row.body is not None:
-        _check_content(headers, row.body, row.body.bytes_at_most(rules.serving))
     return row
 
 
-def _check_content(headers: Mapping[str, str], body: Body, bytes_at_most: int) -> None:
+def check_content(headers: Mapping[str, str], body: Body, bytes_at_most: int) -> None:
+    """Refuse a body that its headers already show to be wrong.
+
+    Raises:
+        ProblemError: media-type-not-accepted, body-too-large.
+    """
     _, _, parameters = headers.get("content-type", "").partition(";")
     charset = parameters.replace(" ", "").replace('"', "").lower()
     if _media_type(headers) not in body.media_types or charset not in ("", "charset=utf-8"):

@@ -91,7 +91,7 @@ def answered(
             told[row.number] = _unknown(row.asked)
         else:
             asked.append(row)
-    told |= _by_id(served, asked) | _by_records(served, asked, today)
+    told |= _by_id(served, asked) | _by_records(served, asked, today, scope)
     return [Result(row.number, row.customer_id, told[row.number]) for row in rows]
 
 
@@ -113,13 +113,15 @@ def _by_id(served: Served, rows: Sequence[Row]) -> Answers:
     }
 
 
-def _by_records(served: Served, rows: Sequence[Row], today: dt.date) -> Answers:
+def _by_records(
+    served: Served, rows: Sequence[Row], today: dt.date, scope: CustomerScope
+) -> Answers:
     told: Answers = {}
     days: dict[dt.date, list[Row]] = {}
     for row in rows:
         if isinstance(row.asked, JobRow) and row.asked.records is not None:
             try:
-                day = checked(served, row.asked.records, today)
+                day = checked(served, row.asked.records, today, scope)
             except ProblemError as problem:
                 told[row.number] = problem
             else:

@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Callable
 
-from serving.gate import KEY_ID, ROW, TRACE_ID, App, Message, Receive, Scope, Send
+from serving.gate import KEY, ROW, TRACE_ID, App, Message, Receive, Scope, Send
 from serving.logs import Line
 from serving.meters import FALLBACKS, Meters
 from serving.trace_id import trace_id
@@ -96,7 +96,7 @@ class Observed:
                 code=seen.code,
                 ms=round(seconds * 1000, 2),
                 rows=rows,
-                key=scope.get(KEY_ID),
+                key=None if (key := scope.get(KEY)) is None else key.id,
                 trace=scope[TRACE_ID],
             )
         )

@@ -16,6 +16,7 @@ from serving.rules import check_rows, of_repeated
 
 if TYPE_CHECKING:
     from serving.contract_rows import ContractRows
+    from serving.customer_scope import CustomerScope
     from serving.served import Served
 
 UNKNOWN = Text(zh="不在当前发布结果中", en="is not in the live publication")
@@ -38,13 +39,13 @@ def unknown_at(where: str) -> ProblemError:
     return ProblemError("unknown-customer", detail, (FieldError(where, UNKNOWN, HOW_TO_KNOW),))
 
 
-def by_ids(served: Served, customer_ids: Sequence[str]) -> str:
-    """Return the answer about ``customer_ids`` in the order asked.
+def by_ids(served: Served, customer_ids: Sequence[str], scope: CustomerScope) -> str:
+    """Return the answer about ``customer_ids`` in the order asked; outside ``scope`` is unknown.
 
     Raises:
         ProblemError: see :func:`in_order`.
     """
-    return in_order("predictions", served.texts_by_id(customer_ids), customer_ids)
+    return in_order("predictions", served.texts_by_id(scope.of(customer_ids)), customer_ids)
 
 
 def in_order(name: str, texts: Mapping[str, str], customer_ids: Sequence[str]) -> str:
@@ -70,42 +71,48 @@ def in_order(name: str, texts: Mapping[str, str], customer_ids: Sequence[str]) -
     return _body(name, found, as_text(missing))
 
 
-def by_records(served: Served, records: Closed, today: dt.date) -> str:
+def by_records(served: Served, records: Closed, today: dt.date, scope: CustomerScope) -> str:
     """Return the answer about the customers in ``records``, scored now.
 
     Raises:
         ProblemError: see :func:`checked`.
     """
-    as_of = checked(served, records, today)
+    as_of = checked(served, records, today, scope)
     return _body("predictions", served.texts_by_records(records, as_of), "[]")
 
 
-def explained_by_ids(served: Served, customer_ids: Sequence[str]) -> str:
-    """Return the explanations of ``customer_ids`` in the order asked.
+def explained_by_ids(served: Served, customer_ids: Sequence[str], scope: CustomerScope) -> str:
+    """Return the explanations of ``customer_ids`` in the order asked; outside ``scope`` is unknown.
 
     Raises:
         ProblemError: see :func:`in_order`.
     """
-    return in_order("explanations", served.explained_by_id(customer_ids), customer_ids)
+    return in_order("explanations", served.explained_by_id(scope.of(customer_ids)), customer_ids)
 
 
-def explained_by_records(served: Served, records: Closed, today: dt.date) -> str:
+def explained_by_records(
+    served: Served, records: Closed, today: dt.date, scope: CustomerScope
+) -> str:
     """Return the explanations of the customers in ``records``, scored now.
 
     Raises:
         ProblemError: see :func:`checked`.
     """
-    as_of = checked(served, records, today)
+    as_of = checked(served, records, today, scope)
     return _body("explanations", served.explained_by_records(records, as_of), "[]")
 
 
-def checked(served: Served, records: Closed, today: dt.date) -> dt.date:
+def checked(served: Served, records: Closed, today: dt.date, scope: CustomerScope) -> dt.date:
     """Return the day that ``records`` are scored at, once they can be.
 
     Raises:
-        ProblemError: invalid-request for rows after ``as_of`` or an ``as_of`` still to come;
-            rows of tables, or of columns, that the served model does not know.
+        ProblemError: unknown-customer for a row of somebody outside ``scope``, since a published
+            customer is held against their past; invalid-request for rows after ``as_of`` or an
+            ``as_of`` still to come; rows of tables, or of columns, that the served model does not
+            know.
     """
+    if not scope.is_everybody:
+        _check_scope(records, scope)
     as_of = getattr(records, "as_of", None) or served.as_of
     latest = max(today, served.as_of)
     if as_of > latest:
@@ -117,6 +124,14 @@ def checked(served: Served, records: Closed, today: dt.date) -> dt.date:
     else:
         _check_events(records, as_of, served.zone)
     return as_of
+
+
+def _check_scope(records: Any, scope: CustomerScope) -> None:
+    for table in (*ROWS, "snapshot"):
+        for place, row in enumerate(getattr(records, table)):
+            customer_id = row.get("customer_id") if table == "snapshot" else row.customer_id
+            if not isinstance(customer_id, str) or customer_id not in scope:
+                raise unknown_at(pointer(("records", table, place, "customer_id")))
 
 
 def _check_contract(contract: ContractRows, records: Any) -> None:

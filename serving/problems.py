@@ -81,6 +81,30 @@ KINDS = {
             ),
         ),
         _kind(
+            "key-missing",
+            401,
+            ("请求没有密钥", "The request shows no key"),
+            (
+                "请发送请求头Authorization: Bearer ech_…；密钥由echelon keys create生成。",
+                "Send the header 'Authorization: Bearer ech_…'; `echelon keys create` makes a key.",
+            ),
+        ),
+        _kind(
+            "key-not-valid",
+            401,
+            ("密钥无效", "The key is not valid"),
+            (
+                "密钥不存在、已过期或已撤销；请向运维人员索取新密钥。",
+                "It does not exist, has expired or was revoked; have the operator make another.",
+            ),
+        ),
+        _kind(
+            "role-not-allowed",
+            403,
+            ("该密钥的角色无权访问此地址", "The role of the key may not do this"),
+            ("请使用角色合适的密钥。", "Use a key of another role."),
+        ),
+        _kind(
             "unknown-customer",
             404,
             ("发布结果中没有该客户", "The customer is not in the publication"),
@@ -255,6 +279,12 @@ KINDS = {
                 "请稍后重发，或不带键发送。",
                 "Send it again later, or without a key.",
             ),
+        ),
+        _kind(
+            "too-many-requests",
+            429,
+            ("该密钥的请求过于频繁", "The key sends too many requests"),
+            ("请按Retry-After头等待后重发。", "Wait as the header Retry-After says."),
         ),
         _kind(
             "headers-too-large",

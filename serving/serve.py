@@ -8,7 +8,6 @@ control socket takes orders from any local user.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 import shlex
@@ -21,6 +20,7 @@ from configs.errors import PublicationError, ServiceError
 from configs.files import live_generation
 from configs.lean import keep_out
 from configs.schema import Config
+from serving.key_office import key_file, prepare_start
 
 EXAMPLE_PATH = "/v1/predictions"
 BACKLOG = 2048
@@ -45,8 +45,9 @@ def serve(
         ModelError: the models of the publication cannot be used.
     """
     address = (host or config.serving.host, port or config.serving.port)
-    listener = listen(*address)
     require_publication(config.stores.publications)
+    prepare_start(config, address[0])
+    listener = listen(*address)
     with tempfile.TemporaryDirectory(prefix="echelon-serve-") as folder:
         settle(Path(folder))
         if config.serving.workers == 1:
@@ -56,20 +57,15 @@ def serve(
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on a loopback address.
+    """Return a socket that listens on an address that :func:`prepare_start` let pass.
 
     It names TCP as its protocol: only then does asyncio turn off the delay of small packets, which
     costs 40 ms an answer on a connection that is used again.
 
     Raises:
-        ServiceError: the address is no loopback address, or the port cannot be had.
+        ServiceError: the port cannot be had.
     """
     address = "127.0.0.1" if host == "localhost" else host
-    if not _is_loopback(address):
-        raise ServiceError(
-            f"serving.host is {host}: this version listens on this machine alone, since it asks "
-            "for no key. Set serving.host to 127.0.0.1 and put a proxy with TLS in front"
-        )
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -83,13 +79,6 @@ def listen(host: str, port: int) -> socket.socket:
             "or choose another with --port or serving.port"
         ) from error
     return listener
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 def require_publication(store: Path) -> None:
@@ -153,12 +142,14 @@ def answer(
         access_log=False,
         server_header=False,
         lifespan="on",
+        ssl_certfile=config.serving.tls_certificate,
+        ssl_keyfile=config.serving.tls_key,
         timeout_graceful_shutdown=ANSWER_SECONDS,
     )
     Server(
         settings,
         config.serving.drain_seconds,
-        lambda: on_ready(greeting(url_of(listener), service.example())),
+        lambda: on_ready(greeting(url_of(listener, config), service.example(), key_file(config))),
         service.current.leave,
         on_second,
     ).run(sockets=[listener])
@@ -202,18 +193,21 @@ def greet(greeting: str) -> None:
     print(greeting, flush=True)
 
 
-def url_of(listener: socket.socket) -> str:
+def url_of(listener: socket.socket, config: Config) -> str:
     """Return the address of ``listener``."""
+    scheme = "http" if config.serving.tls_certificate is None else "https"
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{port}"
+    return f"{scheme}://{shown}:{port}"
 
 
-def greeting(url: str, customer_id: str) -> str:
-    """Return what the terminal shows once the endpoint answers."""
+def greeting(url: str, customer_id: str, key: Path | None) -> str:
+    """Return what the terminal shows once the endpoint answers; the key itself is not shown."""
+    shown = "ech_…" if key is None else f"$(cat {shlex.quote(str(key))})"
     body = shlex.quote(json.dumps({"customer_ids": [customer_id]}, ensure_ascii=False))
     return (
         f"Echelon answers on {url} (Ctrl-C stops it). Try:\n"
-        f"  curl -s {url}{EXAMPLE_PATH} -H 'Content-Type: application/json' -d {body}\n"
+        f'  curl -s {url}{EXAMPLE_PATH} -H "Authorization: Bearer {shown}" '
+        f"-H 'Content-Type: application/json' -d {body}\n"
         f"Its document: {url}/docs.json, to read: {url}/"
     )

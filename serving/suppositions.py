@@ -23,6 +23,7 @@ from serving.requests import Closed, CustomerId, Records
 from serving.what_if import IN_DAYS, Supposed, suppose, suppose_published, what_if
 
 if TYPE_CHECKING:
+    from serving.customer_scope import CustomerScope
     from serving.served import Served
 
 
@@ -94,24 +95,26 @@ class PathsRequest(Closed):
         return self
 
 
-def answer_paths(served: Served, asked: PathsRequest, today: dt.date) -> str:
+def answer_paths(served: Served, asked: PathsRequest, today: dt.date, scope: CustomerScope) -> str:
     """Return the answer to ``asked`` as JSON text.
 
     Raises:
         ProblemError: unknown-customer; raw-records-not-served; or invalid-request.
     """
-    supposed = supposed_of(served, asked, today)
+    supposed = supposed_of(served, asked, today, scope)
     return as_text(find_paths(supposed, asked.goal, asked.below, asked.in_days))
 
 
-def answer_what_if(served: Served, asked: WhatIfRequest, today: dt.date) -> str:
+def answer_what_if(
+    served: Served, asked: WhatIfRequest, today: dt.date, scope: CustomerScope
+) -> str:
     """Return the answer to ``asked`` as JSON text.
 
     Raises:
         ProblemError: unknown-customer; raw-records-not-served; or invalid-request, with what the
             events cannot be supposed for.
     """
-    supposed = supposed_of(served, asked, today)
+    supposed = supposed_of(served, asked, today, scope)
     return as_text(mended("/events", lambda: what_if(supposed, asked.events, asked.in_days)))
 
 
@@ -122,13 +125,13 @@ SEVERAL = FieldError(
 )
 
 
-def supposed_of(served: Served, asked: AboutOne, today: dt.date) -> Supposed:
-    """Return the customer that ``asked`` is about."""
+def supposed_of(served: Served, asked: AboutOne, today: dt.date, scope: CustomerScope) -> Supposed:
+    """Return the customer that ``asked`` is about; outside ``scope`` is unknown."""
     if served.contract is not None:
         raise ProblemError("raw-records-not-served")
     if asked.customer_id is not None:
-        return _published(served, asked.customer_id)
-    as_of = checked(served, asked.records, today)
+        return _published(served, asked.customer_id, scope)
+    as_of = checked(served, asked.records, today, scope)
     tables = record_tables(asked.records, served.zone)
     customer_ids = customers_of(tables)["customer_id"].to_pylist()
     if len(customer_ids) != 1:
@@ -136,8 +139,8 @@ def supposed_of(served: Served, asked: AboutOne, today: dt.date) -> Supposed:
     return suppose(served, tables, customer_ids[0], day_number(as_of))
 
 
-def _published(served: Served, customer_id: str) -> Supposed:
-    if served.publication.find(customer_id) is None:
+def _published(served: Served, customer_id: str, scope: CustomerScope) -> Supposed:
+    if customer_id not in scope or served.publication.find(customer_id) is None:
         raise unknown_at("/customer_id")
     return mended("/customer_id", lambda: suppose_published(served, customer_id))
 

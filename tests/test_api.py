@@ -32,6 +32,7 @@ from features.intake import take_in
 from features.simulator import simulate
 from features.sources import open_engine, open_records
 from features.statement import statement
+from serving import key_office
 from serving.model_reply import ModelReply
 from serving.problems import KINDS
 from serving.publication import Publication, open_live
@@ -72,6 +73,20 @@ class Company:
     @property
     def publication(self) -> Publication:
         return open_live(self.config.stores.publications)
+
+    @property
+    def key_file(self) -> Path:
+        return self.config.stores.root / "first.key"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What shows the key that the first start made."""
+        return {"authorization": f"Bearer {self.key_file.read_text().strip()}"}
+
+    def made(self, role: str) -> dict[str, str]:
+        """Return what shows a new key of ``role``."""
+        made = key_office.create(self.config, f"test {role}", role, (), None)
+        return {"authorization": f"Bearer {made.text}"}
 
 
 @pytest.fixture(scope="module")
@@ -162,8 +177,20 @@ def running(company, tmp_path_factory) -> Iterator[Running]:
 
 
 @pytest.fixture(scope="module")
-def client(running) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=running.url, timeout=60) as client:
+def client(running, company) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=running.url, timeout=60, headers=company.headers) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def operator(running, company) -> Iterator[httpx.Client]:
+    """A client that may read metrics."""
+    headers = company.made("data_scientist")
+    with httpx.Client(base_url=running.url, timeout=60, headers=headers) as client:
+        for _ in range(50):
+            if client.get("/metrics").status_code == 200:
+                break
+            time.sleep(0.1)
         yield client
 
 
@@ -432,10 +459,10 @@ def test_a_foreign_host_is_refused(client):
     assert problem.code == "host-not-allowed"
 
 
-def test_liveness_readiness_and_metrics_answer(client, company):
+def test_liveness_readiness_and_metrics_answer(client, operator, company):
     ask(client, {"customer_ids": company.publication.examples(1)})
     assert client.get("/livez").status_code == client.get("/readyz").status_code == 200
-    metrics = client.get("/metrics").text
+    metrics = operator.get("/metrics").text
     for line in (
         'echelon_publication_loads_total{outcome="served"}',
         'echelon_predictions_total{asked_by="ids"}',
@@ -522,6 +549,7 @@ def test_the_guide_explains_every_problem_and_its_commands_run(client, running, 
     assert len(commands) >= 3
     for command in commands:
         command = command.replace("http://127.0.0.1:3000", running.url)
+        command = command.replace("var/demo/first.key", str(company.key_file))
         made = subprocess.run(["bash", "-c", command], capture_output=True, check=True, timeout=60)
         assert "urn:echelon:problem" not in made.stdout.decode(), command
         assert made.stdout.strip()
@@ -544,13 +572,16 @@ folder = open_live(config.stores.publications).folder
 service.current.take_up(folder.name, open_served(config, folder))
 async def ask():
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+    headers = {"authorization": sys.argv[3]}
+    base_url = "http://localhost"
+    async with httpx.AsyncClient(transport=transport, base_url=base_url, headers=headers) as client:
         body = {"records": {"customers": [{"customer_id": "a"}]}}
         print((await client.post("/v1/predictions", json=body)).status_code)
 asyncio.run(ask())
 print([name for name in ("mlflow", "shap", "matplotlib", "pyspark") if name in sys.modules])
 """
-    command = [sys.executable, "-c", script, str(company.path), str(tmp_path)]
+    key = company.made("application")["authorization"]
+    command = [sys.executable, "-c", script, str(company.path), str(tmp_path), key]
     made = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert made.stdout.split("\n")[:2] == ["200", "[]"], made.stderr
 
@@ -565,7 +596,7 @@ def test_a_new_publication_is_taken_up_whole_while_requests_are_answered(client,
     stop = threading.Event()
 
     def hammer() -> None:
-        with httpx.Client(base_url=client.base_url, timeout=60) as other:
+        with httpx.Client(base_url=client.base_url, timeout=60, headers=company.headers) as other:
             while not stop.is_set():
                 found = answers(other, {"customer_ids": customer_ids})
                 seen.append({one["as_of"] for one in found})
@@ -592,7 +623,7 @@ def wait_for(client: httpx.Client, as_of: dt.date) -> None:
     raise AssertionError(f"the publication of {as_of} was not taken up")
 
 
-def test_a_damaged_publication_leaves_the_one_before_in_place(client, company):
+def test_a_damaged_publication_leaves_the_one_before_in_place(client, operator, company):
     store = company.config.stores.publications
     good = company.publication
     bad = store / "99999999-damaged"
@@ -602,10 +633,10 @@ def test_a_damaged_publication_leaves_the_one_before_in_place(client, company):
     try:
         make_live(store, bad.name)
         for _ in range(100):
-            if failed in client.get("/metrics").text:
+            if failed in operator.get("/metrics").text:
                 break
             time.sleep(0.1)
-        assert failed in client.get("/metrics").text
+        assert failed in operator.get("/metrics").text
         assert client.get("/readyz").status_code == 200
         assert answers(client, {"customer_ids": good.examples(1)})
     finally:
@@ -643,7 +674,7 @@ def test_without_a_publication_the_service_says_what_to_run_and_does_not_start(t
 def test_bentoml_serves_it_too(company, tmp_path):
     service = start(company, tmp_path / "log", BENTOML_SERVE)
     try:
-        with httpx.Client(base_url=service.url, timeout=60) as client:
+        with httpx.Client(base_url=service.url, timeout=60, headers=company.headers) as client:
             customer_id = company.publication.examples(1)[0]
             (answer,) = answers(client, {"customer_ids": [customer_id]})
             assert answer == company.publication.customer(customer_id)

@@ -39,6 +39,10 @@ RULES = Rules(TABLE, load(None, {}).serving.model_copy(update={"allowed_hosts": 
 JSON = {"content-type": "application/json"}
 
 
+def nobody(scope: Any, row: Row, authorization: str) -> None:
+    """Ask nobody for a key."""
+
+
 async def echo(scope: Any, receive: Any, send: Any) -> None:
     message = await receive() if scope["method"] == "POST" else {"body": b""}
     answer = json.dumps({"document": scope.get(DOCUMENT), "bytes": len(message["body"])}).encode()
@@ -69,7 +73,7 @@ def ask(
     **request: Any,
 ) -> httpx.Response:
     """Return the answer of ``app`` behind the gate."""
-    gate = Gate(app, RULES, (counted if counted is not None else []).append)
+    gate = Gate(app, RULES, nobody, (counted if counted is not None else []).append)
 
     async def once() -> httpx.Response:
         transport = httpx.ASGITransport(gate)
@@ -180,7 +184,7 @@ def test_a_chunked_body_is_counted_as_it_comes_and_never_read_without_end():
             yield b" " * 100
 
     async def read() -> str:
-        gate, sent = Gate(echo, RULES, [].append), []
+        gate, sent = Gate(echo, RULES, nobody, [].append), []
         body = endless()
 
         async def receive() -> Any:
@@ -205,7 +209,7 @@ def test_a_body_that_trickles_is_given_up():
         yield b"}"
 
     async def read() -> list[Any]:
-        gate, sent = Gate(echo, RULES, [].append), []
+        gate, sent = Gate(echo, RULES, nobody, [].append), []
         body = slow()
 
         async def receive() -> Any:

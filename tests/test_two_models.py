@@ -168,22 +168,30 @@ def test_a_rollback_brings_back_the_very_scores_to_the_bit(company):
 
 
 def test_a_store_made_by_the_commands_answers_requests(company):
+    from serving.access import Access
     from serving.app import app as app_of
     from serving.endpoint import Endpoint
     from serving.gate import Gate, Rules
+    from serving.keyring import KeyRing
+    from serving.keys import create
     from serving.routes import TABLE
+    from serving.state import open_state
 
     folder = live_generation(company.stores.publications)
     current = Current(company.stores.publications, lambda at, before: before)
     current.take_up(folder.name, open_served(company, folder))
     meters = SimpleNamespace(answered=lambda by: None, refused=lambda code: None)
-    app = app_of(Endpoint(company, current, meters))
-    app = Gate(app, Rules(TABLE, company.serving), meters.refused)
+    state = open_state(company.stores)
+    key = create(state, "test", "application").text
+    ring = KeyRing(state)
+    app = app_of(Endpoint(company, current, meters, state, ring))
+    app = Gate(app, Rules(TABLE, company.serving), Access(ring, 1000), meters.refused)
     published = open_live(company.stores.publications)
     ids = published.examples(3)
     described, answered, explained, unknown = asyncio.run(
         asked(
             app,
+            key,
             ("/v1/models/current", None),
             ("/v1/predictions", ids),
             ("/v1/explanations", ids),
@@ -193,11 +201,16 @@ def test_a_store_made_by_the_commands_answers_requests(company):
     assert described.json()["versions"]["model"] == champion(company).version
     assert answered.json()["predictions"] == [published.find(customer_id) for customer_id in ids]
     assert (explained.status_code, unknown.status_code) == (200, 404)
+    state.close()
 
 
-async def asked(app, *requests):
+async def asked(app, key, *requests):
     transport = httpx.ASGITransport(app=app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:3000") as client:
+    async with httpx.AsyncClient(
+        transport=transport,
+        base_url="http://127.0.0.1:3000",
+        headers={"authorization": f"Bearer {key}"},
+    ) as client:
         return [
             await (client.get(to) if ids is None else client.post(to, json={"customer_ids": ids}))
             for to, ids in requests

@@ -1,0 +1,68 @@
+"""Commands on who may ask the endpoint: keys, and what they did."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated
+
+import typer
+
+from serving.options import ConfigPath, config_at
+
+keys = typer.Typer(help="Make, list and revoke the keys of the endpoint.", no_args_is_help=True)
+commands = typer.Typer()
+commands.add_typer(keys, name="keys", rich_help_panel="Endpoint")
+
+
+@keys.command()
+def create(
+    name: Annotated[str, typer.Argument(help="What it is for.")],
+    role: Annotated[
+        str, typer.Option(help="data_scientist, application, manager or admin.")
+    ] = "application",
+    customers: Annotated[
+        list[str] | None,
+        typer.Option(help="Pattern of customer ids, such as SH-*; may be repeated. Default: all."),
+    ] = None,
+    expires: Annotated[
+        dt.datetime | None, typer.Option(help="In the config's time zone. Default: never.")
+    ] = None,
+    config: ConfigPath = None,
+) -> None:
+    """Make a key and print it, once.
+
+    Example: echelon keys create shop --customers "SH-*" --expires 2031-12-31 -c configs/demo.yaml
+    """
+    from serving.key_office import create as create_key
+
+    made = create_key(config_at(config), name, role, customers or (), expires)
+    typer.echo(made.text)
+    typer.echo("Keep it now: it is shown this once.", err=True)
+
+
+@keys.command("list")
+def list_keys(config: ConfigPath = None) -> None:
+    """Print the keys, without their secrets.
+
+    Example: echelon keys list -c configs/demo.yaml
+    """
+    from serving.console_output import show_keys
+    from serving.key_office import listed
+
+    loaded = config_at(config)
+    show_keys(listed(loaded), loaded)
+
+
+@keys.command()
+def revoke(
+    key_id: Annotated[str, typer.Argument(help="As `echelon keys list` shows it.")],
+    config: ConfigPath = None,
+) -> None:
+    """Refuse a key from now on; running endpoints know within seconds.
+
+    Example: echelon keys revoke 4f1c0a9b2e -c configs/demo.yaml
+    """
+    from serving.key_office import revoke as revoke_key
+
+    revoke_key(config_at(config), key_id)
+    typer.echo(f"Key {key_id} is revoked")
