@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -19,6 +20,7 @@ from prometheus_client.samples import Sample
 from serving.meters import Meters
 
 if TYPE_CHECKING:
+    from serving.publication import Publication
     from serving.served import Served
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -46,7 +48,8 @@ def exposition(meters: Meters, served: Served | None, also: Iterable[Collector] 
         registry.register(Workers(alive))
     registry.register(Versions())
     if served is not None:
-        registry.register(Live(served))
+        created_at = served.bundle.manifest.created_at
+        registry.register(Live(served.publication, created_at, served.zone.key))
     for collector in also:
         registry.register(collector)
     return bytes(generate_latest(registry))
@@ -118,18 +121,22 @@ class Versions(Collector):
 class Live(Collector):
     """What is served: which publication, of which day, made when, by a model made when."""
 
-    def __init__(self, served: Served) -> None:
-        self._served = served
+    def __init__(
+        self, publication: Publication, model_created_at: dt.datetime, timezone: str
+    ) -> None:
+        self._manifest = publication.manifest
+        self._model_created_at = model_created_at
+        self._zone = ZoneInfo(timezone)
 
     def collect(self) -> Iterator[Metric]:
         """Yield names, moments in seconds since 1970, and the number of customers."""
-        manifest, bundle = self._served.publication.manifest, self._served.bundle.manifest
+        manifest = self._manifest
         labels = {"publication": manifest.id, **manifest.terms.versions}
         yield named("echelon_served_info", "What this worker serves", labels)
         yield gauge(
             "echelon_publication_as_of_timestamp_seconds",
             "End of the day that the served scores hold for",
-            _end_of(manifest.as_of, self._served.zone),
+            _end_of(manifest.as_of, self._zone),
         )
         yield gauge(
             "echelon_publication_created_timestamp_seconds",
@@ -139,7 +146,7 @@ class Live(Collector):
         yield gauge(
             "echelon_model_created_timestamp_seconds",
             "When the model that made the served publication was trained",
-            bundle.created_at.timestamp(),
+            self._model_created_at.timestamp(),
         )
         yield gauge(
             "echelon_published_customers",
