@@ -20,7 +20,7 @@ NO_ROUTE = "none"
 """The route of a request that came by no row of the table."""
 NO_ANSWER = 499
 """The status of a request whose client left before the answer began."""
-QUIET = frozenset({"livez", "healthz", "readyz", "metrics"})
+QUIET = frozenset({"livez", "healthz", "readyz", "live", "ready", "metrics"})
 """Routes that machines ask all the time: their successes are counted and not logged."""
 
 ANSWER = b'{"customer_id":"'
