@@ -44,32 +44,20 @@ def explain(
     customer_id: CustomerId,
     since: Annotated[
         str | None,
-        typer.Option(help="Also what changed since: a publication, a day, or previous."),
+        typer.Option(help="What changed since: a publication, a day; default: previous."),
     ] = None,
     language: ShownIn = None,
     config: ConfigPath = None,
 ) -> None:
-    """Print one customer's tier, value and churn with the reasons.
+    """Print what to do about one customer, the reasons, the tier's rules and what changed.
 
-    Example: echelon explain C0000001 --since previous -c configs/demo.yaml
+    Example: echelon explain C0000001 -c configs/demo.yaml
     """
     from serving.console_output import console
-    from serving.explain import render
-    from serving.publication import open_live
+    from serving.customer_page import customer_page
 
     loaded = config_at(config)
-    shown = language_of(language, loaded)
-    publication = open_live(loaded.stores.publications)
-    answer = publication.customer(customer_id)
-    console().print(render(answer, shown, publication.trace(customer_id)))
-    if since is not None:
-        from serving.change_facts import customer_change, publication_before
-        from serving.change_shown import render_customer
-        from serving.changes import compare
-
-        compared = compare(loaded, publication_before(publication, since), publication)
-        records = loaded.stores.records / publication.manifest.records
-        console().print(render_customer(customer_change(compared, customer_id, records), shown))
+    console().print(customer_page(loaded, customer_id, since, language_of(language, loaded)))
 
 
 @commands.command(rich_help_panel="Scores")

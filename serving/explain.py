@@ -13,16 +13,12 @@ from rich.text import Text as Line
 
 from configs.schema import Language, Text
 from serving.answers import Answer
+from serving.lead import BANDS, lead
 from serving.numbers import money, percent, signed
 from serving.wording import FALLBACKS
 from training.lifecycle import STAGES
 
 BAR_CELLS = 16
-BANDS: dict[str, Text] = {
-    "high": Text(zh="高风险", en="high risk"),
-    "medium": Text(zh="中风险", en="medium risk"),
-    "low": Text(zh="低风险", en="low risk"),
-}
 BAND_STYLES = {"high": "bold red", "medium": "yellow", "low": "green"}
 TRENDS: dict[str, Text] = {
     "rising": Text(zh="上升", en="rising"),
@@ -62,13 +58,17 @@ GRADES: dict[str, Text] = {
 def render(
     answer: Answer, language: Language, trace: Mapping[str, Any] | None = None
 ) -> RenderableType:
-    """Return one customer as a panel for the terminal, the tier's trace with it where given."""
-    parts: list[RenderableType] = [_facts(answer, language)]
-    if trace is not None:
-        parts += [Line(), _trace(trace, language)]
+    """Return one customer as a panel for the terminal, the tier's trace with it where given.
+
+    First the sentence to act on, then the reasons, then the figures and where they come from.
+    """
+    parts: list[RenderableType] = [Line(lead(answer, language), style="bold")]
     for target in ("churn", "clv"):
         if answer[target] is not None:
             parts += [Line(), _reasons(answer, target, language)]
+    parts += [Line(), _facts(answer, language, trace is None)]
+    if trace is not None:
+        parts += [Line(), _trace(trace, language)]
     return Panel(
         Group(*parts),
         title=_title(answer, language),
@@ -79,30 +79,9 @@ def render(
     )
 
 
-def headline(answer: Answer, language: Language) -> str:
-    """Return a customer in one sentence: tier, expected value and churn.
-
-    >>> headline({"tier": {"name": {"zh": "VIP客户", "en": "VIP"}}, "lifecycle": "mature",
-    ...     "clv": {"expected": 8420.0, "currency": "CNY"},
-    ...     "churn": {"probability": 0.37, "band": "medium"}}, "en")
-    'VIP · mature · worth CN¥8,420 · 37% likely to leave'
-    """
-    parts = []
-    if answer["tier"] is not None:
-        parts.append(answer["tier"]["name"][language])
-    stage = STAGES[answer["lifecycle"]][language]
-    parts.append(stage if language == "zh" else stage.lower())
-    if answer["clv"] is not None:
-        worth = money(answer["clv"]["expected"], answer["clv"]["currency"], language)
-        parts.append(f"预期价值{worth}" if language == "zh" else f"worth {worth}")
-    if answer["churn"] is not None:
-        chance = percent(answer["churn"]["probability"], language)
-        parts.append(f"流失概率{chance}" if language == "zh" else f"{chance} likely to leave")
-    return " · ".join(parts)
-
-
 def _title(answer: Answer, language: Language) -> Line:
-    return Line.assemble((answer["customer_id"], "bold"), "  ", headline(answer, language))
+    stage = STAGES[answer["lifecycle"]][language]
+    return Line.assemble((answer["customer_id"], "bold"), "  ", stage)
 
 
 def _provenance(answer: Answer, language: Language) -> str:
@@ -112,12 +91,13 @@ def _provenance(answer: Answer, language: Language) -> str:
     )
 
 
-def _facts(answer: Answer, language: Language) -> Table:
+def _facts(answer: Answer, language: Language, with_edges: bool) -> Table:
+    """Return the figures; how far the tier's edges are only where no trace tells it below."""
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column()
     if answer["tier"] is not None:
-        facts.add_row(TIER[language], _tier(answer["tier"], language))
+        facts.add_row(TIER[language], _tier(answer["tier"], language, with_edges))
     if answer["clv"] is not None:
         facts.add_row(VALUE[language], _value(answer["clv"], language))
     if answer["churn"] is not None:
@@ -133,15 +113,11 @@ def _facts(answer: Answer, language: Language) -> Table:
     return facts
 
 
-def _tier(tier: Mapping[str, Any], language: Language) -> Line:
+def _tier(tier: Mapping[str, Any], language: Language, with_edges: bool) -> Line:
     since = SINCE[language].format(day=dt.date.fromisoformat(tier["since"]))
-    return Line.assemble(
-        (tier["name"][language], "bold"),
-        f"  {since}",
-        _stays(tier, language),
-        "\n",
-        (tier["text"][language], "dim"),
-    )
+    name, stays = tier["name"][language], _stays(tier, language)
+    line = Line.assemble((name, "bold"), f"  {since}", stays)
+    return line.append(f"\n{tier['text'][language]}", style="dim") if with_edges else line
 
 
 def _stays(tier: Mapping[str, Any], language: Language) -> str:
@@ -160,7 +136,10 @@ def _stays(tier: Mapping[str, Any], language: Language) -> str:
 
 
 def _trace(trace: Mapping[str, Any], language: Language) -> Table:
-    """Return the policy's rules line by line, then both boundaries and the outlook."""
+    """Return the policy's rules line by line, then both boundaries and the outlook.
+
+    Everybody reaches the lowest tier, which is no outlook.
+    """
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
@@ -168,7 +147,8 @@ def _trace(trace: Mapping[str, Any], language: Language) -> Table:
         style = "yellow" if line["moved"] else ""
         head = TRACE[language] if place == 0 else ""
         table.add_row(head, Line(line["text"][language], style=style))
-    for side in ("above", "below", "outlook"):
+    sides = ("above", "below", "outlook")
+    for side in sides if trace["below"] is not None else sides[:1]:
         if trace[side] is not None:
             table.add_row("", Line(trace[side]["text"][language], style="dim"))
     return table
@@ -206,7 +186,7 @@ def _reasons(answer: Answer, target: str, language: Language) -> Table:
     table = Table(box=None, show_header=True, header_style="dim", padding=(0, 1), pad_edge=False)
     table.add_column((CHURN if target == "churn" else VALUE)[language], justify="right")
     table.add_column(_way(answer, target, language), no_wrap=True)
-    table.add_column("")
+    table.add_column("", overflow="fold")
     for reason in own:
         is_bad = (reason["points"] > 0) == (target == "churn")
         style = "red" if is_bad else "green"

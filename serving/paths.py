@@ -246,13 +246,13 @@ def _answer(
 
 
 STATUSES = {
-    "paths": Text(zh="找到以下路径，费用由低到高", en="Paths found, the cheapest first"),
+    "paths": Text(zh="找到以下路径，费用由低到高", en="paths found, the cheapest first"),
     "no_path": Text(
-        zh="没有路径：可选行动的任何组合都达不到目标",
-        en="No path: no set of the actions on the menu reaches the goal",
+        zh="没有路径，可选行动的任何组合都达不到目标",
+        en="no path, for no set of the actions on the menu reaches the goal",
     ),
     "already": Text(
-        zh="无需行动：什么都不做也会达到目标", en="Nothing to do: the goal is reached by waiting"
+        zh="无需行动，什么都不做也会达到目标", en="nothing to do, the goal is reached by waiting"
     ),
-    "at_the_end": Text(zh="已在最好的一级", en="There is nothing better to reach"),
+    "at_the_end": Text(zh="已在最好的一级", en="there is nothing better to reach"),
 }

@@ -15,7 +15,8 @@ from configs.files import write_text
 from configs.schema import Config, Language, Text
 from features.concepts import CONCEPTS
 from serving import charts
-from serving.explain import BANDS, TRENDS
+from serving.explain import TRENDS
+from serving.lead import BANDS
 from serving.numbers import compact_money, money, number, percent, signed
 from serving.publication import Publication
 from serving.report_facts import Facts, histogram

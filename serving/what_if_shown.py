@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text as Line
 
 from configs.schema import Language, Text
-from serving.explain import BANDS
+from serving.lead import BANDS
 from serving.numbers import money, number, percent, signed
 
 Facts = Mapping[str, Any]
@@ -32,6 +32,7 @@ CONCEPTS_SHOWN = 4
 def render_what_if(facts: Facts, language: Language, tier_names: Mapping[str, Text]) -> Group:
     """Return the three situations side by side, and what moved."""
     parts: list[RenderableType] = [
+        Line(what_if_lead(facts, language, tier_names), style="bold"),
         *(Line(f"· {event_text(one, facts['currency'], language)}") for one in facts["events"]),
         Line(),
         _table(facts, language, tier_names),
@@ -42,14 +43,40 @@ def render_what_if(facts: Facts, language: Language, tier_names: Mapping[str, Te
     return Group(*parts)
 
 
+def what_if_lead(facts: Facts, language: Language, tier_names: Mapping[str, Text]) -> str:
+    """Return the answer in one sentence: who, until when, and each number against doing nothing."""
+    idle, with_events, told = facts["idle"], facts["with_events"], []
+    if idle["churn"] is not None:
+        pair = [percent(one["churn"], language) for one in (with_events, idle)]
+        told.append(INSTEAD["churn"][language].format(*pair))
+    if idle["clv"] is not None:
+        pair = [money(one["clv"], facts["currency"], language) for one in (with_events, idle)]
+        told.append(INSTEAD["clv"][language].format(*pair))
+    if idle["tier"] is not None:
+        tiers = [tier_names[one["tier"]][language] for one in (with_events, idle)]
+        key = "same_tier" if tiers[0] == tiers[1] else "tier"
+        told.append(INSTEAD[key][language].format(*tiers))
+    joint = "，" if language == "zh" else ", "
+    return IF[language].format(
+        who=facts["customer_id"], until=facts["until"], told=joint.join(told)
+    )
+
+
+IF = Text(
+    zh="{who}：如果发生下列事件，到{until}预计{told}。",
+    en="{who}, if this came, by {until}: {told}.",
+)
+INSTEAD = {
+    "churn": Text(zh="流失概率为{}，而非{}", en="{} likely to leave instead of {}"),
+    "clv": Text(zh="预期价值为{}，而非{}", en="worth {} instead of {}"),
+    "tier": Text(zh="等级为{}，而非{}", en="tier {} instead of {}"),
+    "same_tier": Text(zh="等级仍为{}", en="still tier {}"),
+}
+
+
 def render_paths(facts: Facts, language: Language, tier_names: Mapping[str, Text]) -> Group:
     """Return the goal and the paths to it as a table, or that there is none."""
-    at = facts["goal"]["at"]
-    head = PATH_TO if facts["goal"]["kind"] == "next_tier" else PATH_BELOW
-    shown = tier_names[at][language] if isinstance(at, str) else percent(at or 0.0, language)
-    text = head[language].format(goal=shown, until=facts["until"])
-    parts: list[RenderableType] = [Line(text if at is not None else "", style="bold")]
-    parts.append(Line(facts["text"][language]))
+    parts: list[RenderableType] = [Line(paths_lead(facts, language, tier_names), style="bold")]
     if facts["paths"]:
         parts.append(_paths(facts, language, tier_names))
     if not facts["is_whole"]:
@@ -57,8 +84,30 @@ def render_paths(facts: Facts, language: Language, tier_names: Mapping[str, Text
     return Group(*parts, Line(facts["note"][language], style="dim"))
 
 
-PATH_TO = Text(zh="到{until}升为{goal}", en="To {goal} by {until}")
-PATH_BELOW = Text(zh="到{until}流失概率降到{goal}以下", en="Churn below {goal} by {until}")
+def paths_lead(facts: Facts, language: Language, tier_names: Mapping[str, Text]) -> str:
+    """Return the answer in one sentence: who, what is to be reached, and the cheapest way there."""
+    at, status = facts["goal"]["at"], facts["status"]
+    head = PATH_TO if facts["goal"]["kind"] == "next_tier" else PATH_BELOW
+    shown = tier_names[at][language] if isinstance(at, str) else percent(at or 0.0, language)
+    goal = "" if at is None else head[language].format(goal=shown, until=facts["until"])
+    comma = "，" if language == "zh" else ", "
+    whose = comma.join(one for one in (facts["customer_id"], goal) if one)
+    if status != "paths":
+        return COLON[language].join((whose, facts["text"][language]))
+    path = facts["paths"][0]
+    joint = "；" if language == "zh" else "; "
+    actions = joint.join(_times(action, language) for action in path["actions"])
+    cost = money(path["cost"], facts["currency"], language)
+    way = CHEAPEST[language].format(actions=actions, cost=cost)
+    return COLON[language].join((whose, way))
+
+
+COLON = Text(zh="：", en=": ")
+CHEAPEST = Text(
+    zh="最便宜的途径是{actions}，费用{cost}", en="the cheapest way is {actions}, for {cost}"
+)
+PATH_TO = Text(zh="到{until}升为{goal}", en="to {goal} by {until}")
+PATH_BELOW = Text(zh="到{until}流失概率降到{goal}以下", en="churn below {goal} by {until}")
 CUT_OFF = Text(
     zh="行动组合太多，只试了最便宜的{tried}种",
     en="There are too many sets of actions: only the {tried} cheapest were tried",
@@ -162,7 +211,7 @@ def _effects(facts: Facts, language: Language) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(no_wrap=True)
-    table.add_column()
+    table.add_column(overflow="fold")
     for place, (target, word) in enumerate((("churn", CHURN_WORD), ("clv", VALUE_WORD))):
         effect = facts["effect"][target]
         if effect is None:

@@ -139,7 +139,7 @@ def test_where_nothing_better_exists_or_no_action_helps_it_is_said(served):
     hopeless = find_paths(supposed, "below_churn", below=1e-9)
     assert (hopeless["status"], hopeless["paths"]) == ("no_path", [])
     names = served.publication.manifest.terms.tier_names
-    assert "No path" in shown(render_paths(hopeless, "en", names))
+    assert "no path" in shown(render_paths(hopeless, "en", names))
     assert "没有路径" in shown(render_paths(hopeless, "zh", names))
 
 

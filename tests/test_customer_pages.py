@@ -1,0 +1,174 @@
+"""What the terminal says of a customer, word for word: kept so that it can be read as a whole.
+
+``python -m tests.test_customer_pages`` writes the golden files anew; read them then.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console, RenderableType
+
+from configs.schema import Language, Text
+from serving.change_facts import customer_change
+from serving.change_shown import render_customer
+from serving.changes import Comparison
+from serving.explain import render
+from serving.paths import STATUSES
+from serving.publication import open_publication
+from serving.publish import publish_matrix
+from serving.what_if import NOTE
+from serving.what_if_shown import render_paths, render_what_if
+from tests.small_bundle import SmallBundle, job_in, matrix_of, small_bundle
+
+GOLDEN = Path(__file__).parent / "golden"
+LANGUAGES: tuple[Language, ...] = ("en", "zh")
+WIDTH = 100
+CUSTOMERS = ("C000017", "C000002", "C000008")
+"""At high risk; the most valuable, at some risk; at high risk, of little value."""
+CONCEPTS = {
+    "frequency": "purchase_frequency",
+    "recency": "purchase_recency",
+    "tenure": "relationship",
+    "visits": "interaction_frequency",
+}
+TIERS = {
+    "vip": Text(zh="VIP客户", en="VIP"),
+    "potential": Text(zh="潜力客户", en="Potential"),
+}
+
+
+def bundle() -> SmallBundle:
+    """Return the small bundle, its features of the concepts that Echelon speaks in."""
+    small = small_bundle()
+    own = [replace(one, concept=CONCEPTS.get(one.concept, one.concept)) for one in small.features]
+    return replace(small, features=tuple(own))
+
+
+def pages() -> dict[str, dict[Language, list[RenderableType]]]:
+    """Return every page in both languages, by the name of its golden file."""
+    whole: dict[str, dict[Language, list[RenderableType]]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        job = job_in(Path(folder), bundle())
+        old = open_publication(publish_matrix(job, matrix_of(60, day=19_972, seed=5)))
+        new = open_publication(publish_matrix(job, matrix_of(60, day=20_000)))
+        compared = Comparison(old, new, bundle())
+        for language in LANGUAGES:
+            for one in CUSTOMERS:
+                page = render(new.customer(one), language, new.trace(one))
+                change = render_customer(customer_change(compared, one, Path("none")), language)
+                whole.setdefault("explain", {}).setdefault(language, []).extend([page, change])
+            whole.setdefault("what_if", {})[language] = [render_what_if(WHAT_IF, language, TIERS)]
+            found = [render_paths(facts, language, TIERS) for facts in (PATHS, NO_PATH, AT_THE_END)]
+            whole.setdefault("paths", {})[language] = found
+    return whole
+
+
+def text_of(parts: list[RenderableType]) -> str:
+    console = Console(width=WIDTH, no_color=True, legacy_windows=False)
+    with console.capture() as capture:
+        for part in parts:
+            console.print(part, end="\n\n")
+    return "\n".join(line.rstrip() for line in capture.get().splitlines()).strip() + "\n"
+
+
+OUTCOMES: dict[str, dict[str, Any]] = {
+    "today": {"churn": 0.62, "churn_band": "high", "clv": 2_940.0, "tier": "potential"},
+    "idle": {"churn": 0.66, "churn_band": "high", "clv": 2_710.0, "tier": "potential"},
+    "with_events": {"churn": 0.41, "churn_band": "medium", "clv": 3_420.0, "tier": "vip"},
+}
+SHARED: dict[str, Any] = {
+    "customer_id": "C000017",
+    "as_of": "2024-10-04",
+    "until": "2024-11-01",
+    "currency": "CNY",
+    "note": NOTE.model_dump(),
+}
+WHAT_IF = {
+    **SHARED,
+    **OUTCOMES,
+    "horizon_days": {"churn": 90, "clv": 365},
+    "events": [
+        {"event": "order", "amount": 300.0, "on": "2024-10-13"},
+        {"event": "complaint_resolved", "on": "2024-10-07"},
+        {"event": "survey", "instrument": "nps", "score": 9.0, "on": "2024-10-18"},
+    ],
+    "effect": {
+        "churn": {
+            "change": -25.0,
+            "concepts": [
+                {"name": {"zh": "投诉情况", "en": "Complaints"}, "points": -14.2},
+                {"name": {"zh": "购买频率", "en": "Purchase frequency"}, "points": -8.1},
+                {"name": {"zh": "客户推荐指数", "en": "Recommendation (NPS)"}, "points": -2.7},
+            ],
+        },
+        "clv": {
+            "change": 710.0,
+            "concepts": [{"name": {"zh": "购买频率", "en": "Purchase frequency"}, "points": 710.0}],
+        },
+    },
+}
+ACTIONS = {
+    "resolve": {"name": {"zh": "解决未决投诉", "en": "Resolve the open complaints"}, "count": 1},
+    "order": {
+        "name": {"zh": "促成一次通常金额的消费", "en": "Win an order of the usual amount"},
+        "count": 2,
+    },
+}
+PATHS = {
+    **SHARED,
+    "goal": {"kind": "next_tier", "at": "vip"},
+    "idle": OUTCOMES["idle"],
+    "status": "paths",
+    "text": STATUSES["paths"].model_dump(),
+    "paths": [
+        {"actions": [ACTIONS["order"]], "cost": 120.0, "outcome": OUTCOMES["with_events"]},
+        {"actions": list(ACTIONS.values()), "cost": 170.0, "outcome": OUTCOMES["with_events"]},
+    ],
+    "tried": 24,
+    "is_whole": True,
+}
+NO_PATH = PATHS | {
+    "goal": {"kind": "below_churn", "at": 0.3},
+    "status": "no_path",
+    "text": STATUSES["no_path"].model_dump(),
+    "paths": [],
+}
+AT_THE_END = NO_PATH | {
+    "goal": {"kind": "next_tier", "at": None},
+    "status": "at_the_end",
+    "text": STATUSES["at_the_end"].model_dump(),
+}
+
+
+@pytest.fixture(scope="module")
+def written() -> dict[str, dict[Language, list[RenderableType]]]:
+    return pages()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", ["explain", "what_if", "paths"])
+def test_the_page_reads_as_it_was_kept(written, name, language):
+    kept = (GOLDEN / f"{name}.{language}.txt").read_text(encoding="utf-8")
+    assert text_of(written[name][language]) == kept
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_first_line_says_who_which_tier_what_risk_and_what_to_do(written, language):
+    text = text_of(written["explain"][language])
+    told = {"en": ("likely to leave", "get in touch"), "zh": ("流失概率", "联系")}
+    lead = " ".join(text.splitlines()[2:4])
+    assert CUSTOMERS[0] in lead
+    assert all(words in lead for words in told[language])
+    assert "…" not in text
+
+
+if __name__ == "__main__":
+    for name, by_language in pages().items():
+        for language, parts in by_language.items():
+            path = GOLDEN / f"{name}.{language}.txt"
+            path.write_text(text_of(parts), encoding="utf-8")
