@@ -4,7 +4,8 @@
 BentoML gives liveness, readiness and the server; the routes of the contract are a
 Starlette app mounted in it, since a BentoML route is POST only, answers 400 in a shape of its own
 and documents neither problem documents nor examples. The gate of ``serving/gate.py`` stands in
-front of everything, BentoML's own middleware included.
+front of everything, BentoML's own middleware included, and hands plain addresses straight to their
+handlers (``serving/app.py``).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from configs.load import load
 from configs.schema import Config
 from serving import logs
 from serving.access import Access
-from serving.app import app
+from serving.app import Direct, app
 from serving.current import Current
 from serving.endpoint import Endpoint
 from serving.gate import App, Gate, Rules
@@ -71,10 +72,11 @@ class GatedService(bentoml.Service[Any]):
         self.current = Current(config.stores.publications, partial(open_served, config), meters)
         state = open_state(config.stores)
         keys = KeyRing(state)
-        self.mount_asgi_app(app(Endpoint(config, self.current, meters, state, keys)), name="v1")
+        endpoint = Endpoint(config, self.current, meters, state, keys)
+        self.mount_asgi_app(app(endpoint), name="v1")
+        direct = Direct(super().to_asgi(is_main), endpoint)
         access = Access(keys, config.serving.requests_per_minute_per_key)
-        rules = Rules(TABLE, config.serving)
-        gate = Gate(super().to_asgi(is_main), rules, access, meters.refused)
+        gate = Gate(direct, Rules(TABLE, config.serving), access, meters.refused)
         return Observed(gate, meters, logs.start(), tracing)
 
 

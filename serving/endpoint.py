@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 
 from configs.schema import Config
@@ -18,7 +17,9 @@ from serving.keyring import KeyRing
 from serving.keys import Key
 from serving.meters import Meters
 from serving.problems import of_status
+from serving.route import ANSWER_SECONDS
 from serving.state import State
+from serving.turns import Turns
 
 if TYPE_CHECKING:
     from serving.served import Served
@@ -43,7 +44,7 @@ class Endpoint:
     meters: Meters
     state: State
     keys: KeyRing
-    _one_at_a_time: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
+    _heavy: Turns = field(default_factory=lambda: Turns(1, ANSWER_SECONDS))
 
     @property
     def served(self) -> Served:
@@ -57,8 +58,12 @@ class Endpoint:
         return self.current.served
 
     async def in_turn(self, work: Callable[[], T]) -> T:
-        """Return what ``work`` returns, run in a thread, one at a time."""
-        return await to_thread.run_sync(work, limiter=self._one_at_a_time)
+        """Return what ``work`` returns, run in a thread, one at a time.
+
+        Raises:
+            ProblemError: busy or timed-out, see :class:`serving.turns.Turns`.
+        """
+        return await self._heavy.take(work)
 
 
 def scope_of(request: Request) -> CustomerScope:

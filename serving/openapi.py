@@ -35,6 +35,7 @@ ALWAYS = (
     "headers-too-large",
     "internal-error",
     "not-ready",
+    "busy",
     "timed-out",
 )
 OF_BODIES = (

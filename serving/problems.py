@@ -311,6 +311,15 @@ KINDS = {
             ),
         ),
         _kind(
+            "busy",
+            503,
+            ("服务繁忙", "The endpoint is busy"),
+            (
+                "请按Retry-After所示等待后重发。",
+                "Send the request again after the seconds that Retry-After names.",
+            ),
+        ),
+        _kind(
             "timed-out",
             504,
             ("回答用时过长", "The answer took too long"),

@@ -6,14 +6,11 @@ import datetime as dt
 import difflib
 import hashlib
 import json
-import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +22,7 @@ from configs.errors import PublicationError
 from configs.files import live_generation
 from configs.schema import Text
 from serving.answers import Answer, Terms
+from serving.lookup import Lookup
 from serving.population import Population
 from serving.scorer import before_of
 from serving.tier_trace import tier_trace
@@ -36,7 +34,6 @@ FEATURES_FILE = "features.parquet"
 LOOKUP_FILE = "lookup.sqlite"
 POPULATION_FILE = "population.json"
 MANIFEST_FILE = "manifest.json"
-IDS_AT_ONCE = 500
 
 
 class SegmentText(BaseModel):
@@ -107,14 +104,7 @@ class Publication:
 
     def find_texts(self, customer_ids: Sequence[str]) -> dict[str, str]:
         """Return the answers as JSON text, for passing on unread."""
-        found: dict[str, str] = {}
-        with self._lookup() as lookup:
-            for start in range(0, len(customer_ids), IDS_AT_ONCE):
-                asked = customer_ids[start : start + IDS_AT_ONCE]
-                marks = ", ".join("?" * len(asked))
-                sql = f"SELECT customer_id, answer FROM answers WHERE customer_id IN ({marks})"
-                found.update(lookup.execute(sql, list(asked)))
-        return found
+        return self._lookup.find(customer_ids)
 
     def scores(self) -> pa.Table:
         """Return the scores of all customers, sorted by ``customer_id``."""
@@ -194,14 +184,9 @@ class Publication:
         wanted = None if customer_id is None else pc.field("customer_id") == customer_id
         return pq.read_table(self.folder / name, filters=wanted)
 
-    @contextmanager
-    def _lookup(self) -> Iterator[sqlite3.Connection]:
-        path = quote(str((self.folder / LOOKUP_FILE).resolve()))
-        connection = sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)
-        try:
-            yield connection
-        finally:
-            connection.close()
+    @cached_property
+    def _lookup(self) -> Lookup:
+        return Lookup(self.folder / LOOKUP_FILE)
 
     def _unknown(self, customer_id: str) -> str:
         near = difflib.get_close_matches(customer_id, self._ids, n=3, cutoff=0.6)
