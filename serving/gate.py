@@ -47,6 +47,8 @@ SAFE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no
 PASSED = frozenset({*range(200, 300), 304})
 """Statuses that leave as they are; 304 answers a browser that has the page already."""
 
+ADDRESS_CHARACTERS = 8000
+HEADERS_BYTES = 32 * 1024
 DISCARDED_BODIES = 10
 """How many times the largest body is read and thrown away before a connection is cut."""
 
@@ -117,7 +119,10 @@ class Gate:
                     receive = _replay(body, receive)
             await self.app(scope, receive, outlet.send)
         except ProblemError as problem:
-            await incoming.discard()
+            if _headers(scope).get("expect", "").lower() == "100-continue" and not incoming.begun:
+                problem.headers.setdefault("Connection", "close")  # nobody sends before 100
+            else:
+                await incoming.discard()
             await outlet.refuse(problem)
         except Exception as error:  # noqa: BLE001  the outermost frame: the client gets a document
             logger.error(failure("request-failed", error, trace))
@@ -177,9 +182,14 @@ def check_head(scope: Scope, rules: Rules) -> Row:
     """Return the row that a request comes by.
 
     Raises:
-        ProblemError: host-not-allowed, unknown-route, method-not-allowed.
+        ProblemError: address-too-long, headers-too-large, host-not-allowed, unknown-route,
+            method-not-allowed.
     """
     headers = _headers(scope)
+    if len(scope["path"]) + len(scope.get("query_string", b"")) > ADDRESS_CHARACTERS:
+        raise ProblemError("address-too-long")
+    if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADERS_BYTES:
+        raise ProblemError("headers-too-large")
     if _host(headers.get("host", "")) not in rules.serving.allowed_hosts:
         raise ProblemError("host-not-allowed")
     rows = rules.table.at(scope["path"])
@@ -240,6 +250,11 @@ class _Incoming:
         self._seconds = seconds
         self._size = 0
         self._is_whole = False
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything has arrived."""
+        return self._size > 0
 
     async def body(self) -> bytes:
         """Return the whole body, which must arrive in time."""
