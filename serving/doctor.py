@@ -48,10 +48,11 @@ class Examined:
 
 def examine(config: Config) -> Iterator[Examined]:
     """Yield what every check finds, one after the other; the slowest loads the models once."""
+    from serving.doctor_access import ACCESS
     from serving.doctor_machine import MACHINE
     from serving.doctor_stores import STORES
 
-    for name, check in (*MACHINE, *STORES):
+    for name, check in (*MACHINE, *STORES, *ACCESS):
         for finding in _found(check, config):
             yield Examined(name, finding)
 

@@ -1,4 +1,4 @@
-"""What the doctor looks at in the stores: folders, keys, publication, models, records, state."""
+"""What the doctor looks at in the stores: folders, keys, publication, models, records."""
 
 from __future__ import annotations
 
@@ -139,23 +139,6 @@ def records(config: Config) -> Iterator[Finding]:
         yield ok(f"{made_from.name} 即发布所依据者", f"{made_from.name} made the publication")
 
 
-def state(config: Config) -> Iterator[Finding]:
-    """Look whether the state database opens and is of this version."""
-    from serving.state import versions
-
-    found, newest = versions(config.stores)
-    if found is None:
-        yield ok("尚无状态库，首次使用时建立", "no state database yet; first use makes it")
-    elif found > newest:
-        mend = Text(zh="安装写入它的较新版本", en="Install the later Echelon that wrote it")
-        yield fail(f"版本 {found}，此处为 {newest}", f"version {found}, here {newest}", mend)
-    elif found < newest:
-        mend = Text(zh="下次启动时自动升级；请先备份", en="The next start upgrades it; back it up")
-        yield warn(f"版本 {found}，此处为 {newest}", f"version {found}, here {newest}", mend)
-    else:
-        yield ok(f"版本 {found}", f"version {found}")
-
-
 def _live(store: Path) -> Path | None:
     folder = live_generation(store)
     return folder if folder is None or folder.is_dir() else None
@@ -167,5 +150,4 @@ STORES: tuple[tuple[Text, Check], ...] = (
     (Text(zh="发布", en="publication"), publication),
     (Text(zh="模型", en="models"), models),
     (Text(zh="记录", en="records"), records),
-    (Text(zh="状态库", en="state database"), state),
 )

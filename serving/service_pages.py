@@ -30,8 +30,10 @@ async def document(request: Request, endpoint: Endpoint) -> Response:
 async def metrics(request: Request, endpoint: Endpoint) -> Response:
     """Answer with what all workers counted, for Prometheus."""
     from serving.exposition import MEDIA_TYPE, exposition
+    from serving.queues import Queues
 
-    work = partial(exposition, endpoint.meters, endpoint.current.served)
+    also = [Queues(endpoint.state)]
+    work = partial(exposition, endpoint.meters, endpoint.current.served, also)
     return Response(await to_thread.run_sync(work), media_type=MEDIA_TYPE)
 
 

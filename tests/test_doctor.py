@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import json
 import socket
@@ -11,11 +12,13 @@ import pytest
 from typer.testing import CliRunner
 
 from configs.schema import Config
-from serving import doctor_machine, doctor_stores
+from serving import doctor_access, doctor_machine, doctor_stores
 from serving.cli import app
 from serving.doctor import Examined, Finding, examine
 from serving.doctor_shown import render
+from serving.keys import create, first_key
 from serving.publish import publish_matrix
+from serving.state import open_state
 from tests.small_bundle import config_in, job_in, matrix_of
 from training.signing import signing_key
 
@@ -96,11 +99,31 @@ def test_a_clock_that_is_off_is_said(config, monkeypatch):
 
 
 def test_a_state_database_of_a_later_echelon_fails(config, monkeypatch):
-    assert found(doctor_stores.state, config).state == "ok"
-    monkeypatch.setattr("serving.state.versions", lambda stores: ("9999", "0001"))
-    assert found(doctor_stores.state, config).state == "fail"
-    monkeypatch.setattr("serving.state.versions", lambda stores: ("0000", "0001"))
-    assert found(doctor_stores.state, config).state == "warn"
+    assert found(doctor_access.state, config).state == "ok"
+    monkeypatch.setattr("serving.doctor_access.versions", lambda stores: ("9999", "0001"))
+    assert found(doctor_access.state, config).state == "fail"
+    monkeypatch.setattr("serving.doctor_access.versions", lambda stores: ("0000", "0001"))
+    assert found(doctor_access.state, config).state == "warn"
+
+
+def test_keys_that_end_soon_and_the_first_keys_file_are_said(config):
+    assert found(doctor_access.keys, config).state == "ok"
+    state = open_state(config.stores)
+    first_key(state, config.stores.root)
+    assert found(doctor_access.keys, config).state == "ok"
+    create(state, "shop", "application")
+    assert "first key" in found(doctor_access.keys, config).said.en
+    create(state, "crm", "application", (), dt.datetime.now(dt.UTC) + dt.timedelta(days=3))
+    state.close()
+    assert "two weeks" in found(doctor_access.keys, config).said.en
+
+
+def test_a_bind_that_lets_others_in_fails_without_tls(config):
+    serving = config.serving.model_copy(update={"host": "0.0.0.0"})
+    opened = config.model_copy(update={"serving": serving})
+    (one,) = [one for one in examine(opened) if one.name.en == "API keys"]
+    assert one.finding.state == "fail"
+    assert "TLS" in one.finding.said.en
 
 
 def test_it_changes_nothing(config, tmp_path):

@@ -125,7 +125,7 @@ meters.began()
 for place in range(int(sys.argv[1])):
     meters.began()
     meters.ended("predictions", 200, 0.01)
-meters.loaded("bad", False)
+meters.is_refused(True)
 print("ready", flush=True)
 sys.stdin.read()
 """

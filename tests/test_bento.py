@@ -1,0 +1,115 @@
+"""`bentoml build` in a clone, and the Bento that it makes, served as BentoML serves it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+from configs.load import load
+from serving.publication import open_live
+
+pytestmark = pytest.mark.slow
+
+FOLDERS = ("configs", "features", "training", "serving")
+READY_SECONDS = 120
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    """A store of Bentos with the one built here."""
+    home = tmp_path_factory.mktemp("bentoml")
+    build = [sys.executable, "-m", "bentoml", "build", "--output", "tag", "."]
+    subprocess.run(build, env=environment(home), check=True, capture_output=True)
+    return home
+
+
+def environment(home: Path) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("ECHELON_", "PYTHONPATH"))}
+    return kept | {"BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True"}
+
+
+def sources(home: Path) -> Path:
+    bentos = home / "bentos" / "echelon"
+    return bentos / (bentos / "latest").read_text().strip() / "src"
+
+
+def test_a_bento_holds_the_packages_and_nothing_of_records_stores_or_keys(home):
+    root = sources(home)
+    inside = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+    listed = subprocess.run(
+        ["git", "ls-files", *FOLDERS], capture_output=True, text=True, check=True
+    )
+    assert inside == {*listed.stdout.split(), "pyproject.toml", "bentofile.yaml"}
+    assert not [name for name in inside if name.endswith((".pem", ".key", ".db", ".parquet"))]
+
+
+@pytest.fixture(scope="module")
+def company(small_company, tmp_path_factory) -> Path:
+    """The configuration of a copy of the small company: the endpoint makes a key in its store."""
+    folder = tmp_path_factory.mktemp("company")
+    given = yaml.safe_load(small_company.read_text(encoding="utf-8"))
+    shutil.copytree(given["stores"]["root"], folder / "store")
+    path = folder / "company.yaml"
+    given["stores"]["root"] = str(folder / "store")
+    path.write_text(yaml.safe_dump(given, allow_unicode=True), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def url(home, company, tmp_path_factory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("elsewhere")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    serve = [
+        *(sys.executable, "-m", "bentoml", "serve", "echelon:latest"),
+        *("--arg", f"config={company}", "--host", "127.0.0.1", "--port", str(port)),
+    ]
+    log = folder / "log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            serve, cwd=folder, env=environment(home), stdout=out, stderr=out, start_new_session=True
+        )
+    try:
+        yield ready(f"http://127.0.0.1:{port}", process, log)
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)
+
+
+def ready(url: str, process: subprocess.Popen[bytes], log: Path) -> str:
+    for _ in range(READY_SECONDS * 5):
+        try:
+            if httpx.get(f"{url}/readyz").status_code == 200:
+                return url
+        except httpx.TransportError:
+            assert process.poll() is None, log.read_text()
+        time.sleep(0.2)
+    raise AssertionError(log.read_text())
+
+
+def test_the_bento_answers_predictions_behind_the_gate(url, company):
+    config = load(company, {})
+    customer_id = open_live(config.stores.publications).examples(1)[0]
+    key = (config.stores.root / "first.key").read_text().strip()
+    with httpx.Client(base_url=url, timeout=60) as client:
+        question = {"customer_ids": [customer_id]}
+        bare = client.post("/v1/predictions", json=question)
+        assert bare.status_code == 401
+        client.headers["authorization"] = f"Bearer {key}"
+        answer = client.post("/v1/predictions", json=question)
+        assert answer.json()["predictions"][0]["customer_id"] == customer_id
+        foreign = client.get("/livez", headers={"host": "evil.example"})
+        assert (foreign.status_code, foreign.json()["code"]) == (421, "host-not-allowed")
+        assert client.get("/schema.json").json()["code"] == "unknown-route"
