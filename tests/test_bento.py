@@ -48,7 +48,10 @@ def test_a_bento_holds_the_packages_and_nothing_of_records_stores_or_keys(home):
     root = sources(home)
     inside = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
     listed = subprocess.run(
-        ["git", "ls-files", *FOLDERS], capture_output=True, text=True, check=True
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *FOLDERS],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert inside == {*listed.stdout.split(), "pyproject.toml", "bentofile.yaml"}
     assert not [name for name in inside if name.endswith((".pem", ".key", ".db", ".parquet"))]
