@@ -11,7 +11,8 @@
     ├── ModelError               7   a bundle, its signature, the registry
     ├── PublicationError         8   a publication or its look-up
     ├── ServiceError             9   the endpoint could not start
-    └── PromotionRefused        11   a challenger that the gates hold back; the champion stays
+    ├── PromotionRefused        11   a challenger that the gates hold back; the champion stays
+    └── AuditError              12   the audit log is not as it was written
 
 The number is the exit code of the command line (0 success, 2 wrong usage, 130 Ctrl-C). A message
 says what is wrong, where, and how to mend it.
@@ -79,6 +80,12 @@ class PromotionRefused(EchelonError):  # noqa: N818
     """The gates hold a challenger back; the champion stays."""
 
     exit_code = 11
+
+
+class AuditError(EchelonError):
+    """The audit log is not as it was written."""
+
+    exit_code = 12
 
 
 def did_you_mean(wrong: str, right: Iterable[str]) -> str:

@@ -100,6 +100,11 @@ class Stores(Section):
         return self.root / "jobs"
 
     @property
+    def audit(self) -> Path:
+        """The audit log of the endpoint, one file a day."""
+        return self.root / "audit"
+
+    @property
     def keys(self) -> Path:
         """Signing keys, readable by the owner alone."""
         return self.root / "keys"

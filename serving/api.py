@@ -22,6 +22,7 @@ from configs.schema import Config
 from serving import logs
 from serving.access import Access
 from serving.app import Direct, app
+from serving.audit_writer import AuditWriter
 from serving.current import Current
 from serving.endpoint import Endpoint
 from serving.gate import App, Gate, Rules
@@ -72,12 +73,13 @@ class GatedService(bentoml.Service[Any]):
         self.current = Current(config.stores.publications, partial(open_served, config), meters)
         state = open_state(config.stores)
         keys = KeyRing(state)
-        endpoint = Endpoint(config, self.current, meters, state, keys)
+        audit = AuditWriter(config.stores, state)
+        endpoint = Endpoint(config, self.current, meters, state, keys, audit)
         self.mount_asgi_app(app(endpoint), name="v1")
         direct = Direct(super().to_asgi(is_main), endpoint)
         access = Access(keys, config.serving.requests_per_minute_per_key)
         gate = Gate(direct, Rules(TABLE, config.serving), access, meters.refused)
-        return Observed(gate, meters, logs.start(), tracing)
+        return Observed(gate, meters, logs.start(), tracing, audit.answered)
 
 
 class Scores:

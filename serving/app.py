@@ -36,7 +36,9 @@ def app(endpoint: Endpoint) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         endpoint.current.watch()
         endpoint.keys.watch()
+        endpoint.audit.watch()
         yield
+        endpoint.audit.stop()
         endpoint.keys.stop()
         endpoint.current.stop()
         endpoint.state.close()

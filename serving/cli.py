@@ -15,7 +15,7 @@ from serving import commands_access, commands_customers, commands_data, commands
 EXIT_CODES = """
 Exit codes: 0 done · 1 `doctor` found a failure · 2 wrong usage · 3 configuration · 4 records ·
 5 features · 6 training · 7 model or registry · 8 publication · 9 endpoint · 10 alarm of `monitor` ·
-11 promotion refused by the gates · 130 stopped by Ctrl-C
+11 promotion refused by the gates · 12 audit log altered · 130 stopped by Ctrl-C
 """
 
 app = typer.Typer(

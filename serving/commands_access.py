@@ -7,10 +7,13 @@ from typing import Annotated
 
 import typer
 
+from configs.errors import AuditError
 from serving.options import ConfigPath, config_at
 
 keys = typer.Typer(help="Make, list and revoke the keys of the endpoint.", no_args_is_help=True)
 commands = typer.Typer()
+audit = typer.Typer(help="Look whether the audit log is as it was written.", no_args_is_help=True)
+commands.add_typer(audit, name="audit", rich_help_panel="Endpoint")
 commands.add_typer(keys, name="keys", rich_help_panel="Endpoint")
 
 
@@ -66,3 +69,21 @@ def revoke(
 
     revoke_key(config_at(config), key_id)
     typer.echo(f"Key {key_id} is revoked")
+
+
+@audit.command()
+def verify(config: ConfigPath = None) -> None:
+    """Find the first line of the audit log that was edited, removed or cut off.
+
+    Example: echelon audit verify -c configs/demo.yaml
+    """
+    from serving.key_office import verify_audit
+
+    loaded = config_at(config)
+    verdict = verify_audit(loaded)
+    if verdict.broken_at is not None:
+        raise AuditError(
+            f"{verdict.broken_at} {verdict.why}; the {verdict.n_lines:,} lines before it are as "
+            "they were written. Compare with a copy kept elsewhere"
+        )
+    typer.echo(f"The audit log is whole: {verdict.n_lines:,} lines in {loaded.stores.audit}")

@@ -67,7 +67,7 @@ def rollback(reason: Reason = "rolled back", config: ConfigPath = None) -> None:
 
     Example: echelon rollback --reason "complaints from sales" -c configs/demo.yaml
     """
-    from training.registry import rollback as roll_back
+    from serving.promotion import rollback as roll_back
 
     promotion = roll_back(config_at(config), reason)
     typer.echo(f"Model {promotion.version} is champion again")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from starlette.requests import Request
 
 from configs.schema import Config
+from serving.audit_writer import AuditWriter
 from serving.current import Current
 from serving.customer_scope import EVERYBODY, CustomerScope
 from serving.gate import KEY
@@ -37,6 +38,7 @@ class Endpoint:
         meters: what is counted.
         state: the database of keys and jobs.
         keys: who may come in.
+        audit: where requests are put on record.
     """
 
     config: Config
@@ -44,6 +46,7 @@ class Endpoint:
     meters: Meters
     state: State
     keys: KeyRing
+    audit: AuditWriter
     _heavy: Turns = field(default_factory=lambda: Turns(1, ANSWER_SECONDS))
 
     @property

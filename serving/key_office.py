@@ -1,4 +1,4 @@
-"""What the commands do with keys: open the state database, act, close."""
+"""What the commands do with keys and the audit log: open the state database, act, close."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from configs.schema import Config
 from serving import keys
+from serving.audit import Verdict, note, verify
 from serving.bind import check_bind
 from serving.keys import Key, Made
 from serving.state import State, open_state
@@ -22,7 +23,9 @@ def create(
     if expires is not None and expires.tzinfo is None:
         expires = expires.replace(tzinfo=ZoneInfo(config.timezone))
     with _state(config) as state:
-        return keys.create(state, name, role, customers, expires)
+        made = keys.create(state, name, role, customers, expires)
+    note(config.stores, "key-created", key=made.key.id, role=made.key.role)
+    return made
 
 
 def listed(config: Config) -> list[Key]:
@@ -35,6 +38,13 @@ def revoke(config: Config, key_id: str) -> None:
     """Refuse the key from now on; see :func:`serving.keys.revoke`."""
     with _state(config) as state:
         keys.revoke(state, key_id)
+    note(config.stores, "key-revoked", key=key_id)
+
+
+def verify_audit(config: Config) -> Verdict:
+    """Look for the first line of the audit log that is not as it was written."""
+    with _state(config) as state:
+        return verify(config.stores, state)
 
 
 def key_file(config: Config) -> Path | None:

@@ -39,6 +39,7 @@ class Observed:
         app: the gate.
         meters: what counts.
         log: writes the line of a request.
+        audit: puts a request on record: its scope, status and how many customers were answered.
         tracing: gives the span that a request is answered in; ``None`` where traces are off.
     """
 
@@ -48,11 +49,13 @@ class Observed:
         meters: Meters,
         log: Callable[[Line], None],
         tracing: Tracing | None = None,
+        audit: Callable[[Scope, int, int | None], None] = lambda scope, status, rows: None,
     ) -> None:
         self.app = app
         self.meters = meters
         self.log = log
         self.tracing = tracing
+        self.audit = audit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request and say what became of it."""
@@ -85,6 +88,7 @@ class Observed:
         route = _route(scope)
         rows = self._rows(route, seen)
         self.meters.ended(route, seen.status, seconds)
+        self.audit(scope, seen.status, rows)
         if route in QUIET and seen.status < 400:
             return
         self.log(

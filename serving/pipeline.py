@@ -20,6 +20,7 @@ from features.report import show as show_intake
 from features.sources import Records, open_engine, open_records
 from features.spark_session import require_spark
 from features.statement import statement
+from serving.audit import note
 from serving.card_page import write_card
 from serving.explain import render
 from serving.export import FORMATS
@@ -155,7 +156,9 @@ def score(config: Config, progress: Progress = silent) -> Path:
     """
     live = champion(config)
     bundle = read_bundle(live.folder, public_key(config.stores.keys))
-    return publish(config, bundle, live.version, live_records(config), progress)
+    folder = publish(config, bundle, live.version, live_records(config), progress)
+    note(config.stores, "published", publication=folder.name, model=live.version)
+    return folder
 
 
 def score_shadow(config: Config, version: str, progress: Progress = silent) -> Path:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from configs.errors import PromotionRefused
 from configs.progress import Progress, silent
 from configs.schema import Config
+from serving.audit import note
 from serving.comparison import compare
 from serving.gates import failed, judged
 from training.promotions import GateOutcome, Promotion
 from training.registry import history, registered
 from training.registry import promote as put_on_record
+from training.registry import rollback as roll_back
 
 
 def promote(
@@ -38,11 +40,21 @@ def promote(
     found = registered(config, version).version
     past = history(config)
     if not past or past[0].version == found:
-        return put_on_record(config, found, override or reason)
+        return _noted(config, put_on_record(config, found, override or reason))
     gates = judged(config.promotion, compare(config, found, past[0].version, progress))
     if failed(gates) and override is None:
         raise PromotionRefused(refusal(found, past[0].version, gates))
-    return put_on_record(config, found, override or reason, gates)
+    return _noted(config, put_on_record(config, found, override or reason, gates))
+
+
+def rollback(config: Config, reason: str = "") -> Promotion:
+    """Make the champion before this one the champion again; see ``training.registry.rollback``."""
+    return _noted(config, roll_back(config, reason))
+
+
+def _noted(config: Config, promotion: Promotion) -> Promotion:
+    note(config.stores, "champion", way=promotion.way, model=promotion.version)
+    return promotion
 
 
 def refusal(version: str, champion: str, gates: tuple[GateOutcome, ...]) -> str:

@@ -25,6 +25,7 @@ from configs.schema import Config, Stores
 from serving import key_office, keyring
 from serving.access import Access
 from serving.app import app
+from serving.audit_writer import AuditWriter
 from serving.bind import check_bind
 from serving.endpoint import Endpoint
 from serving.gate import Gate, Rules
@@ -302,7 +303,9 @@ def endpoint_over(served: Any, state: State, root: Path) -> Gate:
     current: Any = SimpleNamespace(served=served)
     meters: Any = contextlib.nullcontext(Meters()).enter_result
     access = Access(ring, requests_per_minute=10**9)
-    answering = app(Endpoint(config, current, meters, state, ring))
+    answering = app(
+        Endpoint(config, current, meters, state, ring, AuditWriter(config.stores, state))
+    )
     return Gate(answering, Rules(TABLE, config.serving), access, lambda code: None)
 
 

@@ -13,10 +13,10 @@ import sqlalchemy as sa
 
 from configs.errors import ServiceError
 from configs.schema import Stores
-from serving import idempotency, job_book, keys, outbox
+from serving import audit, idempotency, job_book, keys, outbox
 from serving.state import METADATA, VERSION, open_state
 
-DECLARING = (keys, idempotency, job_book, outbox)
+DECLARING = (audit, keys, idempotency, job_book, outbox)
 """Modules that declare tables; a new one is named here."""
 
 
@@ -105,6 +105,7 @@ def test_a_url_that_leads_nowhere_is_said_without_its_password(tmp_path, url, me
     assert "hunter2" not in str(refused.value)
 
 
+@pytest.mark.slow
 def test_alembic_is_loaded_by_the_first_start_only(tmp_path):
     script = (
         "import sys; from pathlib import Path; from configs.schema import Stores;"

@@ -170,6 +170,7 @@ def test_a_rollback_brings_back_the_very_scores_to_the_bit(company):
 def test_a_store_made_by_the_commands_answers_requests(company):
     from serving.access import Access
     from serving.app import app as app_of
+    from serving.audit_writer import AuditWriter
     from serving.endpoint import Endpoint
     from serving.gate import Gate, Rules
     from serving.keyring import KeyRing
@@ -184,7 +185,9 @@ def test_a_store_made_by_the_commands_answers_requests(company):
     state = open_state(company.stores)
     key = create(state, "test", "application").text
     ring = KeyRing(state)
-    app = app_of(Endpoint(company, current, meters, state, ring))
+    app = app_of(
+        Endpoint(company, current, meters, state, ring, AuditWriter(company.stores, state))
+    )
     app = Gate(app, Rules(TABLE, company.serving), Access(ring, 1000), meters.refused)
     published = open_live(company.stores.publications)
     ids = published.examples(3)
