@@ -6,7 +6,7 @@ comma := ,
 EXTRAS := dev,postgresql,otel$(if $(shell command -v java 2>/dev/null),$(comma)spark)
 INSTALL = UV_COMPILE_BYTECODE=1 $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
 
-.PHONY: demo serve test test-fast lint notebooks docs scoreboard peers clean help
+.PHONY: demo serve test test-fast lint notebooks docs client scoreboard peers clean help
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,7 +18,7 @@ demo: .venv/.ready  ## simulate 5,000 customers, train, publish, report
 serve: .venv/.ready  ## answer predictions for the demo at http://127.0.0.1:3000
 	$(BIN)/echelon serve --config configs/demo.yaml
 
-test: .venv/.ready-dev  ## the whole suite (ECHELON_DATA=… adds the tests on real data)
+test: .venv/.ready-dev var/client-generator/.ready  ## the whole suite (ECHELON_DATA=… adds the tests on real data)
 	$(BIN)/pytest -n 2 --dist loadgroup $(PYTEST_FLAGS)
 
 test-fast: .venv/.ready-dev  ## the part that ends within 90 seconds
@@ -35,6 +35,11 @@ notebooks: .venv/.ready-dev  ## run the four notebooks on the demo's results
 
 docs: .venv/.ready-dev  ## write the pages that are generated from the code
 	$(BIN)/python -m features.docs
+
+client: .venv/.ready var/client-generator/.ready  ## write a typed Python client of the endpoint to var/client
+	$(BIN)/python -m serving.openapi var/openapi.json
+	var/client-generator/bin/openapi-python-client generate --path var/openapi.json \
+	  --meta none --output-path var/client/echelon_client --overwrite
 
 scoreboard: .venv/.ready var/peers/.ready  ## measure S1 to S5 beside their peers (DATA=folder of public data)
 	$(BIN)/python -m benchmarks.scoreboard --data $(DATA) \
@@ -56,6 +61,12 @@ clean:  ## remove what the demo and the tests made
 .venv/.ready-dev: .venv/bin/uv pyproject.toml constraints.txt
 	$(INSTALL) --editable '.[$(EXTRAS)]'
 	@touch $@ .venv/.ready
+
+var/client-generator/.ready: .venv/bin/uv .ci/client-generator.txt
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python var/client-generator
+	UV_COMPILE_BYTECODE=1 $(BIN)/uv pip install --quiet \
+	  --python var/client-generator/bin/python --requirement .ci/client-generator.txt
+	@touch $@
 
 var/peers/.ready: .venv/bin/uv benchmarks/peers.txt
 	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python var/peers

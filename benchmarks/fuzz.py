@@ -63,7 +63,7 @@ class Endpoint:
         config = load(config_path)
         stores = config.stores.model_copy(update={"state": f"sqlite:///{folder / 'state.db'}"})
         config = config.model_copy(update={"stores": stores})
-        self.key = key_office.create(config, "fuzz", "admin", (), None)
+        self.key = key_office.create(config, "fuzz", "admin", (), None).text
         with contextlib.redirect_stderr(Path(os.devnull).open("w")):
             self.app = service.for_config(config)  # its log goes where standard error is now
         live = open_live(config.stores.publications)

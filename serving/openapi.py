@@ -7,9 +7,12 @@ from ``serving/operations.py``, problems from ``serving/problems.py``: nothing i
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -280,3 +283,16 @@ def _header(name: str) -> dict[str, str]:
 
 def _reference(model: str) -> dict[str, str]:
     return {"$ref": REFERENCE.format(model=model)}
+
+
+def main(out: str) -> None:
+    """Write the document of the default configuration to ``out``, for generators of clients."""
+    from configs.load import load
+    from serving.routes import ROUTES
+
+    told = openapi(load(None), ROUTES, dt.date.today())
+    Path(out).write_text(json.dumps(told, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -205,8 +205,9 @@ OPERATIONS: dict[str, Operation] = {
     "page_assets": Operation(
         "pageAsset",
         "What the page is made of",
-        {200: Answer("A style sheet, script or picture", media_type="*/*")},
+        {200: Answer("A style sheet, script or picture", media_type="application/octet-stream")},
         tag="operation",
+        problems=("unknown-route",),
         parameters={"path": Parameter("File name", {"type": "string"})},
     ),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import importlib
 import os
 import re
 import shutil
@@ -682,3 +683,53 @@ def test_bentoml_serves_it_too(company, tmp_path):
     finally:
         service.process.terminate()
         service.process.wait(30)
+
+
+GENERATOR = Path(os.environ.get("ECHELON_CLIENT_GENERATOR", "var/client-generator/bin"))
+
+
+@pytest.fixture(scope="module")
+def generated(client, tmp_path_factory) -> Iterator[str]:
+    """Generate a Python client from the document that is served; return its package's name."""
+    command = GENERATOR / "openapi-python-client"
+    if not command.exists():
+        pytest.skip(f"{command} is not there: run `make var/client-generator/.ready`")
+    folder = tmp_path_factory.mktemp("client")
+    (folder / "openapi.json").write_text(client.get("/docs.json").text, encoding="utf-8")
+    made = subprocess.run(
+        [str(command.absolute()), "generate", "--path", str(folder / "openapi.json"),
+         "--meta", "none", "--output-path", str(folder / "generated_client")],
+        capture_output=True, text=True, timeout=300,
+        env=os.environ | {"PATH": f"{GENERATOR.absolute()}:{os.environ['PATH']}"},
+    )  # fmt: skip
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert "Warning" not in made.stdout, made.stdout
+    sys.path.insert(0, str(folder))
+    yield "generated_client"
+    sys.path.remove(str(folder))
+
+
+def test_a_generated_client_predicts_explains_and_is_told_what_is_wrong(
+    generated, running, company
+):
+    package = importlib.import_module(generated)
+    models = importlib.import_module(f"{generated}.models")
+    predict = importlib.import_module(f"{generated}.api.predictions.predict")
+    key = company.key["authorization"].removeprefix("Bearer ")
+    with package.AuthenticatedClient(base_url=running.url, token=key) as client:
+        customer_id = company.publication.examples(1)[0]
+        asked = models.PredictionRequest.from_dict({"customer_ids": [customer_id, "nobody"]})
+        answer = predict.sync(client=client, body=asked)
+        assert answer.predictions[0].to_dict() == company.publication.customer(customer_id)
+        assert answer.not_found[0].customer_id == "nobody"
+        raw = {"records": {"customers": [{"customer_id": "N2", "signed_up_on": "2026-06-01"}]}}
+        new = predict.sync(client=client, body=models.PredictionRequest.from_dict(raw))
+        assert new.predictions[0].confidence.fallback == "no_purchases"
+        wrong = models.PredictionRequest.from_dict({"customer_ids": []})
+        refused = predict.sync(client=client, body=wrong, accept_language="zh")
+        assert isinstance(refused, models.Problem)
+        assert (refused.code, refused.errors[0].pointer) == ("invalid-request", "/customer_ids")
+        assert refused.title == KINDS["invalid-request"].title.zh
+    stranger = package.AuthenticatedClient(base_url=running.url, token="ech_none_none")
+    with stranger as client:
+        assert predict.sync_detailed(client=client, body=asked).status_code == 401
