@@ -715,7 +715,7 @@ def test_a_generated_client_predicts_explains_and_is_told_what_is_wrong(
     package = importlib.import_module(generated)
     models = importlib.import_module(f"{generated}.models")
     predict = importlib.import_module(f"{generated}.api.predictions.predict")
-    key = company.key["authorization"].removeprefix("Bearer ")
+    key = company.headers["authorization"].removeprefix("Bearer ")
     with package.AuthenticatedClient(base_url=running.url, token=key) as client:
         customer_id = company.publication.examples(1)[0]
         asked = models.PredictionRequest.from_dict({"customer_ids": [customer_id, "nobody"]})
