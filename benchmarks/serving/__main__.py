@@ -100,7 +100,13 @@ def candidates(
     fastapi = ["-m", "benchmarks.serving.fastapi_app", str(about.lookup), "{port}"]
     empty = ["-m", "bentoml", "serve", "benchmarks.serving.bentoml_app:Nothing", "--port", "{port}"]
     quiet = {"BENTOML_DO_NOT_TRACK": "True", "BENTOML_HOME": str(root / "bentoml")}
-    yield ECHELON, echelon_command(about), "/readyz", {}, [Contestant(OURS, ECHELON, BY_ID, asked)]
+    yield (
+        ECHELON,
+        echelon_command(about),
+        "/readyz",
+        {"ECHELON_SERVING__REQUESTS_PER_MINUTE_PER_KEY": "1000000000"},
+        [Contestant(OURS, ECHELON, BY_ID, asked, about.headers)],
+    )
     yield (
         "FastAPI",
         fastapi if importlib.util.find_spec("fastapi") else None,
@@ -169,7 +175,7 @@ def raw_rows(
     """Return, by server and number of rows, what a request of them costs."""
     found: dict[str, dict[int, Round]] = {}
     for size in SIZES:
-        asked = {ECHELON: Contestant(ECHELON, ECHELON, BY_ID, about.raw(size))}
+        asked = {ECHELON: Contestant(ECHELON, ECHELON, BY_ID, about.raw(size), about.headers)}
         if model is not None:
             asked[MLFLOW] = Contestant(MLFLOW, MLFLOW, "/invocations", [model.bodies[size]])
         for name, one in asked.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from configs.files import live_generation
 from configs.load import load, shipped
 from configs.schema import Config
 from features.simulator import simulate
+from serving.key_office import create
 from serving.live_records import live_records
 from serving.pipeline import run
 from serving.publication import FEATURES_FILE, LOOKUP_FILE
@@ -37,6 +39,12 @@ class Company:
         folder = live_generation(self.config.stores.publications)
         assert folder is not None
         return folder
+
+    @cached_property
+    def headers(self) -> dict[str, str]:
+        """What shows a key of the endpoint, made for one run."""
+        made = create(self.config, "benchmark", "application", (), None)
+        return {"Authorization": f"Bearer {made.text}"}
 
     @property
     def lookup(self) -> Path:
