@@ -48,6 +48,12 @@ ACTS: dict[str, Text] = {
         zh="了解最近的购买打算，给出再次购买的理由",
         en="ask what they plan to buy, with a reason to order again",
     ),
+    "purchase_interval": Text(
+        zh="询问为何迟迟没有再次购买", en="ask why they have not come back when they usually do"
+    ),
+    "purchase_recency": Text(
+        zh="询问为何迟迟没有再次购买", en="ask why they have not bought for so long"
+    ),
     "purchase_trend": Text(zh="询问购买减少的原因", en="ask why they order less"),
     "spend": Text(zh="了解消费减少的原因", en="ask what they buy elsewhere"),
     "interaction_frequency": Text(zh="邀请来访或参加活动", en="invite them in"),

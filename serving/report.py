@@ -15,8 +15,12 @@ from configs.files import write_text
 from configs.schema import Config, Language, Text
 from features.concepts import CONCEPTS
 from serving import charts
+from serving.answers import Answer
+from serving.change_facts import portfolio_change
+from serving.change_shown import PART_NAMES
+from serving.changes import compare
 from serving.explain import TRENDS
-from serving.lead import BANDS
+from serving.lead import BANDS, advice
 from serving.numbers import compact_money, money, number, percent, signed
 from serving.publication import Publication
 from serving.report_facts import Facts, histogram
@@ -86,6 +90,10 @@ def report_html(config: Config, publication: Publication, evaluation: Evaluation
         headline=facts.headline,
         tiers=facts.tiers,
         migration=facts.migration(earlier),
+        change=None if earlier is None else portfolio_change(compare(config, earlier, publication)),
+        parts=PART_NAMES,
+        traces={one["customer_id"]: _traced(publication, one) for one in facts.most_at_stake},
+        todo=_todo,
         qualities=[
             _quality(one, config.currency)
             for one in evaluation.targets.values()
@@ -105,6 +113,21 @@ def report_html(config: Config, publication: Publication, evaluation: Evaluation
     )
 
 
+def _todo(answer: Answer) -> Markup:
+    """Return what to do about a customer as a sentence of its own."""
+    zh, en = advice(answer, "zh"), advice(answer, "en")
+    return both(f"{zh}。", f"{en[:1].upper()}{en[1:]}.") if zh else Markup("")
+
+
+def _traced(publication: Publication, answer: Answer) -> list[Mapping[str, str]]:
+    """Return which rules set a customer's tier, and how far its edges are, line by line."""
+    trace = publication.trace(answer["customer_id"])
+    if trace is None:
+        return []
+    edges = [trace[side] for side in ("above", "below") if trace[side] is not None]
+    return [line["text"] for line in [*trace["lines"], *edges]]
+
+
 def environment_of(currency: str) -> Environment:
     """Return templates that escape everything, with numbers and words in both languages."""
     environment = Environment(
@@ -121,6 +144,10 @@ def environment_of(currency: str) -> Environment:
         ),
         "money": _in_both(lambda x, language: money(x, currency, language)),
         "compact": _in_both(lambda x, language: compact_money(x, currency, language)),
+        "compact_delta": _in_both(
+            lambda x, language: signed(compact_money(abs(x), currency, language), x)
+        ),
+        "many": lambda x: signed(number(abs(x), "en"), round(x)),
         "delta": _in_both(lambda x, language: signed(money(abs(x), currency, language), x)),
         "pct": lambda share, digits=0: "–" if share is None else percent(share, "en", digits),
         "num": lambda x: "–" if x is None else number(x, "en"),

@@ -13,7 +13,10 @@ import pytest
 from rich.console import Console
 
 from configs.schema import Config, Text
+from serving.change_facts import portfolio_change
+from serving.changes import Comparison
 from serving.explain import render, summary
+from serving.lead import advice
 from serving.publication import Publication, open_live
 from serving.publish import publish_matrix
 from serving.report import both, report_html, write_report
@@ -272,3 +275,25 @@ def test_a_customer_is_explained_in_the_terminal(
     assert "█" in shown
     other = "[\u4e00-\u9fff]" if language == "en" else "expected value|typical"
     assert not re.search(other, shown)
+
+
+def test_the_change_is_split_into_data_model_and_policy_and_the_rules_of_a_tier_are_shown(
+    published, monkeypatch
+):
+    config, live = published
+    monkeypatch.setattr(
+        "serving.report.compare", lambda _, old, new: Comparison(old, new, small_bundle())
+    )
+    words = Page(report_html(config, live, evaluation())).words
+    parts = portfolio_change(Comparison(live.earlier(), live, small_bundle()))["clv"]["parts"]
+    assert sorted(parts) == ["data", "model", "policy"]
+    for language, heads in {
+        "zh": ("变化来自哪里", "策略"),
+        "en": ("Where the change", "policy"),
+    }.items():
+        assert all(head in words[language] for head in heads)
+    watched = Facts(live, STAGES).most_at_stake[0]
+    trace = live.trace(watched["customer_id"])
+    assert trace is not None
+    assert trace["lines"][0]["text"]["zh"] in words["zh"]
+    assert advice(watched, "zh") in words["zh"]
