@@ -6,13 +6,13 @@ import math
 import time
 
 from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 
 from configs.schema import Text
 from serving.gate import KEY, Scope
 from serving.keyring import KeyRing
 from serving.keys import Key
+from serving.pace import Counts
 from serving.problems import ProblemError
 from serving.route import PUBLIC, Row
 
@@ -28,7 +28,7 @@ class Access:
     def __init__(self, ring: KeyRing, requests_per_minute: int) -> None:
         self._ring = ring
         self._limit = RateLimitItemPerMinute(requests_per_minute)
-        self._pace = FixedWindowRateLimiter(MemoryStorage())
+        self._pace = FixedWindowRateLimiter(Counts())
 
     def __call__(self, scope: Scope, row: Row, authorization: str) -> None:
         """Put the key that is shown into ``scope[KEY]``; ``None`` where ``row`` asks for none.
