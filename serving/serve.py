@@ -20,6 +20,7 @@ from configs.errors import PublicationError, ServiceError
 from configs.files import live_generation
 from configs.lean import keep_out
 from configs.schema import Config
+from serving.bind import is_loopback
 from serving.key_office import key_file, prepare_start
 
 EXAMPLE_PATH = "/v1/predictions"
@@ -199,9 +200,11 @@ def greet(greeting: str) -> None:
 
 
 def url_of(listener: socket.socket, config: Config) -> str:
-    """Return the address of ``listener``."""
+    """Return the address of ``listener``, by a host name that is allowed."""
     scheme = "http" if config.serving.tls_certificate is None else "https"
     host, port = listener.getsockname()[:2]
+    if not is_loopback(host):
+        host = next(name for name in config.serving.allowed_hosts if not is_loopback(name))
     shown = f"[{host}]" if ":" in host else host
     return f"{scheme}://{shown}:{port}"
 

@@ -298,6 +298,15 @@ def probes(n: int) -> Iterator[tuple[str, bytes]]:
         yield path, json.dumps(document).encode()
 
 
+NOT_ABOUT_CUSTOMERS = {"model", "metrics"}
+
+
+def test_every_route_about_customers_is_among_those_probed():
+    probed = {row.name for path, _ in probes(500) for row in (TABLE.at(path) or {}).values()}
+    asked_with_a_key = {row.name for row in ROUTES if row.roles != PUBLIC}
+    assert asked_with_a_key - NOT_ABOUT_CUSTOMERS == probed
+
+
 def endpoint_over(served: Any, state: State, root: Path) -> Gate:
     config, ring = config_at(root), KeyRing(state)
     current: Any = SimpleNamespace(served=served)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from serving.route import PUBLIC, ROLES, RouteTable, Row
-from serving.routes import ROUTES
+from serving.routes import ROUTES, TABLE
+
+NO_WAY_IN = {"/schema.json"}
+"""What BentoML would answer and the gate does not let through."""
 
 
 def test_every_row_names_roles_that_there_are_and_nobody_else():
@@ -27,3 +32,20 @@ def test_rows_of_one_address_are_found_by_their_methods():
     found = RouteTable(rows).at("/a/7")
     assert found is not None
     assert {method: row.name for method, row in found.items()} == {"GET": "one", "DELETE": "two"}
+
+
+@pytest.mark.slow
+def test_what_the_framework_answers_by_itself_has_a_row_or_no_way_in(monkeypatch, tmp_path):
+    monkeypatch.setenv("BENTOML_DO_NOT_TRACK", "True")
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path))
+    from _bentoml_impl.server.app import ServiceAppFactory
+
+    from serving.api import service
+
+    service.inject_config()
+    framework = ServiceAppFactory(service, is_main=True)()
+    paths = {route.path for route in framework.router.routes}
+    known = {row.path.removesuffix("/{path:path}") for row in ROUTES}
+    assert paths - known == NO_WAY_IN
+    assert {row.path.removesuffix("/{path:path}") for row in ROUTES if not row.handler} <= paths
+    assert all(TABLE.at(path) is None for path in NO_WAY_IN)

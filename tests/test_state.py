@@ -120,3 +120,22 @@ def test_alembic_is_loaded_by_the_first_start_only(tmp_path):
         for _ in range(2)
     ]  # fmt: skip
     assert said == ["True", "False"]
+
+
+def test_several_first_starts_at_once_make_one_key(stores):
+    state = open_state(stores)
+    with ThreadPoolExecutor(4) as threads:
+        files = list(threads.map(lambda _: keys.first_key(state, stores.root), range(4)))
+    assert [file for file in files if file is not None] == [stores.root / "first.key"]
+    (key,) = keys.listed(state)
+    assert (stores.root / "first.key").read_text().startswith(f"ech_{key.id}_")
+    state.close()
+
+
+def test_several_that_write_the_audit_log_at_once_make_one_chain(stores):
+    state = open_state(stores)
+    entries = [audit.entry("request", route="predictions", status=200)] * 3
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda _: audit.record(stores, state, entries), range(8)))
+    assert audit.verify(stores, state) == audit.Verdict(24)
+    state.close()
