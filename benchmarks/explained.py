@@ -5,9 +5,9 @@
 Prints, of the live publication: the largest difference between base plus points and the number
 shown; how many tiers are rebuilt from contributions by the policy's rules; how much further masking
 a customer's three strongest features moves the score than masking three random ones; and how many
-counterfactual paths are true when scored again alone. Where the simulator's ``truth.parquet`` lies
-beside the data, also how often planted causes are a first or second reason. Masked features have
-the median of all customers.
+counterfactual paths are true when scored again alone; how many reasons are stable, by place. Where
+the simulator's ``truth.parquet`` lies beside the data, also how often planted causes are a first or
+second reason (``benchmarks/planted.py``). Masked features have the median of all customers.
 """
 
 from __future__ import annotations
@@ -18,15 +18,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from benchmarks.planted import planted
 from configs.load import load
-from configs.schema import Config
-from features.sources import date_of
 from serving.paths import events_of, find_paths
 from serving.population import Array
-from serving.publication import Publication, open_live
+from serving.publication import open_live
 from serving.reasons import TARGETS
 from serving.served import Served, open_served
 from serving.tier_trace import replay
@@ -34,15 +31,6 @@ from serving.what_if import suppose_published, what_if
 from training.anchor import TargetName
 
 STRONGEST = 3
-CONTACTS = ("interaction_trend", "interaction_frequency", "interaction_recency")
-CAUSES = {
-    "a complaint left open": ("complaints",),
-    "a complaint left open, of those drifting": ("complaints",),
-    "visits falling, of those drifting": CONTACTS,
-}
-FALL = 0.5
-FEWEST_VISITS = 4
-LATELY_DAYS = 182
 
 
 def additive(served: Served, scores: pa.Table, matrix: pa.Table) -> None:
@@ -114,38 +102,13 @@ def counterfactuals(served: Served, customers: int) -> None:
     print(f"paths to the next tier true when scored again: {true} of {found} ({customers} asked)")
 
 
-def planted(config: Config, publication: Publication) -> None:
-    """Print how often a planted cause is a first or second reason of those it hit."""
-    truth = pq.read_table(config.data / "truth.parquet")
-    features = publication.features()
-    as_of = date_of(features["cutoff"][0].as_py())
-    began = pc.fill_null(truth["drifted_on"], dt.date.max)
-    lately = pc.and_(
-        pc.less_equal(began, as_of), pc.greater(began, as_of - dt.timedelta(days=LATELY_DAYS))
-    )
-    drifting = set(truth.filter(lately)["customer_id"].to_pylist())
-    rows = features.to_pylist()
-    open_now = {r["customer_id"] for r in rows if r["open_complaint_count"]}
-    falling = {
-        r["customer_id"]
-        for r in rows
-        if r["visit_count_84d_before"] >= FEWEST_VISITS
-        and r["visit_count_84d"] <= FALL * r["visit_count_84d_before"]
-    }
-    hit = {
-        "a complaint left open": open_now,
-        "a complaint left open, of those drifting": open_now & drifting,
-        "visits falling, of those drifting": falling & drifting,
-    }
-    reasons = publication.reasons()
-    first_two = reasons.filter(
-        pc.and_(pc.equal(reasons["target"], "churn"), pc.less_equal(reasons["rank"], 2))
-    ).to_pylist()
-    for cause, concepts in CAUSES.items():
-        told = {one["customer_id"] for one in first_two if one["concept"] in concepts}
-        n = len(hit[cause])
-        share = len(told & hit[cause]) / max(n, 1)
-        print(f"planted: {cause} is a first or second reason for {share:.0%} of {n} it hit")
+def stable(served: Served) -> None:
+    """Print the share of stable reasons by target and place."""
+    reasons = served.publication.reasons().to_pandas().query("concept != 'rest'")
+    for (target, place), own in reasons.groupby(["target", "rank"]):
+        told = own.stable.dropna().astype(float)
+        share = f"{told.mean():.0%}" if len(told) else "not looked into"
+        print(f"{target}: reasons at place {place} that are stable: {share} of {len(own):,}")
 
 
 def main() -> None:
@@ -162,9 +125,10 @@ def main() -> None:
     additive(served, scores, matrix)
     for target in TARGETS:
         masking(served, scores, matrix, target)
+    stable(served)
     counterfactuals(served, given.customers)
     if (config.data / "truth.parquet").is_file():
-        planted(config, live)
+        planted(config.data / "truth.parquet", live)
 
 
 if __name__ == "__main__":

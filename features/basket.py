@@ -30,7 +30,6 @@ BASKETS = (
             concept="basket",
             unit="currency",
             label=over(days, "客单价", "Average order value"),
-            actionable=True,
         )
         for days in (QUARTER, YEAR)
     ),
@@ -45,7 +44,6 @@ BASKETS = (
             "zh": "近12周客单价与近12个月之比",
             "en": "Order value in 12 weeks against 12 months",
         },
-        actionable=True,
     ),
     Feature(
         name="items_per_order_364d",
@@ -56,7 +54,6 @@ BASKETS = (
         concept="basket",
         unit="items",
         label=over(YEAR, "每单件数", "Items per order"),
-        actionable=True,
     ),
     Feature(
         name="largest_purchase_364d",
@@ -82,7 +79,6 @@ VARIETY = (
             concept="variety",
             unit="products",
             label=over(days, "购买产品种类", "Different products bought"),
-            actionable=True,
         )
         for days in (QUARTER, YEAR)
     ),
@@ -97,7 +93,6 @@ VARIETY = (
             concept="variety",
             unit="categories",
             label=over(days, "购买类别数", "Categories bought from"),
-            actionable=True,
         )
         for days in (QUARTER, YEAR)
     ),
@@ -112,7 +107,6 @@ VARIETY = (
             "zh": "近12个月所购类别中近12周仍购买的占比",
             "en": "Share of the year's categories still bought in 12 weeks",
         },
-        actionable=True,
     ),
     Feature(
         name="repeat_product_share_364d",
@@ -140,7 +134,6 @@ REFUNDS = (
             concept="refunds",
             unit="times",
             label=over(days, "退款次数", "Refunds"),
-            actionable=True,
         )
         for days in (QUARTER, YEAR)
     ),
@@ -154,7 +147,6 @@ REFUNDS = (
         concept="refunds",
         unit="currency",
         label=over(YEAR, "退款金额", "Money refunded"),
-        actionable=True,
     ),
     Feature(
         name="refund_share_364d",
@@ -165,7 +157,6 @@ REFUNDS = (
         concept="refunds",
         unit="share",
         label=over(YEAR, "退款金额占比", "Refunds as a share of money moved"),
-        actionable=True,
     ),
     Feature(
         name="days_since_last_refund",
@@ -187,7 +178,6 @@ REFUNDS = (
         concept="spend",
         unit="currency",
         label=over(YEAR, "净消费金额", "Spend less refunds"),
-        actionable=True,
     ),
 )
 

@@ -93,7 +93,6 @@ ANCHOR = (
         concept="purchase_frequency",
         unit="times",
         label={"zh": "累计复购次数", "en": "Repeat purchases so far"},
-        actionable=True,
         stationary=False,
     ),
     Feature(
@@ -104,7 +103,6 @@ ANCHOR = (
         concept="purchase_recency",
         unit="days",
         label={"zh": "首次至最近一次购买的天数", "en": "Days from first to last purchase"},
-        actionable=True,
         stationary=False,
     ),
     Feature(
@@ -125,7 +123,6 @@ ANCHOR = (
         concept="spend",
         unit="currency",
         label={"zh": "累计每购买日平均消费金额", "en": "Mean spend per purchase day so far"},
-        actionable=True,
         stationary=False,
     ),
 )
@@ -143,7 +140,6 @@ RECENCY_AND_TENURE = (
             "zh": "距最近一次购买天数（一年封顶）",
             "en": "Days since the last purchase (capped at a year)",
         },
-        actionable=True,
     ),
     Feature(
         name="days_since_first_purchase",
@@ -167,7 +163,6 @@ ORDER_COUNTS = tuple(
         concept="purchase_frequency",
         unit="orders",
         label=over(days, "订单数", "Orders"),
-        actionable=True,
     )
     for days in WINDOWS
 )
@@ -182,7 +177,6 @@ SPENDS = tuple(
         concept="spend",
         unit="currency",
         label=over(days, "消费金额", "Spend"),
-        actionable=True,
     )
     for days in WINDOWS
 )
@@ -197,7 +191,6 @@ PURCHASE_DAYS = (
         concept="purchase_frequency",
         unit="days",
         label=over(YEAR, "有购买的天数", "Days with a purchase"),
-        actionable=True,
     ),
 )
 
@@ -234,7 +227,6 @@ RHYTHM = (
             "zh": "距最近一次购买为平均间隔的倍数",
             "en": "Time since the last purchase, in usual intervals",
         },
-        actionable=True,
     ),
     Feature(
         name="weekend_share_364d",
@@ -293,7 +285,6 @@ def trend(figure: str, days: int, zh: str, en: str) -> Feature:
         concept="purchase_trend",
         unit="balance",
         label=changed(days, zh, en),
-        actionable=True,
     )
 
 

@@ -35,7 +35,6 @@ def cases(
         concept="complaints" if kind == "complaint" else "support",
         unit="cases",
         label=label,
-        actionable=True,
         stationary=window_days is not None,
     )
 
@@ -113,6 +112,5 @@ COMPLAINTS = (
         concept="complaints",
         unit="hours",
         label=over(YEAR, "投诉平均解决时间", "Mean time to resolve a complaint"),
-        actionable=True,
     ),
 )

@@ -79,7 +79,8 @@ by DuckDB and Spark. **This page is written from the declarations**: change thos
 - **empty · 无记录**: the value of a customer without such rows. *missing* is no number and is never
   taken for zero; a quotient is missing where its divisor is zero or missing.
   无记录时的取值；missing 表示缺失，不等于零；除数为零或缺失时，商为缺失。
-- **✓** claims that the company can influence it. 公司可以影响的特征。
+- **✓** claims that the company can change it by an act of its own, now.
+  公司当下可以主动改变的特征。
 - **↑ ↓** more of it means more, or less, of the target, all else being equal; only where the
   business is sure. 在其他条件相同时，目标随之升高或降低；仅在业务上确定时标明。
 - **○** is no input of the tree models: it means something else at every cutoff, as the history

@@ -41,7 +41,7 @@ def of_kind(kind: str, t: Any) -> Any:
 
 
 def counted(
-    name: str, days: int, value: Reduction, concept: str, zh: str, en: str, actionable: bool = True
+    name: str, days: int, value: Reduction, concept: str, zh: str, en: str, actionable: bool = False
 ) -> Feature:
     """Return a count of interactions over the last ``days``."""
     return Feature(
@@ -85,7 +85,6 @@ def trend(name: str, days: int, zh: str, en: str) -> Feature:
         concept="interaction_trend",
         unit="balance",
         label=changed(days, zh, en),
-        actionable=True,
     )
 
 
@@ -138,7 +137,6 @@ FREQUENCY = (
         concept="interaction_frequency",
         unit="days",
         label=over(QUARTER, "有互动的天数", "Days with an interaction"),
-        actionable=True,
     ),
     Feature(
         name="days_since_last_interaction",
@@ -183,7 +181,6 @@ CHANNEL_MIX = (
         concept="channels",
         unit="channels",
         label=over(YEAR, "互动渠道数", "Channels used"),
-        actionable=True,
     ),
     *(share_of_channel(kind) for kind in CHANNELS),
     Feature(
@@ -226,6 +223,7 @@ CAMPAIGNS = (
         "campaigns",
         "收到营销次数",
         "Campaigns sent",
+        actionable=True,
     ),
     counted("click", HALF_YEAR, partial(of_kind, "click"), "campaigns", "营销点击次数", "Clicks"),
     Feature(
@@ -237,7 +235,6 @@ CAMPAIGNS = (
         concept="campaigns",
         unit="ratio",
         label=over(YEAR, "每次营销的点击次数", "Clicks per campaign"),
-        actionable=True,
     ),
 )
 
@@ -287,7 +284,6 @@ SERVICE = (
         concept="service_speed",
         unit="hours",
         label=over(YEAR, "最长问题解决时间", "Longest time to resolution"),
-        actionable=True,
     ),
 )
 

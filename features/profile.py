@@ -113,7 +113,13 @@ INFLUENCE = (
 )
 
 CREDIT = (
-    attribute("credit_limit", "credit", "currency", {"zh": "信用额度", "en": "Credit limit"}),
+    attribute(
+        "credit_limit",
+        "credit",
+        "currency",
+        {"zh": "信用额度", "en": "Credit limit"},
+        actionable=True,
+    ),
     Feature(
         name="credit_use",
         source="attributes",

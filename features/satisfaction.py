@@ -67,6 +67,7 @@ def survey(
     lag_days: int = 0,
     when_empty: float | None = None,
     monotone: Direction | None = None,
+    actionable: bool = False,
 ) -> Feature:
     """Return a feature of the answers to surveys."""
     return Feature(
@@ -80,7 +81,7 @@ def survey(
         concept=concept,
         unit=unit,
         label=label,
-        actionable=True,
+        actionable=actionable,
         monotone=monotone or {},
     )
 
@@ -97,7 +98,6 @@ def difference(
         concept=concept,
         unit="score_points",
         label=label,
-        actionable=True,
     )
 
 
@@ -109,6 +109,7 @@ SCORES = (
         "of_five",
         over(YEAR, "最近一次满意度评分", "Latest satisfaction score"),
         monotone=KEEPS,
+        actionable=True,
     ),
     survey(
         "csat_mean_364d",
@@ -171,6 +172,7 @@ RECOMMENDATION = (
         "of_ten",
         over(YEAR, "最近一次推荐意愿评分", "Latest willingness to recommend"),
         monotone=KEEPS,
+        actionable=True,
     ),
     survey(
         "nps_mean_364d",
@@ -257,7 +259,6 @@ COVERAGE = (
             "zh": "距最近一次问卷回复天数（一年封顶）",
             "en": "Days since the last survey answered (capped at a year)",
         },
-        actionable=True,
     ),
 )
 
@@ -278,7 +279,6 @@ def spoken(name: str, window_days: int, value: Any, unit: str, label: Mapping[st
         concept="feedback",
         unit=unit,
         label=label,
-        actionable=True,
     )
 
 
@@ -296,6 +296,7 @@ SENTIMENT = (
         "feedback",
         "sentiment",
         over(YEAR, "最近一次评价情感得分", "Tone of the latest comment"),
+        actionable=True,
     ),
     survey(
         "comment_negative_share_364d",

@@ -33,7 +33,8 @@ class Feature:
         unit: key of ``features.units`` (``orders``, ``days``, ``currency``, ``share`` …).
         concept: the group that reasons speak in, key of ``features.concepts``.
         label: the name people read, ``{"en": …, "zh": …}``.
-        actionable: claims that the company can influence it.
+        actionable: claims that the company can change it by an act of its own, now: resolve a case,
+            call, grant, charge. What a customer did is not, nor is a year that has passed.
         monotone: direction in which the target moves with the feature, where the business is sure.
         stationary: claims that it means the same at every cutoff, so trees may use it.
     """

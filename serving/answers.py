@@ -176,6 +176,7 @@ def _reason(reason: Mapping[str, Any]) -> Answer:
         "points": reason["points"],
         "text": {"zh": reason["text_zh"], "en": reason["text_en"]},
         "actionable": reason["actionable"],
+        "stable": reason.get("stable"),
     }
 
 

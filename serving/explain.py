@@ -44,6 +44,7 @@ AS_OF = Text(
     zh="截至{day} · 模型{model} · 策略{policy}", en="as of {day} · model {model} · policy {policy}"
 )
 ACTIONABLE = Text(zh="（可改善）", en="(can be acted on)")
+UNSTABLE = Text(zh="（排序不稳定）", en="(place not certain)")
 UNKNOWN = Text(zh="无", en="none")
 GRADE = Text(zh="评级", en="Grade")
 GRADES: dict[str, Text] = {
@@ -193,6 +194,8 @@ def _reasons(answer: Answer, target: str, language: Language) -> Table:
         text = Line(reason["text"][language])
         if reason["actionable"]:
             text.append(f"  {ACTIONABLE[language]}", style="dim")
+        if reason["stable"] is False:
+            text.append(f"  {UNSTABLE[language]}", style="dim")
         table.add_row(
             Line(_points(reason["points"], answer, target, language), style=style),
             Line(_bar(reason["points"], longest), style=style),

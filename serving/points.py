@@ -22,6 +22,11 @@ SCALE: dict[str, float] = {"churn": 100.0, "clv": 1.0}
 """Points are percentage points of probability for churn and money for CLV."""
 SMALLEST_SHOWN: dict[str, float] = {"churn": 0.05, "clv": 0.5}
 """A concept of fewer points than this would be shown as zero, so it is left to the rest."""
+LEADS: dict[str, float] = {"churn": 1.0}
+"""Who asks about churn asks what speaks for leaving: concepts that raise it by so many points, as
+much as a whole per cent shows, are told before stronger ones that lower it."""
+KEEPS_ITS_PLACE = 0.8
+"""Share of the models learnt anew in which a stable reason has its place and its direction."""
 STEP = 1e-3
 """Link steps smaller than this are taken at the derivative."""
 
@@ -118,12 +123,17 @@ class Ranked:
 
 
 def rank(breakdown: Breakdown, concept_of: Mapping[str, str], target: str, n: int) -> Ranked:
-    """Return the ``n`` concepts of most points, up or down, for every customer."""
+    """Return the ``n`` concepts to tell of every customer, in the order to tell them.
+
+    Of value, those of most points, up or down. Of churn, first those that raise it (``LEADS``), the
+    strongest first, as reason codes of refused credit name what spoke against (US Regulation B, 12
+    CFR 1002.9); the last place is left to the strongest of all others, mostly one that lowers it.
+    """
     concepts = tuple(sorted({concept_of[name] for name in breakdown.inputs}))
     members = [_members(breakdown.inputs, concept_of, concept) for concept in concepts]
     totals = np.stack([_column_sum(breakdown.points[rows]) for rows in members])
     strongest = np.stack([_strongest(breakdown.points, rows) for rows in members])
-    order = np.argsort(-np.abs(totals), axis=0, kind="stable")[:n]
+    order = _told_first(totals, target, n)
     points = np.take_along_axis(totals, order, axis=0)
     is_shown = np.abs(points) >= SMALLEST_SHOWN[target]
     points = np.where(is_shown, points, 0.0)
@@ -134,6 +144,30 @@ def rank(breakdown: Breakdown, concept_of: Mapping[str, str], target: str, n: in
         np.take_along_axis(strongest, order, axis=0),
         breakdown.shown - breakdown.base - _column_sum(points),
     )
+
+
+def keeps_its_place(ranked: Ranked, again: Sequence[Ranked]) -> npt.NDArray[np.bool_]:
+    """Return which reasons hold by the models learnt anew, shape (n_reasons, n_customers).
+
+    A reason holds by a model that gives the same concept the same place and direction.
+    """
+    same = [
+        (one.concept == ranked.concept) & (np.sign(one.points) == np.sign(ranked.points))
+        for one in again
+    ]
+    return np.asarray(np.mean(same, axis=0) >= KEEPS_ITS_PLACE)
+
+
+def _told_first(totals: Array, target: str, n: int) -> npt.NDArray[np.int64]:
+    """Return the indices of the concepts to tell, shape (n_reasons, n_customers)."""
+    strength = np.abs(totals)
+    if target in LEADS:
+        raising = np.where(totals >= LEADS[target], totals, 0.0)
+        leading = np.argsort(-raising, axis=0, kind="stable")[: n - 1]
+        leads = np.zeros(totals.shape, dtype=bool)
+        np.put_along_axis(leads, leading, True, axis=0)
+        strength = np.where(leads & (raising > 0), strength + strength.max(initial=0.0), strength)
+    return np.argsort(-strength, axis=0, kind="stable")[:n]
 
 
 def _members(inputs: Sequence[str], concept_of: Mapping[str, str], concept: str) -> list[int]:

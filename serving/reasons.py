@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from configs.schema import Text
-from serving.points import Breakdown, Ranked, break_down, rank
+from serving.points import Breakdown, Ranked, break_down, keeps_its_place, rank
 from serving.population import Array, column
 from serving.scorer import Scorer
 from serving.wording import FLAGS, REST, Described, Sentences
@@ -20,6 +20,8 @@ from training.anchor import TargetName
 TARGETS: dict[TargetName, str] = {"churn": "churn_probability", "clv": "clv_expected"}
 """The numbers that reasons are given for, and their columns of the scores."""
 REST_CONCEPT = "rest"
+ADVERSE: dict[TargetName, int] = {"churn": 1, "clv": -1}
+"""The sign of points that speak against a customer: only there is something to be mended."""
 
 REASONS = pa.schema(
     [
@@ -32,10 +34,13 @@ REASONS = pa.schema(
         ("text_zh", pa.string()),
         ("text_en", pa.string()),
         ("actionable", pa.bool_()),
+        ("stable", pa.bool_()),
     ]
 )
-"""Rows of a customer and target, the strongest first, ``rest`` last; points of churn are
-percentage points, those of clv money. Base plus points is the number shown."""
+"""Rows of a customer and target in the order to tell them, ``rest`` last; points of churn are
+percentage points, those of clv money. Base plus points is the number shown. ``stable`` claims that
+models learnt anew on resampled customers give the reason the same place and direction; null where
+none were learnt."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +97,31 @@ class Reasoner:
         """Return columns for each rank of one target, ``rest`` last."""
         breakdown = self.breakdown(target, columns, scores)
         ranked = rank(breakdown, teller.concept_of, target, self.n)
-        block = [teller.told(breakdown, ranked, place) for place in range(len(ranked.points))]
+        stable = self._stable(target, columns, ranked, teller.concept_of)
+        block = []
+        for place, points in enumerate(ranked.points):
+            told = teller.told(breakdown, ranked, place)
+            to_mend = told["actionable"] & (ADVERSE[target] * points > 0)
+            block.append(told | {"actionable": to_mend, "stable": stable[place]})
         return [*block, _rest(ranked.rest)]
+
+    def _stable(
+        self,
+        target: TargetName,
+        columns: Mapping[str, Array],
+        ranked: Ranked,
+        concept_of: Mapping[str, str],
+    ) -> npt.NDArray[np.object_]:
+        """Return whether each reason keeps its place, ``None`` where that was not looked into."""
+        model = self.scorer.bundle.models[target]
+        again = []
+        for base, parts in model.contributions_again(columns):
+            shown = model.inverse_link(base + np.sum(list(parts.values()), axis=0))
+            split = break_down(target, base, parts, shown, model.inverse_link)
+            again.append(rank(split, concept_of, target, self.n))
+        if not again:
+            return np.full(ranked.points.shape, None, dtype=object)
+        return np.asarray(keeps_its_place(ranked, again).astype(object))
 
 
 class _Teller:
@@ -177,6 +205,7 @@ def _rest(points: Array) -> dict[str, Any]:
         "text_zh": np.full(n, REST.zh, dtype=object),
         "text_en": np.full(n, REST.en, dtype=object),
         "actionable": np.zeros(n, dtype=bool),
+        "stable": np.full(n, None, dtype=object),
     }
 
 
@@ -195,7 +224,7 @@ def _interleaved(
         for place, part in enumerate(block)
     ]
     n = len(customer_ids)
-    names = ("concept", "feature", "points", "text_zh", "text_en", "actionable")
+    names = ("concept", "feature", "points", "text_zh", "text_en", "actionable", "stable")
     stacked = {name: np.stack([part[name] for _, _, part in flat]).T.ravel() for name in names}
     lengths = {target: len(block) for target, block in zip(targets, blocks, strict=True)}
     stacked["customer_id"] = np.repeat(np.array(customer_ids.to_pylist(), dtype=object), len(flat))

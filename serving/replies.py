@@ -98,13 +98,18 @@ class TierReply(Reply):
 
 
 class ReasonReply(Reply):
-    """One concept and what it adds: percentage points of churn, or money of clv."""
+    """One concept and what it adds: percentage points of churn, or money of clv.
+
+    Not ``stable`` is a reason whose place or direction changes in models learnt anew on resampled
+    customers; ``null`` where none were learnt.
+    """
 
     concept: str
     target: Literal["churn", "clv"]
     points: float
     text: Words
     actionable: bool
+    stable: bool | None = None
 
 
 class Confidence(Reply):

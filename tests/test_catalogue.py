@@ -500,3 +500,22 @@ def test_columns_that_are_never_missing_build_like_any_other(backend: ibis.BaseB
     records = records_from_arrow(backend, {"transactions": given.cast(strict)})
     matrix = feature_matrix(records, with_inputs(["frequency"]), [day_number(dt.date(2024, 3, 31))])
     assert matrix["frequency"].to_pylist() == [1, 0, None]
+
+
+ACTS = {
+    # resolve, answer, call, charge
+    "open_complaint_count", "open_support_count", "response_hours_364d", "resolution_hours_364d",
+    "days_since_last_interaction", "outbound_share_364d", "overdue_days",
+    # come back to what the customer said last
+    "csat_latest_364d", "nps_latest_364d", "comment_sentiment_latest_364d",
+    # grant
+    "discount_share_84d", "discount_share_364d", "discounted_share_364d", "membership_level",
+    "points", "credit_limit", "campaign_count_182d",
+}  # fmt: skip
+
+
+def test_only_what_the_company_can_change_by_an_act_of_its_own_is_marked_actionable():
+    marked = {feature.name for feature in FEATURES if feature.actionable}
+    assert marked == ACTS
+    assert not [f.name for f in FEATURES if f.actionable and f.source == "transactions"
+                and f.concept != "discounts"]  # fmt: skip

@@ -211,6 +211,26 @@ def test_survival_comes_true_and_an_action_moves_it_within_zero_and_one(company:
     assert (truth.action_effect_on_value_365d[drifting & ~gone] > 0).any()
 
 
+def test_what_a_drift_does_is_told_of_those_who_drift_alone(company: Company) -> None:
+    truth = company["truth"]
+    drifting = truth.drifted_on.notna()
+    raised = truth.probability_of_none_90d - truth.probability_of_none_90d_if_settled
+    assert (raised[~drifting] == 0).all()
+    assert (raised[drifting] > 0.1).mean() > 0.5
+    assert (truth.visits_missed_84d[~drifting] == 0).all()
+    assert (truth.visits_missed_84d[drifting] > 0).mean() > 0.99
+    assert not truth.drifted_by_complaint[~drifting].any()
+
+
+def test_who_drifts_by_a_complaint_left_one_open_the_day_before(company: Company) -> None:
+    said = company["interactions"].query("kind == 'complaint' and resolved_at.isna()")
+    days = set(zip(said.customer_id, said.occurred_at.dt.normalize(), strict=True))
+    blamed = company["truth"].query("drifted_by_complaint")
+    before = zip(blamed.customer_id, blamed.drifted_on - DAY, strict=True)
+    assert len(blamed) > 100
+    assert np.mean([one in days for one in before]) > 0.99  # the rest was not recorded yet
+
+
 @pytest.mark.parametrize("is_chinese", [True, False])
 def test_comments_show_hidden_satisfaction_in_words_that_carry_over(
     company: Company, is_chinese: bool

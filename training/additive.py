@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -40,6 +40,7 @@ class AdditiveModel:
         trees: LightGBM text; ``None`` where rules only are served.
         intercept, slope: the affine step after the sum.
         threads: used by LightGBM; changes no result.
+        resampled: trees learnt anew on resampled customers, to see which reasons keep their place.
     """
 
     target: TargetName
@@ -50,6 +51,7 @@ class AdditiveModel:
     intercept: float = 0.0
     slope: float = 1.0
     threads: int = 2
+    resampled: tuple[str, ...] = ()
 
     @property
     def link(self) -> Link:
@@ -97,15 +99,36 @@ class AdditiveModel:
         split by exact Shapley values, the trees by TreeSHAP (Lundberg et al. 2020).
         """
         n = _rows(columns)
-        base, parts = self.anchor.shapley(columns, n)
-        expected, of_trees = self._tree_parts(columns, n)
+        return self._together(self.anchor.shapley(columns, n), self._tree_parts(columns, n))
+
+    def contributions_again(self, columns: Columns) -> list[tuple[float, dict[str, Vector]]]:
+        """Return base and contributions by every model learnt anew on resampled customers.
+
+        They have this model's anchor, calibration and level, and trees of their own.
+        """
+        n = _rows(columns)
+        anchor = self.anchor.shapley(columns, n) if self._twins else (0.0, {})
+        return [self._together(anchor, twin._tree_parts(columns, n)) for twin in self._twins]
+
+    @cached_property
+    def _twins(self) -> tuple[AdditiveModel, ...]:
+        return tuple(replace(self, trees=trees, resampled=()) for trees in self.resampled)
+
+    def _together(
+        self, anchor: tuple[float, dict[str, Vector]], trees: tuple[float, dict[str, Vector]]
+    ) -> tuple[float, dict[str, Vector]]:
+        (base, of_anchor), (expected, of_trees) = anchor, trees
+        parts = dict(of_anchor)
         for name, part in of_trees.items():
             parts[name] = parts[name] + part if name in parts else part
         scaled = {name: self.slope * part for name, part in parts.items()}
         return self.intercept + self.slope * (base + expected), scaled
 
     def to_files(self) -> dict[str, bytes]:
-        """Return the files of the model: ``<target>.json`` and, with trees, ``<target>.txt``."""
+        """Return the files of the model: ``<target>.json`` and, with trees, ``<target>.txt``.
+
+        Trees learnt anew are beside them, ``<target>_resampled_1.txt`` and on.
+        """
         described = {
             "kind": "additive",
             "target": self.target,
@@ -113,13 +136,15 @@ class AdditiveModel:
             "anchor": self.anchor.to_dict(),
             "tree_inputs": list(self.tree_inputs),
             "has_trees": self.trees is not None,
+            "resampled": len(self.resampled),
             "intercept": self.intercept,
             "slope": self.slope,
         }
         files = {f"{self.target}.json": json.dumps(described, indent=1).encode()}
         if self.trees is not None:
             files[f"{self.target}.txt"] = self.trees.encode()
-        return files
+        names = _resampled_files(self.target, len(self.resampled))
+        return files | dict(zip(names, (one.encode() for one in self.resampled), strict=True))
 
     @classmethod
     def from_files(cls, target: TargetName, files: Mapping[str, bytes]) -> AdditiveModel:
@@ -138,6 +163,10 @@ class AdditiveModel:
             trees=trees,
             intercept=described["intercept"],
             slope=described["slope"],
+            resampled=tuple(
+                _file(files, name).decode()
+                for name in _resampled_files(target, described.get("resampled", 0))
+            ),
         )
 
     @cached_property
@@ -189,6 +218,10 @@ class AdditiveModel:
 
     def _matrix(self, columns: Columns) -> Vector:
         return np.column_stack([columns[name] for name in self.tree_inputs])
+
+
+def _resampled_files(target: TargetName, n: int) -> list[str]:
+    return [f"{target}_resampled_{one}.txt" for one in range(1, n + 1)]
 
 
 def _rows(columns: Columns) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import lightgbm as lgb
@@ -37,6 +37,22 @@ FEWEST_EARLIER_CUTOFFS = 3
 ROWS_SHARE_OF_A_TREE, INPUTS_SHARE_OF_A_TREE = 0.5, 0.4
 """Each tree sees other rows and features, drawn by the seed: the sum varies less."""
 LARGEST_LEVEL = math.log(3.0)
+RESAMPLES = 5
+"""Times that the trees of a served model are learnt anew, to see which reasons keep their place."""
+
+
+Directions = Mapping[tuple[str, TargetName], int]
+NO_DIRECTIONS: Directions = {}
+
+
+@dataclass(frozen=True)
+class _Growing:
+    """What trees may read, how they grow, and how often they are learnt anew."""
+
+    inputs: Sequence[str]
+    settings: Training
+    directions: Directions
+    resamples: int
 
 
 @dataclass(frozen=True)
@@ -70,6 +86,8 @@ def fit_target(
     tree_inputs: Sequence[str],
     settings: Training,
     level: Level | None = None,
+    directions: Directions = NO_DIRECTIONS,
+    resamples: int = 0,
 ) -> FittedTarget:
     """Return the model of ``target``, with the purchase model of the customers ``present``.
 
@@ -83,8 +101,10 @@ def fit_target(
         tree_inputs: stationary features.
         settings: seed, threads, trees.
         level: what the customers ``present`` are expected to add up to, where seasons tell.
+        directions: 1 for features that the target only rises with, -1 where it only falls.
+        resamples: how often trees are learnt anew on customers drawn with replacement.
     """
-    shared = (purchases, tree_inputs, settings)
+    shared = (purchases, _Growing(tree_inputs, settings, directions, resamples))
     fitted = _as_learnt(target, horizon_days, train, present, *shared)
     return fitted if level is None else _levelled(fitted, present, level)
 
@@ -95,19 +115,18 @@ def _as_learnt(
     train: Dataset,
     present: Dataset,
     purchases: Mapping[int, PurchaseModels],
-    tree_inputs: Sequence[str],
-    settings: Training,
+    growing: _Growing,
 ) -> FittedTarget:
     """Return the model at the level of the periods that it learnt from."""
-    shared = (purchases, tree_inputs, settings)
-    model, notes = _uncalibrated(target, horizon_days, train, present, *shared)
+    model, notes = _uncalibrated(target, horizon_days, train, present, purchases, growing)
     if target != "churn" or model.is_rules_only:
         return FittedTarget(model, notes)
     split = calibration_split(train.cutoffs, horizon_days, FEWEST_EARLIER_CUTOFFS)
     if split is None:
         return FittedTarget(model, (*notes, words.NOT_CALIBRATED))
     earlier, latest = (train.at(cutoffs) for cutoffs in split)
-    trial, _ = _uncalibrated(target, horizon_days, earlier, latest, *shared)
+    once = replace(growing, resamples=0)
+    trial, _ = _uncalibrated(target, horizon_days, earlier, latest, purchases, once)
     intercept, slope = platt(trial, latest.buyers())
     return FittedTarget(
         replace(model, intercept=intercept, slope=slope),
@@ -131,7 +150,7 @@ def _levelled(fitted: FittedTarget, present: Dataset, level: Level) -> FittedTar
 
 
 def _alone(model: AdditiveModel, intercept: float) -> AdditiveModel:
-    return replace(model, trees=None, tree_inputs=(), intercept=intercept, slope=1.0)
+    return replace(model, trees=None, tree_inputs=(), resampled=(), intercept=intercept, slope=1.0)
 
 
 def _uncalibrated(
@@ -140,21 +159,20 @@ def _uncalibrated(
     train: Dataset,
     present: Dataset,
     purchases: Mapping[int, PurchaseModels],
-    tree_inputs: Sequence[str],
-    settings: Training,
+    growing: _Growing,
 ) -> tuple[AdditiveModel, tuple[Text, ...]]:
     buyers = train.buyers()
     anchor, links, notes = fit_anchor(target, horizon_days, train, present, purchases)
-    model = AdditiveModel(target, horizon_days, anchor, threads=settings.threads)
-    varying = [name for name in tree_inputs if varies(buyers.columns([name])[name])]
+    model = AdditiveModel(target, horizon_days, anchor, threads=growing.settings.threads)
+    varying = [name for name in growing.inputs if varies(buyers.columns([name])[name])]
     steady, moved = split_steady(buyers, present.buyers(), varying)
     if moved and len(buyers):
         notes = (*notes, words.moved(moved))
-    reason = _why_no_trees(target, buyers, steady, settings)
+    reason = _why_no_trees(target, buyers, steady, growing.settings)
     if reason is not None:
         return model, (*notes, words.rules_only(reason))
-    trees = fit_trees(target, buyers, links, steady, settings)
-    model = replace(model, tree_inputs=steady, trees=trees)
+    trees, *resampled = fit_trees(target, buyers, links, replace(growing, inputs=steady))
+    model = replace(model, tree_inputs=steady, trees=trees, resampled=tuple(resampled))
     if target == "clv":
         model = replace(model, intercept=_balance(model, buyers, links))
     return model, notes
@@ -210,31 +228,47 @@ def fit_anchor(
 
 
 def fit_trees(
-    target: TargetName,
-    buyers: Dataset,
-    links: Vector,
-    tree_inputs: Sequence[str],
-    settings: Training,
-) -> str:
+    target: TargetName, buyers: Dataset, links: Vector, growing: _Growing
+) -> tuple[str, ...]:
     """Return LightGBM text of trees that correct ``links``: binary, or Tweedie for money.
 
-    Stochastic gradient boosting (Friedman 2002): a tree grows on half of the rows and on two in
-    five features. The draws are the seed's, so the same data give the same trees.
+    The first is the model, the others are learnt anew on customers drawn with replacement, all
+    rows of a customer together (Efron and Tibshirani 1993, ch. 8), by draws of their own.
     """
-    y, start, trees = buyers.y, links, settings.trees
+    y, start, trees = buyers.y, links, growing.settings.trees
     own: dict[str, object] = {"objective": "binary"}
     if target == "clv":
         unit = float(np.maximum(y, 0.0).mean())
         y, start = np.maximum(y, 0.0) / unit, start - math.log(unit)
         own = {"objective": "tweedie", "tweedie_variance_power": trees.tweedie_power}
-    fewest = max(min(trees.minimum_rows_per_leaf, len(buyers) // ROWS_SHARE_OF_A_LEAF), 1)
-    parameters = own | {
+    parameters = own | _parameters(len(buyers), target, growing)
+    data = lgb.Dataset(buyers.X(growing.inputs), y, init_score=start)
+    grown = [str(lgb.train(parameters, data, trees.count).model_to_string())]
+    for weights, draw in _resamples(buyers, growing):
+        data.set_weight(weights)
+        drawn = parameters | {"bagging_seed": draw, "feature_fraction_seed": draw}
+        grown.append(str(lgb.train(drawn, data, trees.count).model_to_string()))
+    return tuple(grown)
+
+
+def _parameters(n_rows: int, target: TargetName, growing: _Growing) -> dict[str, object]:
+    """Return how trees grow, whatever they are to tell.
+
+    Stochastic gradient boosting (Friedman 2002): a tree grows on half of the rows and on two in
+    five features. The draws are the seed's, so the same data give the same trees.
+    """
+    settings, trees = growing.settings, growing.settings.trees
+    ways = [growing.directions.get((name, target), 0) for name in growing.inputs]
+    return {
         "num_leaves": trees.leaves,
         "learning_rate": trees.learning_rate,
-        "min_data_in_leaf": fewest,
+        "min_data_in_leaf": max(
+            min(trees.minimum_rows_per_leaf, n_rows // ROWS_SHARE_OF_A_LEAF), 1
+        ),
         "bagging_fraction": ROWS_SHARE_OF_A_TREE,
         "bagging_freq": 1,
         "feature_fraction": INPUTS_SHARE_OF_A_TREE,
+        "monotone_constraints": ways if any(ways) else None,
         "seed": settings.seed,
         "num_threads": settings.threads,
         "deterministic": True,
@@ -242,8 +276,19 @@ def fit_trees(
         "feature_pre_filter": False,
         "verbosity": -1,
     }
-    data = lgb.Dataset(buyers.X(tree_inputs), y, init_score=start)
-    return str(lgb.train(parameters, data, trees.count).model_to_string())
+
+
+def _resamples(buyers: Dataset, growing: _Growing) -> Iterator[tuple[Vector, int]]:
+    """Yield how often each row was drawn, customers as wholes, and the seed of the trees' draws."""
+    if growing.resamples == 0:
+        return
+    codes = buyers.matrix.column("customer_id").combine_chunks().dictionary_encode().indices
+    customer = np.asarray(codes.to_numpy(), dtype=np.int64)
+    n = int(customer.max()) + 1
+    rng = np.random.default_rng(growing.settings.seed)
+    for _ in range(growing.resamples):
+        times = np.bincount(rng.integers(0, n, n), minlength=n)
+        yield times[customer].astype(np.float64), int(rng.integers(1, 2**31))
 
 
 def platt(model: AdditiveModel, later: Dataset) -> tuple[float, float]:

@@ -103,6 +103,10 @@ class ContractChurn:
         _add(parts, self.line.contributions(columns))
         return base + self.line.level, parts
 
+    def contributions_again(self, columns: Columns) -> list[tuple[float, dict[str, Vector]]]:
+        """Return contributions by models learnt anew on resampled customers: there are none."""
+        return []
+
     def to_files(self) -> dict[str, bytes]:
         """Return ``churn.json`` and ``churn.txt``."""
         files = self.boosted.to_files()

@@ -135,6 +135,7 @@ def _known(
         purchases=purchases,
         seasons=_seasons(records, tasks, as_of, kind, progress),
         inputs=[f.name for f in features if f.stationary and f.name not in VALUE_INPUTS],
+        directions={(f.name, t): way for f in features for t, way in f.monotone.items()},
         settings=config.training,
         policy=config.policy,
     )

@@ -13,7 +13,7 @@ from features.labels import CONTRACT_END, MARGIN, label_table
 from features.sources import Records, date_of
 from training import notes as words
 from training.anchor import PurchaseModels
-from training.boosting import FittedTarget, fit_target
+from training.boosting import RESAMPLES, Directions, FittedTarget, fit_target
 from training.coverage import Errors, coverage
 from training.dataset import Dataset
 from training.evaluate import TargetEvaluation
@@ -43,6 +43,7 @@ class Known:
         purchases: purchase models by cutoff.
         seasons: the season as known at each cutoff that is predicted from.
         inputs: stationary features, for trees.
+        directions: of features, where the business is sure.
         settings: seed, threads, trees.
         policy: tiers, for the coverage of intervals in each.
     """
@@ -54,6 +55,7 @@ class Known:
     purchases: Mapping[int, PurchaseModels]
     seasons: Mapping[int, Levels | None]
     inputs: Sequence[str]
+    directions: Directions
     settings: Training
     policy: TierPolicy
 
@@ -74,7 +76,9 @@ class Known:
         """Return rows with labels of horizons closed, and of rows recorded, by ``day``."""
         return self._labelled(task, cutoffs, day, day)
 
-    def fitted(self, task: Task, train: Dataset, present: Dataset) -> FittedTarget:
+    def fitted(
+        self, task: Task, train: Dataset, present: Dataset, resamples: int = 0
+    ) -> FittedTarget:
         """Return the model of ``task``, at the level of the horizon that ``present`` looks into."""
         return fit_target(
             task.target,
@@ -85,6 +89,8 @@ class Known:
             self.inputs,
             self.settings,
             self._level(task, present.cutoffs[0]),
+            self.directions,
+            resamples,
         )
 
     def _labelled(
@@ -131,8 +137,8 @@ def learn(task: Task, known: Known) -> Learnt:
     served_on = known.to_serve(task)
     suspects = _suspects(served_on, known)
     evaluation, trial = _measured(task, known)
-    served = known.fitted(task, served_on, known.now)
     rule, notes = evaluation.served_rule, (*evaluation.notes, *suspects)
+    served = known.fitted(task, served_on, known.now, RESAMPLES if rule is None else 0)
     if rule in (None, PURCHASE_MODEL):
         own = served.notes if rule is None else served.notes_alone
         notes = tuple(dict.fromkeys((*notes, *map(words.served, own))))

@@ -101,6 +101,10 @@ class RuleModel:
         own = parts.get(FREQUENCY, np.zeros(n))
         return base, parts | {FREQUENCY: np.where(never, self.without_purchases - base, own)}
 
+    def contributions_again(self, columns: Columns) -> list[tuple[float, dict[str, Vector]]]:
+        """Return contributions by models learnt anew on resampled customers: there are none."""
+        return []
+
     def to_files(self) -> dict[str, bytes]:
         """Return ``<target>.json``, all there is."""
         described = {

@@ -40,6 +40,8 @@ CHANNELS_OF = {
     "share": ("wechat", "social", "app", "web"),
     "referral": ("wechat", "app", "social", "store"),
 }
+VISITS_SEASON = 0.5
+"""How far visits follow the shopping season: the power of its weights."""
 FAVOURITE_SHARE = 0.72
 """Probability that a customer uses their favourite of the four channels of a kind."""
 MEDIAN_SECONDS = {"visit": 210, "enquiry": 260, "support": 420, "complaint": 640, "event": 5400}
@@ -104,7 +106,7 @@ def _of_kind(
 
 
 def _own_accord(
-    rng: np.random.Generator, lives: Lives, rate: Floats, season: float = 0.5
+    rng: np.random.Generator, lives: Lives, rate: Floats, season: float = VISITS_SEASON
 ) -> tuple[Ints, Ints]:
     """Return (customer, day) of what customers do themselves, at ``rate`` a day in good times."""
     calendar = lives.calendar.flattened(season).until(lives.span.last_day)

@@ -94,6 +94,8 @@ class Lives:
     engagement: Floats
     """Factor on rates, shape (n_customers, n_periods), mean 1."""
     drifted: Ints
+    by_complaint: Flags
+    """Claims that a complaint left open began the drift."""
     left: Ints
     """First day as a customer no more; NEVER or later than the span for those who stay."""
     order_customer: Ints
@@ -141,12 +143,12 @@ def live(rng: np.random.Generator, n_customers: int, span: Span, calendar: Calen
     engagement = _engagement(rng, n_customers, calendar.n_periods)
     customer, day = _orders_if_never_left(rng, traits, engagement, calendar)
     complaints, resentful = _complaints(rng, traits, customer, day)
-    drifted = _drift(rng, traits, span, complaints, resentful)
+    drifted, by_complaint = _drift(rng, traits, span, complaints, resentful)
     left = drifted + traits.drift_days
     stays = day < left[customer]
     orders = customer[stays], day[stays]
     heard = complaints.before(left)
-    return Lives(span, calendar, traits, engagement, drifted, left, *orders, heard)
+    return Lives(span, calendar, traits, engagement, drifted, by_complaint, left, *orders, heard)
 
 
 def draw_traits(rng: np.random.Generator, n: int, span: Span) -> Traits:
@@ -221,10 +223,11 @@ def _complaints(
 
 def _drift(
     rng: np.random.Generator, traits: Traits, span: Span, told: Complaints, resentful: Flags
-) -> Ints:
-    """Return the first day of each drift: the earliest cause wins."""
+) -> tuple[Ints, Flags]:
+    """Return the first day of each drift, and whether a complaint was its earliest cause."""
     begins = np.maximum(traits.first_order, span.first_day)
     wait = rng.exponential(1.0, len(begins)) / traits.base_drift_per_day
-    drifted = begins + np.minimum(wait, float(NEVER)).astype(np.int64) + 1
+    by_itself = begins + np.minimum(wait, float(NEVER)).astype(np.int64) + 1
+    drifted = by_itself.copy()
     np.minimum.at(drifted, told.customer[resentful], told.day[resentful] + 1)
-    return drifted
+    return drifted, drifted < by_itself

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from features.simulated.calendar import Flags, Floats, Ints
+from features.simulated.contacts import VISITS_SEASON
 from features.simulated.export import dates
 from features.simulated.lives import ENGAGEMENT_MEMORY, ENGAGEMENT_SIGMA, FUTURE_DAYS, Lives
 from features.simulated.orders import (
@@ -23,6 +24,7 @@ from features.simulated.orders import (
 
 STEP_DAYS = 5
 ACTION_DAYS = 90
+MISSED_DAYS = 84
 IRRITATED_SHARE = 0.25
 """Probability that a retention action starts a drift in an irritable customer."""
 
@@ -33,6 +35,10 @@ def truth(lives: Lives, lines: Lines, customer_ids: list[str]) -> pa.Table:
     Hidden: ``drifted_on`` and ``churned_on`` (null when after the last day), ``purchases_per_day``
     and ``mean_spend`` of an order while a customer, ``satisfaction``, ``drift_per_day`` (hazard)
     and ``drift_days`` (from drift to leaving).
+
+    Causes, of those whose drift has begun: ``drifted_by_complaint`` (a complaint left open began
+    it), ``visits_missed_84d`` (visits of the last 84 days that the drift has cost, expected) and
+    ``probability_of_none_90d_if_settled`` (of no purchase, had no drift begun).
 
     Expected, of the days after the last one: ``expected_purchases_365d`` (orders),
     ``expected_spend_365d`` (before refunds), ``expected_value_365d`` (after refunds),
@@ -61,11 +67,14 @@ def truth(lives: Lives, lines: Lines, customer_ids: list[str]) -> pa.Table:
         "satisfaction": lives.mood(*_today(lives)),
         "drift_per_day": traits.drift_per_day,
         "drift_days": traits.drift_days,
+        "drifted_by_complaint": lives.by_complaint & (lives.drifted <= last_day),
+        "visits_missed_84d": _visits_missed(lives),
         "expected_purchases_365d": (stays * orders).sum(axis=1),
         "expected_spend_365d": (stays * spend).sum(axis=1),
         "expected_value_365d": value,
         "expected_value_365d_if_alive": value_if_alive,
-        "probability_of_none_90d": _probability_of_none(lives, orders),
+        "probability_of_none_90d": _probability_of_none(lives, orders, _survival_at),
+        "probability_of_none_90d_if_settled": _probability_of_none(lives, orders, _survival_afresh),
         "survival_90d": _survival_at(lives, ACTION_DAYS),
         **_action_effects(lives, value, value_if_alive),
         **_realised(lives, lines),
@@ -129,13 +138,29 @@ def _survival_at(lives: Lives, days: int) -> Floats:
     return np.where(has_drifted, lives.left > last_day + days, _survival_afresh(lives, days))
 
 
-def _probability_of_none(lives: Lives, orders: Floats) -> Floats:
+def _visits_missed(lives: Lives) -> Floats:
+    """Return the visits of their own accord that drifts have cost in the last 84 days, expected."""
+    n, last_day, first = lives.n_customers, lives.span.last_day, lives.calendar.first_day
+    calendar = lives.calendar.flattened(VISITS_SEASON)
+    missed = np.zeros(n)
+    for day in range(last_day - MISSED_DAYS + 1, last_day + 1):
+        days = np.full(n, day)
+        rate = lives.traits.visits_per_day * lives.engagement[:, calendar.period_of(day)]
+        present = lives.presence(np.arange(n), days)
+        known = day >= lives.traits.signed_up
+        missed += np.where(known, rate * calendar.weights[day - first] * (1.0 - present), 0.0)
+    return missed
+
+
+def _probability_of_none(
+    lives: Lives, orders: Floats, survival: Callable[[Lives, int], Floats]
+) -> Floats:
     """Return P(no order in 90 days): over when they leave, Poisson with expected engagement.
 
     As engagement will vary about what is expected, the figure is low by up to some 0.03.
     """
     n_steps = ACTION_DAYS // STEP_DAYS
-    ends = [_survival_at(lives, STEP_DAYS * step) for step in range(n_steps + 1)]
+    ends = [survival(lives, STEP_DAYS * step) for step in range(n_steps + 1)]
     leaves = -np.diff(np.stack(ends, axis=1), axis=1)
     so_far = np.cumsum(orders[:, :n_steps], axis=1)
     none = 1.0 - ends[0] + (leaves * np.exp(-so_far + orders[:, :n_steps] / 2)).sum(axis=1)
