@@ -20,7 +20,7 @@ DOCUMENTED: dict[str, Any] = json.loads("""
  "clv": {"currency": "CNY", "horizon_days": 365, "expected": 8420.0, "median": 6900.0, "interval": {"level": 0.8, "low": 2100.0, "high": 15800.0}},
  "tier": {"code": "vip", "name": {"zh": "VIP客户", "en": "VIP"}, "held_by_hysteresis": true, "since": "2026-07-01", "outlook": {"vip": 0.62, "potential": 0.3, "general": 0.06, "low": 0.02}},
  "lifecycle": "mature", "segment": "loyal_big_baskets",
- "reasons": [{"concept": "purchase_frequency", "target": "churn", "points": 9.4, "text": {"zh": "近12周下单2次,此前12周6次", "en": "2 orders in 12 weeks, 6 in the 12 before"}, "actionable": true}],
+ "reasons": [{"concept": "purchase_frequency", "target": "churn", "points": 9.4, "text": {"zh": "近12周下单2次,此前12周6次", "en": "2 orders in 12 weeks, 6 in the 12 before"}, "actionable": true, "stable": true}],
  "confidence": {"grade": "B", "completeness": 0.86, "fallback": null}, "warnings": []}
 """)  # noqa: E501
 ADDED = {
