@@ -8,6 +8,7 @@ control socket takes orders from any local user.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shlex
@@ -139,6 +140,11 @@ def answer(
     app = service.for_config(config)
     service.current.note = note
     service.current.start()
+
+    def ready() -> None:
+        leave_out_of_collection()
+        on_ready(greeting(url_of(listener, config), service.example(), key_file(config)))
+
     settings = uvicorn.Config(
         app,
         log_config=None,
@@ -155,10 +161,19 @@ def answer(
     Server(
         settings,
         config.serving.drain_seconds,
-        lambda: on_ready(greeting(url_of(listener, config), service.example(), key_file(config))),
+        ready,
         service.current.leave,
         on_second,
     ).run(sockets=[listener])
+
+
+def leave_out_of_collection() -> None:
+    """Leave what is loaded by now out of garbage collection.
+
+    It stays, and every look through all of it would hold up answers.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def supervise(config: Config, listener: socket.socket, note: Path) -> None:
