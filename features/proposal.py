@@ -65,8 +65,13 @@ def propose(folder: Path) -> str:
     """Return a configuration in YAML for the CSV and Parquet files in ``folder``.
 
     Raises:
-        RecordsError: the folder holds no file, or none with purchases or labels.
+        RecordsError: the folder does not exist, holds no file, or none with purchases or labels.
     """
+    if not folder.exists():
+        raise RecordsError(
+            f"{folder} does not exist; name the folder that your CSV, Excel or Parquet files are "
+            "in: `echelon init FOLDER`"
+        )
     files = [_seen(folder, path) for path, _ in files_of(folder, ".") if not _in_a_store(path)]
     for seen in files:
         if Path(seen.path).name not in _SIMULATED:

@@ -11,6 +11,7 @@ import typer
 
 from configs.errors import EchelonError
 from serving import commands_access, commands_customers, commands_data, commands_models
+from serving.hints import with_config
 
 EXIT_CODES = """
 Exit codes: 0 done · 1 `doctor` found a failure · 2 wrong usage · 3 configuration · 4 records ·
@@ -35,7 +36,7 @@ def main() -> None:
     try:
         app()
     except EchelonError as error:
-        print(f"echelon: {error}", file=sys.stderr)
+        print(f"echelon: {with_config(str(error), sys.argv[1:])}", file=sys.stderr)
         raise SystemExit(error.exit_code) from error
     except KeyboardInterrupt as error:
         print("echelon: stopped; nothing is half-written", file=sys.stderr)

@@ -154,7 +154,9 @@ def paths(
 
 @commands.command(rich_help_panel="Scores")
 def export(
-    form: Annotated[str, typer.Option("--format", help="csv, arff (Weka) or pmml.")] = "csv",
+    form: Annotated[
+        str, typer.Option("--format", help="csv, arff (Weka), pmml, or rules in words.")
+    ] = "csv",
     out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("exports"),
     config: ConfigPath = None,
 ) -> None:
@@ -189,6 +191,7 @@ def monitor(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Also write a page there.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    language: ShownIn = None,
     config: ConfigPath = None,
 ) -> None:
     """Say what has moved since training, and how past forecasts did; ends with 10 on an alarm.
@@ -202,12 +205,13 @@ def monitor(
     from serving.monitor_page import write_page
 
     loaded = config_at(config)
+    shown = language_of(language, loaded)
     with steps() as progress:
         found = look(loaded, since, progress)
     if as_json:
         typer.echo(found.model_dump_json(indent=1))
     else:
-        console().print(render(found, loaded.language))
+        console().print(render(found, shown))
     if out is not None:
         write_page(loaded, found, out)
     if found.alarms:

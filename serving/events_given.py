@@ -8,6 +8,7 @@ import typer
 from pydantic import ValidationError
 
 from configs.events import AnyEvent, ComplaintResolved, Contact, Order, Survey
+from features.vocabulary import SCALES
 
 
 def events_of(
@@ -40,8 +41,26 @@ def events_of(
 
 
 def _survey(text: str) -> Survey:
+    """Return the answer to a survey.
+
+    Raises:
+        ValueError: the score is no number, or off the instrument's scale.
+    """
     instrument, _, score = text.rpartition("=")
-    return Survey(instrument=instrument or "nps", score=float(score))
+    survey = Survey(instrument=instrument or "nps", score=_number(score))
+    low, high = SCALES[survey.instrument]
+    if not low <= survey.score <= high:
+        raise ValueError(
+            f"{text!r} is off the scale: {survey.instrument} goes from {low:g} to {high:g}"
+        )
+    return survey
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no score; give one such as 9, or csat=4") from None
 
 
 def _contact(text: str) -> Contact:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -19,15 +18,13 @@ from training.exports import arff_lines, pmml_of_segments, pmml_of_tree
 from training.segments import Segments
 from training.surrogate import SurrogateTree, fit_surrogate
 
-Format = Literal["csv", "arff", "pmml"]
-FORMATS: tuple[Format, ...] = ("csv", "arff", "pmml")
+RULES = "rules"
+FORMATS: tuple[str, ...] = ("csv", "arff", "pmml", RULES)
 NUMBERS = ("churn_probability", "clv_expected")
 WORDS = ("tier", "segment", "churn_band", "lifecycle")
 
 
-def export(
-    publication: Publication, segments: Segments | None, form: Format, out: Path
-) -> list[Path]:
+def export(publication: Publication, segments: Segments | None, form: str, out: Path) -> list[Path]:
     """Write the publication to the folder ``out`` and return the files.
 
     Args:
@@ -45,19 +42,27 @@ def export(
     return [write[form](publication, out)]
 
 
-def surrogate_of(publication: Publication) -> SurrogateTree:
+def surrogate_of(publication: Publication, customers_at_most: int | None = None) -> SurrogateTree:
     """Return a readable tree of the published tiers.
+
+    Args:
+        publication: whose tiers.
+        customers_at_most: learnt from and measured on, drawn evenly by id; ``None`` for all.
 
     Raises:
         PublicationError: the publication has no tiers.
     """
-    tiers = publication.scores()["tier"].to_pylist()
+    scores, matrix = publication.scores(), publication.features()
+    if customers_at_most is not None and len(scores) > customers_at_most:
+        rows = np.linspace(0, len(scores) - 1, customers_at_most).astype(np.int64)
+        scores, matrix = scores.take(rows), matrix.take(rows)
+    tiers = scores["tier"].to_pylist()
     if None in tiers:
         raise PublicationError(
             f"publication {publication.manifest.id} has no tiers to imitate: there is no model of "
             "value. Train one, or export csv or arff"
         )
-    return fit_surrogate(_columns(publication.features()), tiers)
+    return fit_surrogate(_columns(matrix), tiers)
 
 
 def _columns(matrix: pa.Table) -> dict[str, Array]:

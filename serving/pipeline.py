@@ -23,7 +23,7 @@ from features.statement import statement
 from serving.audit import note
 from serving.card_page import write_card
 from serving.explain import render
-from serving.export import FORMATS
+from serving.export import FORMATS, RULES
 from serving.export import export as write_export
 from serving.live_records import live_records
 from serving.promotion import promote
@@ -31,6 +31,7 @@ from serving.publication import Publication, open_live
 from serving.publish import publish, shadow
 from serving.report import write_report
 from serving.served import bundle_of, open_served
+from serving.tier_rules import tier_rules, write_rules
 from serving.totals_shown import show_totals
 from serving.what_if import Supposed, suppose_published
 from training.bundle import read_bundle, write_bundle
@@ -196,6 +197,8 @@ def export(config: Config, form: str, out: Path) -> list[Path]:
     live = open_live(config.stores.publications)
     if form not in FORMATS:
         raise PublicationError(f"there is no format {form!r}; {did_you_mean(form, FORMATS)}")
+    if form == RULES:
+        return write_rules(live, bundle_of(live, config).features, out)
     segments = bundle_of(live, config).segments if form == "pmml" else None
     return write_export(live, segments, form, out)
 
@@ -212,7 +215,8 @@ def report(config: Config, out: Path | None = None) -> Path:
             "champion again"
         )
     path = out or config.stores.root / "report.html"
-    write_report(config, publication, bundle.evaluation, path)
+    rules = tier_rules(publication, bundle.features) if "clv" in bundle.models else None
+    write_report(config, publication, bundle.evaluation, path, rules)
     return path
 
 

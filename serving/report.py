@@ -25,6 +25,7 @@ from serving.numbers import compact_money, money, number, percent, signed
 from serving.publication import Publication
 from serving.report_facts import Facts, histogram
 from serving.report_words import METRICS, OBJECTIVES, PROTOCOLS, Metric
+from serving.tier_rules import TierRules
 from training.coverage import in_words
 from training.evaluate import Evaluation, TargetEvaluation
 from training.lifecycle import STAGES
@@ -64,7 +65,11 @@ class Quality:
 
 
 def write_report(
-    config: Config, publication: Publication, evaluation: Evaluation, path: Path
+    config: Config,
+    publication: Publication,
+    evaluation: Evaluation,
+    path: Path,
+    rules: TierRules | None = None,
 ) -> Path:
     """Write the report on ``publication`` to ``path``, wholly or not at all, and return it.
 
@@ -73,12 +78,18 @@ def write_report(
         publication: what is reported on; compared with the one of an earlier day.
         evaluation: how the model did, from its bundle.
         path: the HTML file.
+        rules: what the tiers come to in words.
     """
-    write_text(path, report_html(config, publication, evaluation))
+    write_text(path, report_html(config, publication, evaluation, rules))
     return path
 
 
-def report_html(config: Config, publication: Publication, evaluation: Evaluation) -> str:
+def report_html(
+    config: Config,
+    publication: Publication,
+    evaluation: Evaluation,
+    rules: TierRules | None = None,
+) -> str:
     """Return the report as HTML text; nothing in it is loaded from elsewhere."""
     facts = Facts(publication, STAGES)
     earlier = publication.earlier()
@@ -94,6 +105,7 @@ def report_html(config: Config, publication: Publication, evaluation: Evaluation
         parts=PART_NAMES,
         traces={one["customer_id"]: _traced(publication, one) for one in facts.most_at_stake},
         todo=_todo,
+        rules=rules,
         qualities=[
             _quality(one, config.currency)
             for one in evaluation.targets.values()

@@ -15,6 +15,7 @@ from serving.export import export, surrogate_of
 from serving.population import column
 from serving.publication import Publication, open_live
 from serving.publish import publish_matrix
+from serving.tier_rules import write_rules
 from tests.small_bundle import FEATURES, job_in, matrix_of, small_bundle
 from training.exports import PMML, arff_lines, pmml_of_segments, pmml_of_tree
 from training.surrogate import SurrogateTree, fit_surrogate
@@ -181,3 +182,18 @@ def test_pmml_is_written_for_tiers_and_segments(publication, tmp_path):
     written = export(publication, small_bundle().segments, "pmml", tmp_path)
     assert [path.name for path in written] == ["tiers.pmml", "segments.pmml"]
     assert all(ET.parse(path).getroot().get("version") == "4.4" for path in written)
+
+
+def test_rules_in_words_name_every_condition_by_its_label_and_say_how_often_they_are_right(
+    publication, tmp_path
+):
+    texts = {
+        path.stem: path.read_text(encoding="utf-8")
+        for path in write_rules(publication, FEATURES, tmp_path / "new")
+    }
+    labels = {one.label["zh"] for one in FEATURES}
+    rules = [line for line in texts["tier_rules.zh"].splitlines() if line.startswith("- ")]
+    assert rules
+    assert all(any(label in rule for label in labels) for rule in rules)
+    tree = surrogate_of(publication)
+    assert f"{tree.fidelity:.0%} get the tier" in texts["tier_rules.en"]

@@ -160,7 +160,12 @@ def test_the_command_line_gives_events():
         Contact(kind="visit"),
         Contact(kind="visit", direction="outbound"),
     ]
-    for orders, surveys, contacts in ([-1.0], [], []), ([], ["x"], []), ([], [], ["dance"]):
+    for orders, surveys, contacts in (
+        ([-1.0], [], []),
+        ([], ["x"], []),
+        ([], [], ["dance"]),
+        ([], ["csat=7"], []),
+    ):
         with pytest.raises(typer.BadParameter):
             events_of(orders, False, surveys, contacts)
     with pytest.raises(typer.BadParameter, match="suppose something"):
