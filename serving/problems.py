@@ -451,7 +451,8 @@ def encoded(
     return body, headers | problem.headers
 
 
-_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_PLAIN_KEY = re.compile(r"(?=.{1,64}$)[A-Za-z_]+(?:[0-9]{1,2}[A-Za-z_]+)*[0-9]{0,2}")
+"""Words with at most two digits together: `Contacts_Count_12_mon`, and no customer's number."""
 
 
 def is_plain(key: str) -> bool:
@@ -466,8 +467,8 @@ def pointer(location: Iterable[str | int]) -> str:
 
     >>> pointer(["records", "transactions", 3, "amount"])
     '/records/transactions/3/amount'
-    >>> pointer(["records", "ada@example.org", 1])
-    '/records'
+    >>> pointer(["records", "ada@example.org", 1]), pointer(["records", "C0000001"])
+    ('/records', '/records')
     """
     parts = []
     for part in location:
