@@ -20,11 +20,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from configs.errors import RecordsError
 from configs.events import AnyEvent, ComplaintResolved, Contact, Order, Survey
+from configs.schema import Text
 from features.contracts import LATER_SOURCES, TABLES
 from features.sources import contract_schema, date_of
 from features.vocabulary import SCALES
+from serving.supposed import NotSupposableError
 
 LINES_AT_MOST = 20
 """Lines of an order that a hypothetical one repeats."""
@@ -76,17 +77,22 @@ class Scene:
         """Check that the events can be supposed of this customer.
 
         Raises:
-            RecordsError: a complaint is to be resolved and none is open, an order has neither an
-                amount nor orders to take one from, or a score is off its scale.
+            NotSupposableError: a complaint is to be resolved and none is open, an order has
+                neither an amount nor orders to take one from, or a score is off its scale.
         """
         for event in (one.event for one in placed):
             if isinstance(event, ComplaintResolved) and not self.open_complaints:
-                raise RecordsError(
-                    "the customer has no open complaint to resolve; leave complaint_resolved out"
+                raise NotSupposableError(
+                    Text(zh="该客户没有未解决的投诉", en="the customer has no open complaint"),
+                    Text(zh="请去掉complaint_resolved。", en="Leave complaint_resolved out."),
                 )
             if isinstance(event, Order) and event.amount is None and self.usual_amount is None:
-                raise RecordsError(
-                    "the customer never ordered, so there is no usual amount; give the amount"
+                raise NotSupposableError(
+                    Text(
+                        zh="该客户从未下单，没有惯常金额",
+                        en="the customer never ordered, so there is no usual amount",
+                    ),
+                    Text(zh="请给出金额。", en="Give the amount."),
                 )
             if isinstance(event, Survey):
                 _check_scale(event)
@@ -216,8 +222,12 @@ class Scene:
 def _check_scale(survey: Survey) -> None:
     low, high = SCALES[survey.instrument]
     if not low <= survey.score <= high:
-        raise RecordsError(
-            f"a score of {survey.instrument} is off its scale; send {low:g} to {high:g}"
+        raise NotSupposableError(
+            Text(
+                zh=f"{survey.instrument}的评分超出量表",
+                en=f"a score of {survey.instrument} is off its scale",
+            ),
+            Text(zh=f"请给出{low:g}到{high:g}。", en=f"Send {low:g} to {high:g}."),
         )
 
 
@@ -263,12 +273,18 @@ def stored_tables(folder: Path, customer_id: str) -> dict[str, pa.Table]:
     """Return one customer's record tables from a records generation.
 
     Raises:
-        RecordsError: the generation is no longer there.
+        NotSupposableError: the generation is no longer there.
     """
     if not folder.is_dir():
-        raise RecordsError(
-            f"{folder}, the records that the publication was made from, is no longer there; run "
-            "`echelon score` to publish from the present ones"
+        raise NotSupposableError(
+            Text(
+                zh=f"发布所用的记录{folder.name}已不存在",
+                en=f"records {folder.name}, which the publication was made from, are gone",
+            ),
+            Text(
+                zh="请运行`echelon score`，按现有记录发布。",
+                en="Run `echelon score` to publish from the present ones.",
+            ),
         )
     found = {}
     for name in TABLES:

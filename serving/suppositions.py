@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from configs.errors import RecordsError
 from configs.events import LONGEST_DAYS, MOST_EVENTS, AnyEvent
 from configs.schema import Text
 from features.sources import day_number
@@ -20,6 +19,7 @@ from serving.predictions import checked, unknown_at
 from serving.problems import FieldError, ProblemError
 from serving.replies import as_text
 from serving.requests import Closed, CustomerId, Records
+from serving.supposed import NotSupposableError
 from serving.what_if import IN_DAYS, Supposed, suppose, suppose_published, what_if
 
 if TYPE_CHECKING:
@@ -149,8 +149,7 @@ def mended(pointer: str, work: Callable[[], Any]) -> Any:
     """Return what ``work`` returns; what cannot be supposed becomes a problem at ``pointer``."""
     try:
         return work()
-    except RecordsError as error:
-        said = str(error)
-        detail, _, remedy = said.partition("; ")
-        shown = remedy[:1].upper() + remedy[1:] if remedy else "Send another."
-        raise invalid([FieldError(pointer, f"cannot be supposed: {detail}", shown)]) from None
+    except NotSupposableError as error:
+        what = error.what
+        detail = Text(zh=f"无法假设：{what.zh}", en=f"cannot be supposed: {what.en}")
+        raise invalid([FieldError(pointer, detail, error.remedy)]) from None

@@ -14,7 +14,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from configs.errors import RecordsError
 from configs.events import AnyEvent
 from configs.schema import Text
 from features.sources import date_of, day_number
@@ -24,6 +23,7 @@ from serving.reasons import TARGETS
 from serving.scenarios import Placed, Scene, as_known, name_of, stored_tables
 from serving.scorer import PREVIOUS, previous_of
 from serving.served import FeatureBuild, Served, rows_of
+from serving.supposed import NotSupposableError
 
 IN_DAYS = 28
 NOTE = Text(
@@ -94,12 +94,19 @@ def suppose(
     """Return the customer of ``tables`` as known on ``as_of``.
 
     Raises:
-        RecordsError: the models are of contract customers, who have no records to suppose.
+        NotSupposableError: the models are of contract customers, who have no records to suppose.
     """
     if served.matrix_of is None:
-        raise RecordsError(
-            "this model was learnt from ready columns of contract customers; there are no records "
-            "to suppose more of; `echelon explain` prints what a customer's figures come from"
+        raise NotSupposableError(
+            Text(
+                zh="该模型由合同客户的现成列学得，没有可供假设的记录",
+                en="this model was learnt from ready columns of contract customers; there are no "
+                "records to suppose more of",
+            ),
+            Text(
+                zh="`echelon explain`会说明客户数值的由来。",
+                en="`echelon explain` prints what a customer's figures come from.",
+            ),
         )
     known = as_known(served.matrix_of.with_sentiment(tables), as_of)
     return Supposed(served, Scene(customer_id, as_of, known, served.zone))
@@ -110,7 +117,7 @@ def suppose_published(served: Served, customer_id: str) -> Supposed:
 
     Raises:
         PublicationError: nobody of that id is published.
-        RecordsError: those records are no longer there.
+        NotSupposableError: those records are no longer there.
     """
     served.publication.customer(customer_id)
     generation = served.generations / served.publication.manifest.records
@@ -133,14 +140,19 @@ def what_if(supposed: Supposed, events: Sequence[AnyEvent], in_days: int = IN_DA
         concept: percentage points of churn, money of clv.
 
     Raises:
-        RecordsError: an event cannot be supposed of this customer, or falls after the later day.
+        NotSupposableError: an event cannot be supposed of this customer, or falls after the
+            later day.
     """
     placed = supposed.scene.place(events, in_days)
     late = [one for one in placed if one.day > supposed.scene.as_of + in_days]
     if late:
-        raise RecordsError(
-            f"an event lies {late[0].event.in_days} days ahead, but {in_days} are asked about; ask "
-            "about more days"
+        ahead = late[0].event.in_days
+        raise NotSupposableError(
+            Text(
+                zh=f"有事件在{ahead}天后，只问了{in_days}天",
+                en=f"an event lies {ahead} days ahead, but {in_days} are asked about",
+            ),
+            Text(zh="请问更多天，或让事件更早。", en="Ask about more days, or have it earlier."),
         )
     supposed.scene.check(placed)
     until = supposed.scene.as_of + in_days

@@ -140,7 +140,7 @@ def test_what_was_not_known_yet_is_left_out_and_later_facts_are_hidden():
     [
         (ComplaintResolved(), "no open complaint"),
         (Order(), "never ordered"),
-        (Survey(instrument="csat", score=9), "send 1 to 5"),
+        (Survey(instrument="csat", score=9), "Send 1 to 5"),
     ],
 )
 def test_what_cannot_be_supposed_of_a_customer_is_refused(event, said):
@@ -225,7 +225,7 @@ def test_what_cannot_be_asked_is_said(served):
     with pytest.raises(PublicationError, match="no customer 'nobody'"):
         suppose_published(served, "nobody")
     supposed = suppose_published(served, served.publication.examples(1)[0])
-    with pytest.raises(RecordsError, match="ask about more days"):
+    with pytest.raises(RecordsError, match="Ask about more days"):
         what_if(supposed, [Order(amount=1.0, in_days=40)])
 
 
