@@ -197,13 +197,15 @@ def check_head(scope: Scope, headers: Mapping[str, str], rules: Rules) -> Row:
     """Return the row that a request comes by.
 
     Raises:
-        ProblemError: address-too-long, headers-too-large, host-not-allowed, unknown-route,
-            method-not-allowed.
+        ProblemError: malformed-request, address-too-long, headers-too-large, host-not-allowed,
+            unknown-route, method-not-allowed.
     """
     if len(scope["path"]) + len(scope.get("query_string", b"")) > ADDRESS_CHARACTERS:
         raise ProblemError("address-too-long")
     if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADERS_BYTES:
         raise ProblemError("headers-too-large")
+    if sum(name == b"host" for name, _ in scope["headers"]) > 1:
+        raise ProblemError("malformed-request")
     if _host(headers.get("host", "")) not in rules.serving.allowed_hosts:
         raise ProblemError("host-not-allowed")
     rows = rules.table.at(scope["path"])

@@ -17,7 +17,8 @@ _RANGE = re.compile(
     r"\s*([A-Za-z]{1,8}|\*)(?:-[A-Za-z0-9-]{1,64})?\s*(?:;\s*[qQ]\s*=\s*([01](?:\.\d{0,3})?)\s*)?"
 )
 _TEXT = r'"(?:[^"\\]|\\.)*"'
-_BOTH = re.compile(rf'"zh":({_TEXT}),"en":({_TEXT})')
+_BOTH = re.compile(rf'"zh":(?P<zh>{_TEXT}),"en":(?P<en>{_TEXT})')
+_TURNED = re.compile(rf'"en":(?P<en>{_TEXT}),"zh":(?P<zh>{_TEXT})')
 """A text as ``serving/replies.py`` writes it; within a string its quotes would be escaped."""
 
 
@@ -54,9 +55,12 @@ def in_language(body: str, language: Language | None) -> str:
 
     >>> in_language('{"text":{"zh":"高\\\\"","en":"high"}}', "zh")
     '{"text":{"zh":"高\\\\""}}'
+    >>> in_language('{"label":{"en":"high","zh":"高"}}', "zh")
+    '{"label":{"zh":"高"}}'
     >>> in_language('{"text":{"zh":"高","en":"high"}}', None)
     '{"text":{"zh":"高","en":"high"}}'
     """
     if language is None:
         return body
-    return _BOTH.sub(r'"zh":\1' if language == "zh" else r'"en":\2', body)
+    one = rf'"{language}":\g<{language}>'
+    return _TURNED.sub(one, _BOTH.sub(one, body))

@@ -1,37 +1,62 @@
 """uvicorn's HTTP/1.1, with problem documents for what is no HTTP at all.
 
-Such a request never reaches the app: duplicate lengths, unknown transfer codings, headers without
-end. uvicorn answers it with a plain sentence; this answers it as everything else is.
+Such a request never reaches the app: two lengths, broken chunks, headers without end. uvicorn
+answers it with a plain sentence, and reads headers for as long as they come; this answers it as
+everything else is answered, and reads little more than it hands on.
 """
 
 from __future__ import annotations
 
-import sys
 from http import HTTPStatus
 
-import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from serving.gate import HEADERS_BYTES
 from serving.problems import ProblemError, encoded
 from serving.trace_id import trace_id
 
+HEAD_BYTES = 2 * HEADERS_BYTES
+"""Read without an end of the headers; the gate refuses less than that with its own words."""
 
-class ProblemProtocol(H11Protocol):
+
+class ProblemProtocol(HttpToolsProtocol):
     """The protocol that ``echelon serve`` runs uvicorn with."""
 
+    _in_head = False
+    _head_bytes = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, unless the head of a request has no end."""
+        super().data_received(data)
+        self._head_bytes = self._head_bytes + len(data) if self._in_head else 0
+        if self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
+            self._refuse("headers-too-large")
+
+    def on_message_begin(self) -> None:
+        """Begin to read a head."""
+        super().on_message_begin()
+        self._in_head = True
+
+    def on_headers_complete(self) -> None:
+        """Hand the request on; what follows is its body."""
+        self._in_head = False
+        super().on_headers_complete()
+
     def send_400_response(self, msg: str) -> None:
-        """Answer what h11 refuses, then close; nothing, where an answer has begun."""
-        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            status = getattr(sys.exc_info()[1], "error_status_hint", 400)
-            code = "headers-too-large" if status == 431 else "malformed-request"
-            trace = trace_id(())
-            problem = ProblemError(code, headers={"connection": "close", "x-request-id": trace})
-            body, headers = encoded(problem, trace)
-            start = h11.Response(
-                status_code=problem.kind.status,
-                headers=list(headers.items()),
-                reason=HTTPStatus(problem.kind.status).phrase.encode(),
-            )
-            for event in (start, h11.Data(data=body), h11.EndOfMessage()):
-                self.transport.write(self.conn.send(event))
+        """Answer what is no HTTP, then close; nothing, where an answer has begun."""
+        self._refuse("malformed-request")
+
+    def _refuse(self, code: str) -> None:
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+            self.transport.write(_answer(code))
         self.transport.close()
+
+
+def _answer(code: str) -> bytes:
+    """Return the whole answer, which nothing else will send."""
+    trace = trace_id(())
+    body, headers = encoded(ProblemError(code), trace)
+    status = HTTPStatus(ProblemError(code).kind.status)
+    headers |= {"connection": "close", "x-request-id": trace, "x-content-type-options": "nosniff"}
+    lines = [f"HTTP/1.1 {status} {status.phrase}", *(f"{n}: {v}" for n, v in headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode() + body

@@ -132,7 +132,6 @@ def answer(
     import uvicorn
 
     from serving.api import service
-    from serving.gate import HEADERS_BYTES
     from serving.protocol import ProblemProtocol
     from serving.route import ANSWER_SECONDS
     from serving.server import Server
@@ -152,7 +151,6 @@ def answer(
         server_header=False,
         http=ProblemProtocol,
         ws="none",
-        h11_max_incomplete_event_size=HEADERS_BYTES,
         lifespan="on",
         ssl_certfile=config.serving.tls_certificate,
         ssl_keyfile=config.serving.tls_key,

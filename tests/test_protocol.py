@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 
 from configs.load import load
-from serving.gate import HEADERS_BYTES, Gate, Rules
+from serving.gate import Gate, Rules
 from serving.problems import KINDS
 from serving.protocol import ProblemProtocol
 from serving.replies import Problem
@@ -41,7 +41,6 @@ def address() -> Iterator[tuple[str, int]]:
         ws="none",
         lifespan="off",
         log_config=None,
-        h11_max_incomplete_event_size=HEADERS_BYTES,
     )
     server = uvicorn.Server(settings)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -79,7 +78,7 @@ GET = b"GET /state HTTP/1.1\r\nHost: localhost\r\n"
         (b"secret4711\r\n\r\n", "malformed-request"),
         (b"GET  /state secret4711\r\n\r\n", "malformed-request"),
         (b"\x16\x03\x01\x02\x00\x01\x00secret4711\r\n\r\n", "malformed-request"),
-        (b"GET /state HTTP/1.1\r\n\r\n", "malformed-request"),
+        (b"GET /state HTTP/1.1\r\n\r\n", "host-not-allowed"),
         (b"GET /state HTTP/1.0\r\n\r\n", "host-not-allowed"),
         (GET + b"Host: localhost\r\n\r\n", "malformed-request"),
         (GET + b"se cret: 4711\r\n\r\n", "malformed-request"),
@@ -90,18 +89,19 @@ GET = b"GET /state HTTP/1.1\r\nHost: localhost\r\n"
         (b"GET /%zz%ff%00 HTTP/1.1\r\nHost: localhost\r\n\r\n", "unknown-route"),
         (b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n", "unknown-route"),
         (b"TRACE /state HTTP/1.1\r\nHost: localhost\r\n\r\n", "method-not-allowed"),
-        (b"BREW /state HTTP/1.1\r\nHost: localhost\r\n\r\n", "method-not-allowed"),
-        (b"CONNECT localhost:1 HTTP/1.1\r\nHost: localhost\r\n\r\n", "unknown-route"),
+        (b"BREW /state HTTP/1.1\r\nHost: localhost\r\n\r\n", "malformed-request"),
+        (b"CONNECT localhost:1 HTTP/1.1\r\nHost: localhost\r\n\r\n", "malformed-request"),
         (GET + b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: eA==\r\n"
          b"Sec-WebSocket-Version: 13\r\nContent-Length: x\r\n\r\n", "malformed-request"),
         (POST + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", "malformed-request"),
         (POST + b"Content-Length: -1\r\n\r\n", "malformed-request"),
-        (POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n", "malformed-request"),
+        (POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n", "body-too-slow"),
+        (POST + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}", "malformed-request"),
         (POST + b"Transfer-Encoding: chunked\r\n\r\nsecret4711\r\n", "malformed-request"),
         (POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", "body-too-slow"),
         (POST + b"Expect: 100-continue\r\nContent-Length: 5000\r\n\r\n", "body-too-large"),
     ],
-    ids=range(22),
+    ids=range(23),
 )  # fmt: skip
 def test_odd_requests_are_refused_with_a_problem_document(address, request_bytes, code):
     status, headers, body = say(address, request_bytes)
