@@ -14,6 +14,7 @@ import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -182,29 +183,47 @@ class Verdict:
 
 
 def verify(stores: Stores, state: State) -> Verdict:
-    """Look for the first line that was edited, removed, put in or cut off."""
-    name = chain_name(stores)
+    """Look for the first line that was edited, removed, put in or cut off.
+
+    Where a line does not name the hash of the one before, the one of the two whose own hash is not
+    named either, by the next line or the database, was altered.
+    """
     with state.reading() as connection:
-        end = end_of(connection, name) or End()
-    seen, place = End(), str(stores.audit)
-    for file in _files(stores.audit):
-        for row, line in enumerate(file.read_bytes().splitlines(keepends=True), 1):
-            told, before = _told(line), place
-            place = f"{file}:{row}"
-            if told is None:
-                return Verdict(seen.n_lines, place, "is no whole line")
-            number, previous = told
-            if number != seen.n_lines + 1:
-                return Verdict(seen.n_lines, place, f"is line {number}, not {seen.n_lines + 1}")
-            if previous != seen.last_hash:
-                return Verdict(max(seen.n_lines - 1, 0), before, "was altered")
-            seen = End(number, _hash(line))
-            if number == end.n_lines and seen != end:
-                return Verdict(number - 1, place, "was altered, or all before it written anew")
+        end = end_of(connection, chain_name(stores)) or End()
+    seen, before = End(), str(stores.audit)
+    for (place, line), after in pairwise(chain(_placed(stores.audit), [("", b"")])):
+        told = _told(line)
+        if told is None:
+            return Verdict(seen.n_lines, place, "is no whole line")
+        number, previous = told
+        now = End(number, _hash(line))
+        if number != seen.n_lines + 1:
+            return Verdict(seen.n_lines, place, f"is line {number}, not {seen.n_lines + 1}")
+        if previous != seen.last_hash and number > 1 and _is_named(now, after[1], end):
+            return Verdict(number - 2, before, "was altered")
+        if previous != seen.last_hash:
+            return Verdict(number - 1, place, "was altered")
+        if number == end.n_lines and now != end:
+            return Verdict(number - 1, place, "was altered, or all before it written anew")
+        seen, before = now, place
     if seen.n_lines < end.n_lines:
         missing = end.n_lines - seen.n_lines
-        return Verdict(seen.n_lines, place, f"is followed by {missing} lines that are missing")
+        return Verdict(seen.n_lines, before, f"is followed by {missing} lines that are missing")
     return Verdict(seen.n_lines)
+
+
+def _placed(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield every line with its file and number, through all files."""
+    for file in _files(folder):
+        with file.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                yield f"{file}:{number}", line
+
+
+def _is_named(line: End, after: bytes, end: End) -> bool:
+    """Return whether the next line, or the database, names the hash of ``line``."""
+    told = _told(after)
+    return line == end or (told is not None and told[1] == line.last_hash)
 
 
 def _told(line: bytes) -> tuple[int, str] | None:

@@ -6,8 +6,6 @@ import logging
 import threading
 from collections import deque
 
-import sqlalchemy as sa
-
 from configs.schema import Stores
 from serving.audit import Entry, entry, record
 from serving.gate import KEY, ROW, Scope
@@ -74,6 +72,6 @@ class AuditWriter:
             return
         try:
             record(self._stores, self._state, batch)
-        except (OSError, sa.exc.SQLAlchemyError) as error:
+        except Exception as error:  # noqa: BLE001  whatever it was, what waits is written later
             logger.error("the audit log cannot be written: %s", type(error).__name__)
             self._waiting.extendleft(reversed(batch))

@@ -13,8 +13,6 @@ import re
 import threading
 import time
 
-import sqlalchemy as sa
-
 from serving.keys import Key, count, digest, listed, note_use
 from serving.problems import ProblemError
 from serving.state import State
@@ -89,7 +87,7 @@ class KeyRing:
                 if time.monotonic() - noted > NOTE_USE_EVERY_SECONDS:
                     noted = time.monotonic()
                     self._note_use()
-            except sa.exc.SQLAlchemyError as error:
+            except Exception as error:  # noqa: BLE001  the watch must live to see a key revoked
                 logger.error("keys are as known before: %s", type(error).__name__)
 
     def _note_use(self) -> None:

@@ -24,6 +24,7 @@ from serving.state import METADATA, Moment, State
 
 SECRET_BYTES = 32
 ID_BYTES = 5
+NAME_LETTERS = 100
 FIRST_KEY_FILE = "first.key"
 FIRST_KEY_ROLE: Role = "application"
 """What the key of the first start may do: ask about customers, and nothing an operator does."""
@@ -32,7 +33,7 @@ API_KEYS = sa.Table(
     "api_keys",
     METADATA,
     sa.Column("id", sa.String(16), primary_key=True),
-    sa.Column("name", sa.String(100), nullable=False),
+    sa.Column("name", sa.String(NAME_LETTERS), nullable=False),
     sa.Column("role", sa.String(32), nullable=False),
     sa.Column("customers", sa.JSON, nullable=True),
     sa.Column("secret_sha256", sa.String(64), nullable=False),
@@ -89,6 +90,8 @@ def drawn(
     expires_at: dt.datetime | None = None,
 ) -> Made:
     """Return a new key that nothing keeps yet; see :func:`create`."""
+    if not 0 < len(name) <= NAME_LETTERS or not name.isprintable():
+        raise ServiceError(f"a key needs a name of 1 to {NAME_LETTERS} printable letters")
     if role not in ROLES:
         raise ServiceError(f"{role!r} is no role; {did_you_mean(role, ROLES)}")
     secret = secrets.token_urlsafe(SECRET_BYTES)

@@ -10,6 +10,7 @@ import json
 import random
 import re
 import stat
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -124,11 +125,37 @@ def test_another_process_revokes_and_a_running_one_knows_within_seconds(state, t
     assert [key.last_used_at is None for key in listed(state)] == [False, False]
 
 
+def test_a_database_that_fails_for_a_while_keeps_the_keys_known_and_the_watch(state, monkeypatch):
+    made = create(state, "shop", "application")
+    ring = KeyRing(state)
+    failed = threading.Event()
+
+    def failing(state: State) -> tuple[int, int]:
+        failed.set()
+        raise LookupError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(keyring, "LOOK_EVERY_SECONDS", 0.01)
+        patch.setattr(keyring, "count", failing)
+        ring.watch()
+        assert failed.wait(5)
+        assert refusal_of(ring, bearer(made.text)) is None
+    revoke(state, made.key.id)
+    until = time.monotonic() + 5
+    while refusal_of(ring, bearer(made.text)) is None and time.monotonic() < until:
+        time.sleep(0.01)
+    assert refusal_of(ring, bearer(made.text)) == "key-not-valid"
+    ring.stop()
+
+
 def test_who_cannot_be_revoked_and_which_role_there_is_not_is_said(state):
     with pytest.raises(ServiceError, match="no key 'nobody' to revoke"):
         revoke(state, "nobody")
     with pytest.raises(ServiceError, match="'boss' is no role; known: admin, application"):
         create(state, "x", "boss")
+    for name in ("", "a\nb", "a" * 101):
+        with pytest.raises(ServiceError, match="needs a name"):
+            create(state, name, "admin")
     with pytest.raises(ServiceError, match="which is past"):
         create(state, "x", "admin", expires_at=dt.datetime(2020, 1, 1, tzinfo=dt.UTC))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib
+import json
 import os
 import re
 import shutil
@@ -586,6 +587,24 @@ print([name for name in ("mlflow", "shap", "matplotlib", "pyspark") if name in s
     command = [sys.executable, "-c", script, str(company.path), str(tmp_path), key]
     made = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert made.stdout.split("\n")[:2] == ["200", "[]"], made.stderr
+
+
+def test_requests_are_on_record_whole_and_without_what_they_asked(client, company):
+    customer_ids = company.publication.examples(2)
+    answers(client, {"customer_ids": customer_ids})
+    client.get("/v1/models/current", headers={"authorization": "Bearer nobody"})
+    for _ in range(50):
+        log = b"".join(file.read_bytes() for file in company.config.stores.audit.iterdir())
+        lines = [json.loads(line) for line in log.splitlines()]
+        if any(line.get("status") == 401 for line in lines):
+            break
+        time.sleep(0.1)
+    key_id = company.key_file.read_text().split("_")[1]
+    told = [(line.get("key"), line.get("route"), line.get("status")) for line in lines]
+    assert (key_id, "predictions", 200) in told
+    assert ("none", "model", 401) in told
+    assert not any(one.encode() in log for one in (*customer_ids, "nobody", "C00"))
+    assert key_office.verify_audit(company.config).broken_at is None
 
 
 def test_a_new_publication_is_taken_up_whole_while_requests_are_answered(client, company):
