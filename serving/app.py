@@ -12,11 +12,13 @@ import contextlib
 from collections.abc import AsyncIterator
 from functools import partial
 
+from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from serving.beside import lanes
 from serving.endpoint import Endpoint
 from serving.gate import LANGUAGE, ROW, TRACE_ID, App, Receive, Scope, Send
 from serving.problems import ProblemError, encoded
@@ -37,7 +39,12 @@ def app(endpoint: Endpoint) -> Starlette:
         endpoint.current.watch()
         endpoint.keys.watch()
         endpoint.audit.watch()
+        work = lanes(endpoint)
+        for lane in work:
+            lane.start()
         yield
+        for lane in work:
+            await to_thread.run_sync(lane.stop)
         endpoint.audit.stop()
         endpoint.keys.stop()
         endpoint.current.stop()

@@ -24,7 +24,7 @@ from typing import IO
 from configs.schema import Config
 
 LOOK_EVERY_SECONDS = 1.0
-TRY_AGAIN_SECONDS = 30.0
+TRY_AGAIN_SECONDS = 10.0
 """After a child that ended with an error."""
 
 STOP_SECONDS = 10.0

@@ -10,7 +10,13 @@ import sys
 import typer
 
 from configs.errors import EchelonError
-from serving import commands_access, commands_customers, commands_data, commands_models
+from serving import (
+    commands_access,
+    commands_customers,
+    commands_data,
+    commands_models,
+    commands_webhooks,
+)
 from serving.hints import with_config
 
 EXIT_CODES = """
@@ -27,7 +33,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for part in (commands_data, commands_models, commands_customers, commands_access):
+for part in (
+    commands_data,
+    commands_models,
+    commands_customers,
+    commands_access,
+    commands_webhooks,
+):
     app.add_typer(part.commands)
 
 

@@ -69,10 +69,15 @@ class Endpoint:
         return await self._heavy.take(work)
 
 
+def caller_of(request: Request) -> Key | None:
+    """Return the key that ``request`` came with; ``None`` where none is asked for."""
+    return cast(Key | None, request.scope[KEY])
+
+
 def scope_of(request: Request) -> CustomerScope:
     """Return whom the key of ``request`` may ask about; everybody where no key is asked for."""
-    key = request.scope[KEY]
-    return EVERYBODY if key is None else cast(Key, key).customers
+    key = caller_of(request)
+    return EVERYBODY if key is None else key.customers
 
 
 def today(served: Served) -> dt.date:

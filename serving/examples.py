@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from typing import Any
 
 from serving.contract_rows import ContractRows
@@ -93,4 +94,17 @@ def of_paths(as_of: dt.date, contract: ContractRows | None) -> Named:
             "summary": "The way below a churn probability of 0.3, of a customer's own records",
             "value": {"records": records(as_of), "goal": "below_churn", "below": 0.3},
         },
+    }
+
+
+def of_rows(as_of: dt.date, contract: ContractRows | None) -> Named:
+    """Return rows of batch jobs as NDJSON that a publication of ``as_of`` answers."""
+    own = of_customers(as_of, contract)["by_records"]["value"]["records"]
+    one = {name: rows[:1] if isinstance(rows, list) else rows for name, rows in own.items()}
+    lines = ({"customer_id": "C0000001"}, {"customer_id": "C0000002"}, {"records": one})
+    return {
+        "rows": {
+            "summary": "Two published customers, and the records of a third",
+            "value": "".join(json.dumps(line) + "\n" for line in lines),
+        }
     }

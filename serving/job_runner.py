@@ -20,6 +20,7 @@ from pathlib import Path
 from configs.files import sweep_drafts
 from configs.schema import Config, Text
 from serving.background import NICENESS, Stop, alone, told
+from serving.beside import JOBS_LOCK
 from serving.current import Current
 from serving.customer_scope import EVERYBODY, CustomerScope
 from serving.job_answers import answered, in_chunks
@@ -31,7 +32,6 @@ from serving.problems import KINDS
 from serving.served import Served, open_served
 from serving.state import State, open_state
 
-LOCK = ".runner.lock"
 IDLE_SECONDS = 30.0
 LOOK_EVERY_SECONDS = 0.2
 ORPHANED_SECONDS = 3600.0
@@ -155,7 +155,7 @@ def main() -> None:
     os.nice(NICENESS)
     given = told(sys.stdin.buffer)
     stop = Stop(given.parent)
-    with alone(given.config.stores.jobs / LOCK) as is_mine:
+    with alone(given.config.stores.jobs / JOBS_LOCK) as is_mine:
         if is_mine:
             state = open_state(given.config.stores)
             Runner(given.config, JobBook(state), partial(scope_in, state), stop).run()

@@ -30,6 +30,7 @@ REFERENCE = "#/components/schemas/{model}"
 TRACE = "6746a30cdf194f25ba7e9e922b493d1c"
 """The trace id of examples."""
 
+NDJSON = "application/x-ndjson"
 ALWAYS = (
     "malformed-request",
     "address-too-long",
@@ -51,7 +52,10 @@ OF_BODIES = (
     "media-type-not-accepted",
     "invalid-request",
 )
-OF_KEYS = tuple(code for code, kind in KINDS.items() if kind.status in (401, 403))
+OF_KEYS = (
+    *(code for code, kind in KINDS.items() if kind.status in (401, 403)),
+    "too-many-requests",
+)
 BY_ADDRESS = ("unknown-route", "method-not-allowed")
 """Problems of no operation: of addresses and methods that the document does not list."""
 
@@ -206,6 +210,8 @@ def _body(
     if one.request is not None and JSON in content:
         content[JSON] = {"schema": _reference(one.request.__name__)}
         content[JSON] |= {"examples": dict(examples)} if examples else {}
+    elif examples:
+        content[NDJSON] = {"schema": {"type": "string"}, "examples": dict(examples)}
     return {"required": True, "content": content}
 
 
@@ -220,7 +226,7 @@ def _answer(answer: Answer) -> dict[str, Any]:
     }
     if answer.media_type is not None:
         schema = {} if answer.model is None else {"schema": _reference(answer.model.__name__)}
-        told["content"] = {answer.media_type: schema}
+        told["content"] = {answer.media_type: schema} | {one: {} for one in answer.other_types}
     return told
 
 

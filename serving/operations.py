@@ -15,15 +15,24 @@ from pydantic import BaseModel
 
 from serving import examples
 from serving.contract_rows import ContractRows
+from serving.job_replies import (
+    ChurnAlertEvent,
+    JobReply,
+    JobsReply,
+    RowResult,
+    TierChangedEvent,
+    TierHistory,
+)
 from serving.model_reply import ModelReply
 from serving.replies import Explanations, PathsReply, Predictions, WhatIfReply
 from serving.requests import PredictionRequest
 from serving.suppositions import PathsRequest, WhatIfRequest
 
-Tag = Literal["predictions", "jobs", "model", "operation"]
+Tag = Literal["predictions", "jobs", "webhooks", "model", "operation"]
 TAGS: dict[Tag, str] = {
     "predictions": "Scores of customers",
     "jobs": "Many customers at once",
+    "webhooks": "What the endpoint tells you of its own accord",
     "model": "What the scores were made with",
     "operation": "Whether and how the endpoint runs",
 }
@@ -62,6 +71,8 @@ class Answer:
     model: type[BaseModel] | None = None
     media_type: str | None = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
+    other_types: tuple[str, ...] = ()
+    """Media types that the same comes in when `Accept` asks for them."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +106,20 @@ LANGUAGE = Parameter(
     "Texts come in `zh` and `en`; with a language preferred here, in that one alone. Problem "
     "documents are in it, too (English by default).",
     {"type": "string", "examples": ["zh", "en-GB,en;q=0.9"]},
+    "header",
+)
+
+CURSOR = Parameter("`next` of the page before", {"type": "string"}, "query")
+LIMIT = Parameter(
+    "Entries of a page",
+    {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
+    "query",
+)
+JOB_ID = Parameter("As the job's first answer names it", {"type": "string"})
+IDEMPOTENCY_KEY = Parameter(
+    "A text of your own, such as a UUID. Within 24 hours the same key with the same body creates "
+    "nothing again and gets the same answer, with `Idempotency-Replayed: true`.",
+    {"type": "string", "minLength": 1, "maxLength": 255},
     "header",
 )
 
@@ -146,6 +171,93 @@ OPERATIONS: dict[str, Operation] = {
         examples=examples.of_paths,
         parameters={"Accept-Language": LANGUAGE},
         problems=("unknown-customer", "raw-records-not-served"),
+    ),
+    "tier_history": Operation(
+        "listTierHistory",
+        "A customer's tiers over time, and why",
+        {200: Answer("An entry for each publication that is kept, the newest first", TierHistory)},
+        "From the publications that lead to the live one: a day that was scored again is told as "
+        "it counted. Each entry has the rules that set the tier.",
+        parameters={
+            "customer_id": Parameter("The company's own customer number", {"type": "string"}),
+            "limit": LIMIT,
+            "cursor": CURSOR,
+            "Accept-Language": LANGUAGE,
+        },
+        problems=("unknown-customer", "invalid-request"),
+    ),
+    "create_job": Operation(
+        "createJob",
+        "Have many customers answered at leisure",
+        {
+            202: Answer(
+                "It is queued",
+                JobReply,
+                headers={
+                    "Location": "Where the job is found.",
+                    "Idempotency-Replayed": "`true` where an earlier answer is given again.",
+                },
+            )
+        },
+        "A row for each customer, NDJSON or Parquet: `customer_id`, or `records` with the records "
+        "of that one customer, as in `/v1/predictions`. All rows are answered from one "
+        "publication; a bad row fails alone.",
+        tag="jobs",
+        examples=examples.of_rows,
+        parameters={"Idempotency-Key": IDEMPOTENCY_KEY},
+        problems=(
+            "invalid-idempotency-key",
+            "request-in-flight",
+            "idempotency-key-reused",
+            "no-rows",
+            "not-parquet",
+            "too-many-jobs",
+            "too-many-idempotency-keys",
+        ),
+    ),
+    "jobs": Operation(
+        "listJobs",
+        "Your batch jobs, the newest first",
+        {200: Answer("A page of jobs", JobsReply)},
+        "Those of the key that asks; to an admin, everybody's.",
+        tag="jobs",
+        parameters={"limit": LIMIT, "cursor": CURSOR},
+        problems=("invalid-request",),
+    ),
+    "job": Operation(
+        "showJob",
+        "How a batch job stands",
+        {200: Answer("Its state and how many rows are done", JobReply)},
+        tag="jobs",
+        parameters={"job_id": JOB_ID},
+        problems=("unknown-job",),
+    ),
+    "job_results": Operation(
+        "downloadJobResults",
+        "The results of a batch job",
+        {
+            200: Answer(
+                "A line for each row, in order; `prediction` is to the byte what "
+                "`/v1/predictions` answers",
+                RowResult,
+                "application/x-ndjson",
+                other_types=("application/vnd.apache.parquet",),
+            )
+        },
+        tag="jobs",
+        parameters={"job_id": JOB_ID},
+        problems=("unknown-job", "not-acceptable", "job-without-results", "job-expired"),
+    ),
+    "end_job": Operation(
+        "endJob",
+        "Cancel a batch job, or remove a finished one",
+        {
+            200: Answer("It is cancelled", JobReply),
+            204: Answer("It is removed with its rows and results", media_type=None),
+        },
+        tag="jobs",
+        parameters={"job_id": JOB_ID},
+        problems=("unknown-job",),
     ),
     "model": Operation(
         "describeModel",
@@ -213,5 +325,41 @@ OPERATIONS: dict[str, Operation] = {
 }
 """By the name of the row."""
 
-WEBHOOKS: dict[str, Operation] = {}
+WEBHOOK_HEADERS = {
+    "webhook-id": Parameter(
+        "The same at every attempt: drop what you have already", {"type": "string"}, "header"
+    ),
+    "webhook-timestamp": Parameter(
+        "Epoch seconds of the attempt: drop what is old", {"type": "string"}, "header"
+    ),
+    "webhook-signature": Parameter(
+        "`v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body`; several apart by spaces",
+        {"type": "string"},
+        "header",
+    ),
+}
+RECEIVED = {200: Answer("Any 2xx takes it; anything else has it sent again, for a day or more")}
+
+WEBHOOKS: dict[str, Operation] = {
+    "tier.changed": Operation(
+        "onTierChanged",
+        "Customers are in another tier",
+        RECEIVED,
+        "Sent after a publication to the addresses of `webhooks` in the configuration, a hundred "
+        "customers to a message. Signed by the Standard Webhooks specification.",
+        tag="webhooks",
+        request=TierChangedEvent,
+        parameters=WEBHOOK_HEADERS,
+    ),
+    "churn.alert": Operation(
+        "onChurnAlert",
+        "Customers have become likely to leave",
+        RECEIVED,
+        "Sent like `tier.changed`, of customers whose churn probability is at `alert_at` or above "
+        "and was not in the publication before.",
+        tag="webhooks",
+        request=ChurnAlertEvent,
+        parameters=WEBHOOK_HEADERS,
+    ),
+}
 """What the endpoint sends of its own accord, by the name of the event."""

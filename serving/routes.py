@@ -6,14 +6,20 @@ is added here, with its handler in a module named for its theme.
 
 from __future__ import annotations
 
-from serving import asked, health, service_pages
+from serving import asked, health, histories, job_pages, service_pages
+from serving.job_rows import FORMATS
 from serving.route import PUBLIC, ROLES, Body, RouteTable, Row
 
 READ = ("GET", "HEAD")
 EVERY_ROLE: frozenset[str] = frozenset(ROLES)
 OPERATORS: frozenset[str] = frozenset({"admin", "data_scientist"})
 
+ASKING: frozenset[str] = frozenset({"application", "data_scientist", "admin"})
+"""Who may have many customers answered at leisure; a manager looks at one at a time."""
+
 JSON_BODY = Body(("application/json",), lambda serving: serving.request_bytes)
+
+ROWS_BODY = Body(tuple(FORMATS), lambda serving: serving.jobs.bytes_at_most)
 
 ROUTES = (
     Row("/v1/predictions", ("POST",), EVERY_ROLE, "predictions", asked.predictions, JSON_BODY),
@@ -21,6 +27,18 @@ ROUTES = (
     Row("/v1/what-if", ("POST",), EVERY_ROLE, "what_if", asked.suppositions, JSON_BODY),
     Row("/v1/tier-paths", ("POST",), EVERY_ROLE, "tier_paths", asked.tier_paths, JSON_BODY),
     Row("/v1/models/current", READ, EVERY_ROLE, "model", service_pages.model),
+    Row(
+        "/v1/customers/{customer_id:path}/tier-history",
+        READ,
+        EVERY_ROLE,
+        "tier_history",
+        histories.history,
+    ),
+    Row("/v1/jobs", ("POST",), ASKING, "create_job", job_pages.create, ROWS_BODY),
+    Row("/v1/jobs", READ, ASKING, "jobs", job_pages.listed),
+    Row("/v1/jobs/{job_id}", READ, ASKING, "job", job_pages.shown),
+    Row("/v1/jobs/{job_id}", ("DELETE",), ASKING, "end_job", job_pages.end),
+    Row("/v1/jobs/{job_id}/results", READ, ASKING, "job_results", job_pages.results),
     Row("/livez", READ, PUBLIC, "livez"),
     Row("/healthz", READ, PUBLIC, "healthz"),
     Row("/readyz", READ, PUBLIC, "readyz"),

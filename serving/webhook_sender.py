@@ -17,12 +17,13 @@ from pathlib import Path
 
 import httpx
 
-from configs.errors import EchelonError, PublicationError
+from configs.errors import EchelonError, PublicationError, ServiceError
 from configs.load import secret_text
 from configs.schema import Config, Webhook
 from serving.background import NICENESS, Stop, alone, told
+from serving.beside import WEBHOOKS_LOCK
 from serving.outbox import Outbox, Waiting
-from serving.publication import Publication, open_publication
+from serving.publication import Publication, open_live, open_publication
 from serving.state import open_state
 from serving.tier_events import messages
 from serving.webhooks import (
@@ -34,7 +35,6 @@ from serving.webhooks import (
     wait_after,
 )
 
-LOCK = ".sender.lock"
 LINGER_SECONDS = 30.0
 """A message due within that time is waited for; a later one starts a process of its own."""
 
@@ -180,20 +180,25 @@ def send_until_done(
             time.sleep(max(min(wait, 0.2), 0.01))
 
 
-def has_work(config: Config, outbox: Outbox, served: str | None, live: str | None) -> bool:
-    """Return whether a subscription is to be told of what is served, or a message is due.
+def send_once(config: Config) -> Counter[str]:
+    """Tell of the live publication, try once what is due and return the outcomes.
 
-    What is served counts once it is what the pointer names: of several workers, one may be late.
+    Raises:
+        PublicationError: nothing is published yet, or it is damaged.
+        ServiceError: another process is sending.
     """
-    if not config.webhooks:
-        return False
-    names = [webhook.name for webhook in config.webhooks]
-    if served is not None and served == live:
-        told = (outbox.told(name) for name in names)
-        if any(one is None or one.publication != served for one in told):
-            return True
-    due_at = outbox.next_due(names)
-    return due_at is not None and due_at <= _now()
+    live = open_live(config.stores.publications)
+    live.check()
+    with alone(config.stores.root / WEBHOOKS_LOCK) as is_mine:
+        if not is_mine:
+            raise ServiceError("another process is sending webhooks, such as `echelon serve`")
+        state = open_state(config.stores)
+        outbox = Outbox(state)
+        announce(outbox, config.webhooks, live, _now())
+        with new_client() as client:
+            outcomes = send_due(outbox, config.webhooks, client, random.Random())
+        state.close()
+    return outcomes
 
 
 def main() -> None:
@@ -202,7 +207,7 @@ def main() -> None:
     given = told(sys.stdin.buffer)
     stop = Stop(given.parent)
     config = given.config
-    with alone(config.stores.root / LOCK) as is_mine:
+    with alone(config.stores.root / WEBHOOKS_LOCK) as is_mine:
         if is_mine:
             outbox = Outbox(open_state(config.stores))
             outbox.sweep([webhook.name for webhook in config.webhooks], _now())

@@ -27,7 +27,8 @@ from serving.publication import Publication, open_publication
 from serving.publish import publish_matrix
 from serving.state import State, open_state
 from serving.tier_events import churn_alerts, messages, tier_changes
-from serving.webhook_sender import announce, has_work, new_client, send_due
+from serving.webhook_sender import announce, new_client, send_due
+from serving.webhook_work import has_work
 from serving.webhooks import ATTEMPTS_AT_MOST, LONGEST_WAIT, secrets_in, wait_after
 from tests.small_bundle import job_in, matrix_of
 

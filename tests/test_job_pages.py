@@ -1,0 +1,102 @@
+"""Whose a batch job is, asked without a server between."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from configs.schema import Stores
+from serving.gate import Gate
+from serving.keys import create
+from serving.state import State, open_state
+from tests.test_access import EverybodysData, bearer, endpoint_over, sent
+
+ROWS = b'{"customer_id": "a"}\n'
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[State]:
+    opened = open_state(Stores(root=tmp_path))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def keys(state: State) -> dict[str, str]:
+    roles = {"mine": "application", "other": "application", "admin": "admin"}
+    return {name: create(state, name, role).text for name, role in roles.items()}
+
+
+@pytest.fixture
+def gate(keys: dict[str, str], state: State, tmp_path: Path) -> Gate:
+    return endpoint_over(EverybodysData(), state, tmp_path)
+
+
+def asked(gate: Gate, key: str, method: str, path: str, **headers: str) -> tuple[int, Any]:
+    shown = {"authorization": bearer(key), "content-type": "application/x-ndjson"} | headers
+    body = ROWS if method == "POST" else b""
+    status, answer = asyncio.run(sent(gate, method, path, shown, body))
+    return status, json.loads(answer) if answer else None
+
+
+def test_a_job_is_its_keys_own_and_an_admin_sees_all(gate, keys):
+    mine, other, admin = keys.values()
+    status, job = asked(gate, mine, "POST", "/v1/jobs")
+    assert (status, job["state"]) == (202, "queued")
+    address = f"/v1/jobs/{job['id']}"
+    for path in (address, f"{address}/results"):
+        status, problem = asked(gate, other, "GET", path)
+        assert (status, problem["code"]) == (404, "unknown-job")
+    assert asked(gate, other, "DELETE", address)[0] == 404
+    assert asked(gate, other, "GET", "/v1/jobs")[1]["jobs"] == []
+    for key in (mine, admin):
+        assert [one["id"] for one in asked(gate, key, "GET", "/v1/jobs")[1]["jobs"]] == [job["id"]]
+        assert asked(gate, key, "GET", address)[0] == 200
+    assert asked(gate, admin, "DELETE", address)[1]["state"] == "cancelled"
+
+
+def test_another_keys_idempotency_key_is_another(gate, keys):
+    same = {"idempotency-key": "4711"}
+    callers = [keys["mine"], keys["other"]] * 2
+    made = [asked(gate, key, "POST", "/v1/jobs", **same)[1]["id"] for key in callers]
+    assert made[0] != made[1]
+    assert made[:2] == made[2:]
+
+
+def test_no_more_jobs_wait_than_may(gate, keys):
+    codes = [asked(gate, keys["mine"], "POST", "/v1/jobs") for _ in range(21)]
+    assert [status for status, _ in codes] == [202] * 20 + [429]
+    assert codes[-1][1]["code"] == "too-many-jobs"
+
+
+def test_a_body_that_is_cut_off_leaves_no_job_and_gives_its_key_free(gate, keys, tmp_path):
+    headers = {"authorization": bearer(keys["mine"]), "content-type": "application/x-ndjson"}
+    scope_headers = {**headers, "idempotency-key": "4711"}
+    pieces = iter(
+        [
+            {"type": "http.request", "body": ROWS, "more_body": True},
+            {"type": "http.disconnect"},
+        ]
+    )
+    answer: list[Any] = []
+
+    async def receive() -> Any:
+        return next(pieces, {"type": "http.disconnect"})
+
+    async def send(message: Any) -> None:
+        answer.append(message)
+
+    raw = [(name.encode(), value.encode()) for name, value in scope_headers.items()]
+    scope = {
+        "type": "http", "method": "POST", "path": "/v1/jobs", "query_string": b"", "root_path": "",
+        "headers": [(b"host", b"localhost"), *raw],
+    }  # fmt: skip
+    asyncio.run(gate(scope, receive, send))
+    assert answer[0]["status"] == 400
+    assert list((tmp_path / "jobs").glob("job_*")) == []
+    assert asked(gate, keys["mine"], "POST", "/v1/jobs", **{"idempotency-key": "4711"})[0] == 202
