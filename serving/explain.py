@@ -194,7 +194,7 @@ def _reasons(answer: Answer, target: str, language: Language) -> Table:
         text = Line(reason["text"][language])
         if reason["actionable"]:
             text.append(f"  {ACTIONABLE[language]}", style="dim")
-        if reason["stable"] is False:
+        if reason.get("stable") is False:
             text.append(f"  {UNSTABLE[language]}", style="dim")
         table.add_row(
             Line(_points(reason["points"], answer, target, language), style=style),

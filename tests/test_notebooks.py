@@ -9,7 +9,10 @@ import nbformat
 import pytest
 import yaml
 
+from configs.load import load
 from notebooks.execute import NOTEBOOKS, execute
+from serving.publication import open_live
+from serving.shap_view import shap_view
 
 
 @pytest.mark.slow
@@ -42,3 +45,13 @@ def test_there_is_one_for_each_stage():
 def test_they_are_kept_without_paths_of_a_machine():
     for path in NOTEBOOKS:
         assert str(Path.home()) not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_what_shap_draws_adds_up_to_the_number_published(small_company):
+    config = load(small_company, {})
+    scores = open_live(config.stores.publications).scores()
+    first, shown = scores["customer_id"][7].as_py(), scores["clv_expected"][7].as_py()
+    view = shap_view(config, "clv", "zh", first=first)
+    assert view.base_values[0] + view.values[0].sum() == pytest.approx(shown)
+    assert view.values.shape == view.data.shape
