@@ -6,7 +6,7 @@ comma := ,
 EXTRAS := dev,postgresql,otel$(if $(shell command -v java 2>/dev/null),$(comma)spark)
 INSTALL = UV_COMPILE_BYTECODE=1 $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
 
-.PHONY: demo serve test test-fast lint notebooks docs client scoreboard peers clean help
+.PHONY: demo serve test test-fast lint notebooks docs client scoreboard reliability peers clean help
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,6 +44,12 @@ client: .venv/.ready var/client-generator/.ready  ## write a typed Python client
 scoreboard: .venv/.ready var/peers/.ready  ## measure S1 to S5 beside their peers (DATA=folder of public data)
 	$(BIN)/python -m benchmarks.scoreboard --data $(DATA) \
 	  --peers-python var/peers/bin/python --out benchmarks/results/scoreboard.json
+
+RELIABILITY := swaps mutations kills terminations overload
+reliability: .venv/.ready-dev  ## prove swaps, damaged models, killed workers, SIGTERM, overload
+	failed=; for proof in $(RELIABILITY); do \
+	  $(BIN)/python -m benchmarks.reliability.$$proof $(if $(CONFIG),--config $(CONFIG)) \
+	    || failed="$$failed $$proof"; done; test -z "$$failed" || { echo "broken:$$failed"; exit 1; }
 
 peers: var/peers/.ready  ## an environment with the packages that the scoreboard compares with
 

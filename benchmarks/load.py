@@ -18,6 +18,7 @@ import asyncio
 import contextlib
 import json
 import multiprocessing
+import select
 import selectors
 import time
 from collections import Counter
@@ -67,6 +68,9 @@ class Answer:
 
 
 LOST = Answer(UNANSWERED)
+"""What was sent, or was to be sent over a connection that was open, and got no whole answer."""
+REFUSED = Answer(UNANSWERED, b"refused")
+"""What could not be sent: nobody listens."""
 Ask = Callable[[bytes], Coroutine[Any, Any, Answer]]
 Look = Callable[[Answer], None]
 
@@ -170,6 +174,14 @@ class Connection(asyncio.Protocol):
             self.close()
             return LOST
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether the server has neither closed it nor said so; pools of clients look, too."""
+        if not self.is_open or self._transport is None:
+            return False
+        one = self._transport.get_extra_info("socket")
+        return not select.select([one], [], [], 0)[0]
+
     def close(self) -> None:
         self.is_open = False
         if self._transport is not None:
@@ -202,7 +214,7 @@ async def _connections(address: Address, at_most: int) -> AsyncIterator[Ask]:
         async with room:
             connection = await _open_one(address, idle)
             if connection is None:
-                return LOST
+                return REFUSED
             made.add(connection)
             answer = await connection.ask(request)
             if connection.is_open:
@@ -219,7 +231,7 @@ async def _connections(address: Address, at_most: int) -> AsyncIterator[Ask]:
 async def _open_one(address: Address, idle: list[Connection]) -> Connection | None:
     while idle:
         connection = idle.pop()
-        if connection.is_open:
+        if connection.is_usable:
             return connection
     loop = asyncio.get_running_loop()
     try:
@@ -253,7 +265,7 @@ async def closed_loop(
                 answer = await ask(next(requests))
                 notes.add(now, answer.status)
                 look(answer)
-                if answer is LOST:
+                if answer.status == UNANSWERED:
                     await asyncio.sleep(0.01)
 
         await asyncio.gather(*(one_after_the_other() for _ in range(connections)))
@@ -267,6 +279,8 @@ async def open_loop(
     seconds: float,
     seed: int,
     look: Look = lambda answer: None,
+    stop: asyncio.Event | None = None,
+    tries: int = 1,
 ) -> Run:
     """Send ``requests`` at the moments of a Poisson process; see :func:`closed_loop`.
 
@@ -276,19 +290,27 @@ async def open_loop(
         per_second: mean rate.
         seconds: after which nothing more is sent.
         seed: of the moments.
-        look: sees every answer.
+        look: sees every answer, those of every try.
+        stop: ends the sending sooner.
+        tries: how often a request is sent that gets no answer, as clients with a pool do.
     """
+    stop = stop or asyncio.Event()
     rng = np.random.default_rng(seed)
     moments = np.cumsum(rng.exponential(1.0 / per_second, int(per_second * seconds * 1.5) + 50))
     notes = _Notes()
     async with _connections(address, CONNECTIONS_AT_MOST) as ask, asyncio.TaskGroup() as group:
 
         async def one(due: float, request: bytes) -> None:
-            answer = await ask(request)
+            for _ in range(tries):
+                answer = await ask(request)
+                look(answer)
+                if answer.status != UNANSWERED:
+                    break
             notes.add(due, answer.status)
-            look(answer)
 
         for moment in moments[moments < seconds].tolist():
+            if stop.is_set():
+                break
             due = notes.start + moment
             if (wait := due - time.perf_counter()) > 0:
                 await asyncio.sleep(wait)

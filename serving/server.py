@@ -10,6 +10,7 @@ clients to repeat (RFC 9112, 9.3.1).
 from __future__ import annotations
 
 import asyncio
+import select
 import signal
 import socket
 from collections.abc import Callable
@@ -20,6 +21,7 @@ import uvicorn
 CLOSE = (b"connection", b"close")
 LINGER_SECONDS = 0.2
 """How long a connection taken in last may take to send its request."""
+LOOK_SECONDS = 0.005
 
 
 class Server(uvicorn.Server):
@@ -70,6 +72,8 @@ class Server(uvicorn.Server):
         await asyncio.sleep(self._drain_seconds)
         await self._take_in_the_last(sockets or [])
         await asyncio.sleep(LINGER_SECONDS)
+        while any(_has_unread(one.transport) for one in self.server_state.connections):
+            await asyncio.sleep(LOOK_SECONDS)
         await super().shutdown(sockets)
 
     async def _take_in_the_last(self, listeners: list[socket.socket]) -> None:
@@ -92,6 +96,13 @@ class Server(uvicorn.Server):
             config=self.config, server_state=self.server_state, app_state=self.lifespan.state
         )
         return protocol
+
+
+def _has_unread(transport: asyncio.Transport) -> bool:
+    """Return whether the client has sent something that no protocol has seen yet."""
+    one = transport.get_extra_info("socket")
+    readable, _, _ = select.select([one], [], [], 0) if one.fileno() >= 0 else ([], [], [])
+    return bool(readable)
 
 
 def _waiting(listener: socket.socket) -> list[socket.socket]:
