@@ -58,9 +58,10 @@ def _check_certificate(serving: Serving) -> None:
     assert serving.tls_certificate is not None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        context.load_cert_chain(serving.tls_certificate, serving.tls_key)
+        context.load_cert_chain(serving.tls_certificate, serving.tls_key, password="")
     except (OSError, ssl.SSLError) as error:
         raise ServiceError(
             f"the certificate {serving.tls_certificate} with the key {serving.tls_key} cannot be "
-            f"used ({error.strerror or error}). Give PEM files of one pair, readable by this user"
+            f"used ({error.strerror or error}). Give PEM files of one pair, without a "
+            "pass phrase and readable by this user"
         ) from error

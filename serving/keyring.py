@@ -12,6 +12,9 @@ import logging
 import re
 import threading
 import time
+from contextlib import suppress
+
+import sqlalchemy as sa
 
 from serving.keys import Key, count, digest, listed, note_use
 from serving.problems import ProblemError
@@ -77,7 +80,8 @@ class KeyRing:
         self._stopped.set()
         if self._thread is not None:
             self._thread.join()
-        self._note_use()
+        with suppress(sa.exc.SQLAlchemyError):
+            self._note_use()
 
     def _look(self) -> None:
         noted = time.monotonic()

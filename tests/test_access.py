@@ -19,6 +19,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from configs.errors import ServiceError
 from configs.load import load
@@ -408,7 +411,10 @@ def test_with_all_three_others_come_in_and_this_machine_needs_none(tmp_path):
     check_bind(config_at(tmp_path).serving, "::1", [])
 
 
-def test_a_certificate_that_cannot_be_used_is_said(tmp_path):
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_certificate_that_cannot_be_used_is_said_and_no_pass_phrase_asked_for(tmp_path, is_there):
+    if is_there:
+        pair(tmp_path, serialization.BestAvailableEncryption(b"hunter2"))
     serving = config_at(tmp_path, **at(tmp_path, OPEN)).serving
     with pytest.raises(ServiceError, match=r"cert\.pem .* cannot be used .*PEM files of one pair"):
         check_bind(serving, "127.0.0.1", [])
@@ -418,12 +424,11 @@ def at(folder: Path, serving: dict[str, Any]) -> dict[str, Any]:
     return {k: folder / v if isinstance(v, Path) else v for k, v in serving.items()}
 
 
-def pair(folder: Path) -> Path:
+def pair(
+    folder: Path,
+    secret: serialization.KeySerializationEncryption = serialization.NoEncryption(),  # noqa: B008
+) -> Path:
     """Write a certificate that signs itself, for localhost, and return the folder."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = dt.datetime.now(dt.UTC)
@@ -436,6 +441,6 @@ def pair(folder: Path) -> Path:
     )  # fmt: skip
     pem = serialization.Encoding.PEM
     (folder / "cert.pem").write_bytes(certificate.public_bytes(pem))
-    form, secret = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    form = serialization.PrivateFormat.PKCS8
     (folder / "key.pem").write_bytes(key.private_bytes(pem, form, secret))
     return folder
