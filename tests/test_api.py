@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from configs.errors import ModelError, PublicationError
 from configs.files import live_generation, make_live
@@ -525,9 +526,9 @@ def only(value: Any, without: str) -> Any:
     return [only(one, without) for one in value] if isinstance(value, list) else value
 
 
-def test_every_example_of_the_document_is_answered(client):
-    paths = client.get("/docs.json").json()["paths"]
-    for path, ways in paths.items():
+def test_every_example_of_the_document_is_answered_in_the_form_it_promises(client):
+    document = client.get("/docs.json").json()
+    for path, ways in document["paths"].items():
         if "post" not in ways:
             continue
         for media_type, content in ways["post"]["requestBody"]["content"].items():
@@ -537,6 +538,10 @@ def test_every_example_of_the_document_is_answered(client):
                 headers = {"content-type": media_type}
                 response = client.post(path, content=body.encode(), headers=headers)
                 assert response.is_success, response.text
+                promised = ways["post"]["responses"][str(response.status_code)]["content"]
+                schema = promised["application/json"]["schema"]
+                whole = schema | {"components": document["components"]}
+                Draft202012Validator(whole).validate(response.json())
 
 
 def test_the_page_loads_nothing_from_elsewhere(client):

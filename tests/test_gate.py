@@ -341,3 +341,20 @@ def test_every_refusal_is_counted_by_its_code():
     ask("GET", "/state", app=framework_failure(503), counted=counted)
     ask("GET", "/state", counted=counted)
     assert counted == ["unknown-route", "not-ready"]
+
+
+@pytest.mark.parametrize("app", [echo, framework_failure(404), crash])
+def test_a_refusal_speaks_the_language_preferred_and_caches_are_told(app):
+    path = "/nowhere" if app is echo else "/state"
+    for asked, language in (("zh-CN, en;q=0.5", "zh"), ("en", "en"), ("fr", "en"), ("", "en")):
+        response = ask("GET", path, app=app, headers={"accept-language": asked})
+        problem = response.json()
+        assert problem["title"] == KINDS[problem["code"]].title[language]
+        assert response.headers["content-language"] == language
+        assert response.headers["vary"] == "Accept-Language"
+
+
+def test_an_address_or_headers_without_measure_are_refused():
+    assert refusal(method="GET", path="/state?" + "a" * 8000) == (414, "address-too-long")
+    headers = {f"x-{i}": "a" * 1000 for i in range(40)}
+    assert refusal(method="GET", path="/state", headers=headers) == (431, "headers-too-large")

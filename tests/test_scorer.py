@@ -132,6 +132,15 @@ def test_completeness_is_the_share_of_inputs_present(scorer: Scorer) -> None:
     assert max(complete) < 1.0
 
 
+@pytest.mark.parametrize(("days", "warned"), [(364.0, False), (365.0, True), (None, False)])
+def test_a_family_whose_last_record_no_window_sees_is_warned_of(
+    scorer: Scorer, days: float | None, warned: bool
+) -> None:
+    matrix = matrix_of(1).append_column("days_since_last_survey", pa.array([days], pa.float64()))
+    warnings = scorer.score(matrix)["warnings"][0].as_py()
+    assert ("stale:satisfaction" in warnings) == warned
+
+
 def test_a_value_far_from_any_in_training_and_a_missing_family_are_warned_of(
     scorer: Scorer,
 ) -> None:
