@@ -179,6 +179,8 @@ class Source(Section):
     columns: dict[str, str | Mapped]
     attributes: tuple[str, ...] = ()
     """Further raw columns kept as text on ``customers`` (region, industry …)."""
+    names: dict[str, Text] = {}
+    """What people call the attributes, where figures are split by them."""
     leave_out: tuple[tuple[Condition, ...], ...] = ()
     """Rows not meant for Echelon: a row that meets every condition of one entry is left out."""
     duplicates: Literal["quarantine", "keep"] = "quarantine"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from configs.schema import Text
 from serving.differences import DATA_KEYS, Difference
-from serving.report_words import METRICS
+from training.metric_names import METRIC_NAMES
 
-LOG_LOSS = Text(zh="对数损失", en="Log loss")
 TARGETS: dict[str, Text] = {
     "churn": Text(zh="流失", en="Churn"),
     "clv": Text(zh="价值", en="Value"),
@@ -33,7 +32,7 @@ VERDICTS: dict[str, Text] = {
 
 def metric_name(metric: str) -> Text:
     """Return what people call a metric."""
-    return METRICS[metric].name if metric in METRICS else LOG_LOSS
+    return METRIC_NAMES[metric]
 
 
 def outcome_of(metric: str, low: float, high: float) -> Text:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from configs.schema import Text
+from training.metric_names import METRIC_NAMES
 
 Form = Literal["score", "percent", "signed", "money", "times"]
 
@@ -21,7 +22,7 @@ class Metric:
 
 METRICS: dict[str, Metric] = {
     "auc": Metric(
-        Text(zh="排序能力 AUC", en="Ranking (AUC)"),
+        METRIC_NAMES["auc"],
         Text(
             zh="随机取一位流失与一位未流失客户，前者得分更高的概率；0.5 等于随机，1 为完美",
             en="chance that a leaver scores above a stayer; 0.5 is chance, 1 perfect",
@@ -29,7 +30,7 @@ METRICS: dict[str, Metric] = {
         "score",
     ),
     "brier": Metric(
-        Text(zh="概率误差 Brier", en="Brier score"),
+        METRIC_NAMES["brier"],
         Text(
             zh="概率与结果之差的平方均值，越低越好",
             en="mean squared error of probabilities; lower is better",
@@ -37,7 +38,7 @@ METRICS: dict[str, Metric] = {
         "score",
     ),
     "ece15": Metric(
-        Text(zh="校准误差", en="Calibration error"),
+        METRIC_NAMES["ece15"],
         Text(
             zh="预测概率与实际比例的平均差距，越低越好",
             en="mean gap between predicted and actual rates; lower is better",
@@ -45,7 +46,7 @@ METRICS: dict[str, Metric] = {
         "percent",
     ),
     "top_decile_lift": Metric(
-        Text(zh="前10%提升", en="Top-decile lift"),
+        METRIC_NAMES["top_decile_lift"],
         Text(
             zh="得分最高的10%客户中，流失率是平均的几倍",
             en="churn rate of the top tenth over the average",
@@ -53,19 +54,19 @@ METRICS: dict[str, Metric] = {
         "times",
     ),
     "ngini": Metric(
-        Text(zh="价值排序", en="Value ranking"),
+        METRIC_NAMES["ngini"],
         Text(
             zh="归一化基尼系数：0 等于随机，1 为完美", en="normalised Gini: 0 is chance, 1 perfect"
         ),
         "score",
     ),
     "mae": Metric(
-        Text(zh="平均绝对误差", en="Mean absolute error"),
+        METRIC_NAMES["mae"],
         Text(zh="每位客户的平均误差，越低越好", en="mean error per customer; lower is better"),
         "money",
     ),
     "bias": Metric(
-        Text(zh="总量偏差", en="Bias of the total"),
+        METRIC_NAMES["bias"],
         Text(
             zh="预测总额与实际总额之差，越接近零越好",
             en="predicted over actual total, less one; nearer zero is better",
@@ -73,7 +74,7 @@ METRICS: dict[str, Metric] = {
         "signed",
     ),
     "dmape": Metric(
-        Text(zh="分档误差", en="Decile error"),
+        METRIC_NAMES["dmape"],
         Text(
             zh="按预测分十档，各档均值误差的平均，越低越好",
             en="mean error of the means of ten bins; lower is better",

@@ -23,6 +23,7 @@ from training.evaluate import TargetEvaluation
 from training.fitted import Fitted
 from training.held_out import HeldOut
 from training.manifest import Verified
+from training.metric_names import METRIC_NAMES
 from training.paired import MAIN, interval
 from training.results import METHODS, SHOWN
 from training.slices import slices_of
@@ -221,7 +222,8 @@ def _figures(one: TargetEvaluation) -> Section:
     )
     n = f"{one.n:,}"
     lines = [_filled(words.PROTOCOLS[one.protocol], n=n, day=one.cutoff), *_graded(one)]
-    return Section(code, title, tuple(lines), (words.METHOD, *map(_plain, metrics)), rows)
+    heads = (words.METHOD, *(METRIC_NAMES[metric] for metric in metrics))
+    return Section(code, title, tuple(lines), heads, rows)
 
 
 def _graded(one: TargetEvaluation) -> list[Text]:

@@ -10,6 +10,7 @@ from configs.schema import Language, Text
 from training.coverage import in_words
 from training.evaluate import HIGHER_IS_BETTER, Evaluation, TargetEvaluation
 from training.grade import Grade
+from training.metric_names import METRIC_NAMES
 from training.outlook_quality import in_words as outlook_in_words
 
 SHOWN = {
@@ -87,7 +88,8 @@ def _shown(evaluation: TargetEvaluation, language: Language) -> RenderableType:
     table = Table(title=f"{title}\n{measured}", title_justify="left", caption=BETTER[language])
     table.add_column(RULE[language])
     for metric in SHOWN[evaluation.target]:
-        table.add_column(f"{metric} {_arrow(metric)}", justify="right")
+        name = METRIC_NAMES[metric][language]
+        table.add_column(f"{name} {_arrow(metric)}", justify="right")
     table.add_row(served_name(evaluation)[language], *_cells(evaluation, evaluation.model))
     for method, figures in evaluation.baselines.items():
         if method != evaluation.served_rule:

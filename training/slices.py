@@ -105,8 +105,9 @@ def _levels(values: list[object]) -> list[str | None]:
 
 def _title(config: Config, name: str) -> Text:
     snapshot = config.sources.snapshot
-    own = Text(zh=name, en=name)
-    return own if snapshot is None else snapshot.names.get(name, own)
+    sources = config.sources.customers if snapshot is None else (snapshot,)
+    found = (source.names[name] for source in sources if name in source.names)
+    return next(found, Text(zh=name, en=name))
 
 
 def _by(axis: Text, levels: dict[str, Text], values: list[str | None]) -> list[Slice]:
