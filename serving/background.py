@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO
 
 from configs.schema import Config
+from serving.logs import Line, failure
 
 LOOK_EVERY_SECONDS = 1.0
 TRY_AGAIN_SECONDS = 10.0
@@ -132,7 +133,7 @@ class Lane:
                 if self._is_free() and self._has_work():
                     self._begin()
             except Exception as error:  # noqa: BLE001  the watch outlives a database that is away
-                logger.error("cannot look for work: %s", type(error).__name__)
+                logger.error(failure("work-not-seen", error))
                 self._not_before = time.monotonic() + TRY_AGAIN_SECONDS
 
     def _is_free(self) -> bool:
@@ -142,7 +143,7 @@ class Lane:
                 return False
             self._child = None
             if code != 0:
-                logger.error("%s ended with code %d", self._command[-1], code)
+                logger.error(Line("helper-ended", exit_code=code))
                 self._not_before = time.monotonic() + TRY_AGAIN_SECONDS
         if time.monotonic() < self._not_before:
             return False

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from serving.customer_scope import CustomerScope
 from serving.job_rows import RECORD_TABLES, JobRow, Row, id_in
+from serving.logs import failure
 from serving.predictions import checked, unknown_at
 from serving.problems import ProblemError, in_one
 from serving.replies import as_text
@@ -147,7 +148,7 @@ def _scored(served: Served, group: Mapping[str, Row], day: dt.date) -> Answers:
         return _scored_together(served, group, day)
     except Exception as error:  # noqa: BLE001  whatever one row does, it fails no other row
         if len(group) == 1:
-            logger.error("a row of a job cannot be scored: %s", type(error).__name__)
+            logger.error(failure("row-failed", error))
             return {row.number: ProblemError("internal-error") for row in group.values()}
     alone = (_scored(served, {customer_id: row}, day) for customer_id, row in group.items())
     return dict(chain.from_iterable(one.items() for one in alone))

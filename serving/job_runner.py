@@ -14,11 +14,13 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from configs.files import sweep_drafts
 from configs.schema import Config, Text
+from serving import logs
 from serving.background import NICENESS, Stop, alone, told
 from serving.beside import JOBS_LOCK
 from serving.current import Current
@@ -28,6 +30,7 @@ from serving.job_book import Job, JobBook
 from serving.job_results import result_writer
 from serving.job_rows import RowFormat, RowLimits, UnreadableError, count_rows, rows_of
 from serving.keys import listed
+from serving.logs import failure
 from serving.problems import KINDS
 from serving.served import Served, open_served
 from serving.state import State, open_state
@@ -98,7 +101,7 @@ class Runner:
         except UnreadableError as error:
             self._book.failed(job, error.said, _now(), self._kept)
         except Exception as error:  # noqa: BLE001  the outermost frame of a job: it must not hang
-            logger.error("job %s failed: %s", job.id, type(error).__name__)
+            logger.error(replace(failure("job-failed", error), job=job.id))
             self._book.failed(job, BROKEN, _now(), self._kept)
 
     def _answer(self, job: Job, folder: Path) -> None:
@@ -153,6 +156,7 @@ def _now() -> dt.datetime:
 def main() -> None:
     """Work on the jobs of the company that the parent tells."""
     os.nice(NICENESS)
+    logs.start()
     given = told(sys.stdin.buffer)
     stop = Stop(given.parent)
     with alone(given.config.stores.jobs / JOBS_LOCK) as is_mine:

@@ -36,6 +36,9 @@ FORMS = {
     "trace": r"[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}",
     "publication": r"[0-9A-Za-z.-]{1,80}",
     "model": r"[0-9A-Za-z.-]{1,80}",
+    "job": r"job_[0-9a-f]{32}",
+    "webhook": r"[a-z][a-z0-9_]{0,63}",
+    "message": r"msg_[0-9a-f]{32}",
     "logger": r"[A-Za-z0-9_.]{1,80}",
     "error": r"[A-Za-z_][A-Za-z0-9_]{0,79}",
     "where": rf"{_FRAME}(?: > {_FRAME})*",
@@ -61,6 +64,9 @@ class Line:
         trace: names the request, in its answer and its trace too.
         publication: the one that is meant.
         model: the version that is meant.
+        job: id of a batch job.
+        webhook: name of a webhook.
+        message: id of a message that a webhook is sent.
         logger: who said it, where a library did.
         error: type of an error.
         where: files, lines and functions that an error came through.
@@ -79,6 +85,9 @@ class Line:
     trace: str | None = None
     publication: str | None = None
     model: str | None = None
+    job: str | None = None
+    webhook: str | None = None
+    message: str | None = None
     logger: str | None = None
     error: str | None = None
     where: str | None = None

@@ -13,6 +13,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -20,8 +21,10 @@ import httpx
 from configs.errors import EchelonError, PublicationError, ServiceError
 from configs.load import secret_text
 from configs.schema import Config, Webhook
+from serving import logs
 from serving.background import NICENESS, Stop, alone, told
 from serving.beside import WEBHOOKS_LOCK
+from serving.logs import Line, failure
 from serving.outbox import Outbox, Waiting
 from serving.publication import Publication, open_live, open_publication
 from serving.state import open_state
@@ -75,7 +78,7 @@ def _kept(folder: Path) -> Publication | None:
     try:
         return open_publication(folder)
     except PublicationError as error:
-        logger.warning("what changed since %s cannot be told: %s", folder.name, error)
+        logger.warning(replace(failure("publication-untold", error), publication=folder.name))
         return None
 
 
@@ -97,7 +100,7 @@ def send_due(
         try:
             keys = secrets_in(secret_text(webhook.secret_file, webhook.secret_variable))
         except EchelonError as error:
-            logger.error("webhook %s cannot be sent: %s", webhook.name, error)
+            logger.error(replace(failure("webhook-unsigned", error), webhook=webhook.name))
             outcomes["no_secret"] += 1
             continue
         sender = _Sender(outbox, webhook, keys, client, chance)
@@ -128,10 +131,9 @@ class _Sender:
             self._outbox.ended(waiting.message.id, "delivered", outcome, now)
             return "delivered"
         attempts = waiting.attempts + 1
-        logger.warning(
-            "webhook %s: attempt %d at %s failed: %s",
-            *(self._webhook.name, attempts, waiting.message.id, outcome),
-        )
+        error = outcome if status is None else None
+        named = Line("webhook-failed", webhook=self._webhook.name, message=waiting.message.id)
+        logger.warning(replace(named, status=status, error=error))
         if attempts >= ATTEMPTS_AT_MOST or status == GONE:
             self._outbox.ended(waiting.message.id, "given_up", outcome, now)
             return "given_up"
@@ -204,6 +206,7 @@ def send_once(config: Config) -> Counter[str]:
 def main() -> None:
     """Tell the subscriptions of the company that the parent names, and send."""
     os.nice(NICENESS)
+    logs.start()
     given = told(sys.stdin.buffer)
     stop = Stop(given.parent)
     config = given.config

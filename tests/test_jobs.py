@@ -133,7 +133,7 @@ def created(client: httpx.Client, rows: bytes, **headers: str) -> str:
 
 
 def done(client: httpx.Client, address: str) -> JobReply:
-    for _ in range(600):
+    for _ in range(1_200):
         job = JobReply.model_validate_json(client.get(address).text)
         if job.state not in ("queued", "running"):
             return job
@@ -268,7 +268,7 @@ def test_the_same_key_makes_one_job_however_often_and_by_however_many(client, sh
 def test_a_killed_runner_leaves_no_job_running_for_ever(client, shop, running):
     rows = lines(*({"customer_id": one} for one in shop.live.scores()["customer_id"].to_pylist()))
     address = created(client, rows * 200)
-    for _ in range(300):
+    for _ in range(1_200):
         if client.get(address).json()["state"] == "running":
             break
         time.sleep(0.05)
@@ -327,7 +327,7 @@ def test_what_a_publication_changed_is_told_signed_and_once_though_the_receiver_
 
 
 def wait_until(client: httpx.Client, holds: Callable[[], bool]) -> None:
-    for _ in range(300):
+    for _ in range(1_200):
         if holds():
             return
         time.sleep(0.1)
