@@ -7,11 +7,13 @@ everything else is answered, and reads little more than it hands on.
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from serving.gate import HEADERS_BYTES
+from serving.joined import Joined
 from serving.problems import ProblemError, encoded
 from serving.trace_id import trace_id
 
@@ -24,6 +26,11 @@ class ProblemProtocol(HttpToolsProtocol):
 
     _in_head = False
     _head_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Answer over ``transport``, a head and its body at once."""
+        super().connection_made(transport)
+        self.transport = Joined(transport, self.loop)  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
         """Read on, unless the head of a request has no end."""
