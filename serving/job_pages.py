@@ -95,7 +95,7 @@ class Jobs:
         book: of all jobs.
         keys: idempotency keys of all callers.
         key_id: of the API key that asks; ``None`` where none is asked for.
-        owner: whose jobs may be seen; ``None`` for everybody's, as an admin.
+        owner: whose jobs may be seen; ``None`` for everybody's, as an admin of all customers.
         caller: whom idempotency keys belong to.
     """
 
@@ -108,7 +108,8 @@ class Jobs:
         self.keys = IdempotencyKeys(endpoint.state)
         key = caller_of(request)
         self.key_id = None if key is None else key.id
-        self.owner = None if key is None or key.role == "admin" else key.id
+        sees_all = key is None or (key.role == "admin" and key.customers.is_everybody)
+        self.owner = None if key is None or sees_all else key.id
         self.caller = self.key_id or "anybody"
 
     async def asked_for(self) -> Job:

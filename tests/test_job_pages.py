@@ -60,6 +60,14 @@ def test_a_job_is_its_keys_own_and_an_admin_sees_all(gate, keys):
     assert asked(gate, admin, "DELETE", address)[1]["state"] == "cancelled"
 
 
+def test_an_admin_limited_to_customers_sees_no_jobs_of_others(gate, keys, state, tmp_path):
+    limited = create(state, "Shanghai", "admin", ("SH-*",)).text
+    gate = endpoint_over(EverybodysData(), state, tmp_path)
+    _, job = asked(gate, keys["mine"], "POST", "/v1/jobs")
+    assert asked(gate, limited, "GET", f"/v1/jobs/{job['id']}/results")[0] == 404
+    assert asked(gate, limited, "GET", "/v1/jobs")[1]["jobs"] == []
+
+
 def test_another_keys_idempotency_key_is_another(gate, keys):
     same = {"idempotency-key": "4711"}
     callers = [keys["mine"], keys["other"]] * 2
