@@ -444,3 +444,14 @@ def pair(
     form = serialization.PrivateFormat.PKCS8
     (folder / "key.pem").write_bytes(key.private_bytes(pem, form, secret))
     return folder
+
+
+def test_the_guide_says_what_each_role_may():
+    guide = (Path(__file__).parents[1] / "docs" / "api.md").read_text(encoding="utf-8")
+    order = re.findall(r"^\| `(\w+)` \| ", guide.partition("| role | may |")[2], re.M)[:4]
+    may = [{row.name for row in ROUTES if role in row.roles} for role in order]
+    assert order == ["manager", "application", "data_scientist", "admin"]
+    assert may[1] - may[0] == OF_JOBS
+    assert may[2] - may[1] == {"metrics"}
+    assert may[3] == may[2]
+    assert may[0] < may[1] < may[2]
