@@ -8,6 +8,7 @@ They never say that one thing made another: a contribution describes the model, 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -24,6 +25,12 @@ TOLD_BY = {"recency_days": "days_since_last_purchase"}
 """Inputs of models whose contribution is that of something people know: days of silence."""
 RHYTHM = {"days_since_last_purchase": "usual_interval_days"}
 """Waits that are long or short by the customer's own rhythm, told beside it where it is known."""
+CAPPED = re.compile(
+    r"（(?P<years>[一两三])年封顶）| \(capped at a year\)|, up to (two|three) years"
+)
+"""What labels say of figures counted up to so many days; sentences say it where it matters."""
+OUT_OF = re.compile(r"（满分\d+分）| out of \d+")
+CAPS = {"一": 365, "两": 728, "三": 1095}
 YES = Text(zh="是", en="yes")
 NO = Text(zh="否", en="no")
 
@@ -214,25 +221,29 @@ class Sentences:
         self, name: str, value: float, before: float, tier: str, language: Language
     ) -> str:
         feature = self._features[name]
-        label = feature.label[language]
+        label = CAPPED.sub("", feature.label[language])
         colon = "：" if language == "zh" else ": "
         if math.isnan(value):
             return f"{label}{colon}{NO_RECORD[language]}"
         if feature.family == "snapshot" and feature.unit in FLAGS:
             return _category(label, value, language)
-        shown = self._quantity(feature, value, language)
+        shown = self._quantity(feature, value, language) + _or_more(feature, value, language)
+        of_tier = self._median(tier, name, language)
         if not math.isnan(before) and feature.window_days is not None:
             was = self._quantity(feature, before, language)
-            return label + colon + _then(shown, was, value, before, feature.window_days, language)
+            then = _then(shown, _bare(was), value, before, feature.window_days, language)
+            return label + colon + then + _of_peers(of_tier, language)
         if not math.isnan(before) and name in RHYTHM:
             return label + colon + _beside_rhythm(shown, before, language)
         of_all = self._median(EVERYBODY, name, language)
-        of_tier = self._median(tier, name, language)
         return label + colon + _beside(shown, of_all, of_tier, language)
 
     def _median(self, group: str, name: str, language: Language) -> str | None:
+        """Return a median with its unit; the scale that a score is out of is told once before."""
         median = self._medians.get(group, {}).get(name)
-        return None if median is None else self._quantity(self._features[name], median, language)
+        if median is None:
+            return None
+        return _bare(self._quantity(self._features[name], median, language))
 
     def _quantity(self, feature: Described, value: float, language: Language) -> str:
         """Return the value with its unit, which English leaves out where the label says it."""
@@ -290,16 +301,56 @@ def _beside_rhythm(shown: str, usual: float, language: Language) -> str:
 def _beside(shown: str, of_all: str | None, of_tier: str | None, language: Language) -> str:
     """Return a figure beside the median of all customers, whom points start near, and its tier's.
 
-    >>> _beside("18", "6", "25", "en"), _beside("6", "6", None, "en")
-    ("18; all customers' median is 6, the tier's 25", "6; all customers' median is 6")
+    >>> _beside("18", "6", "25", "en")
+    "18; all customers' median is 6, the tier's 25"
+    >>> _beside("1件", "0件", "0件", "zh"), _beside("6", "6", "6", "en")
+    ('1件，全体及同级客户的中位数均为0件', '6, as the median of all customers and of the tier')
     """
     if of_all is None:
         return shown
+    if of_all == of_tier:
+        return shown + _of_both(of_all, _bare(shown) == of_all, language)
     if language == "zh":
-        tail = "" if of_tier is None else f"，同级客户{of_tier}"
+        tail = "" if of_tier is None else f"，同级客户中位数{of_tier}"
         return f"{shown}，全体客户中位数{of_all}{tail}"
     tail = "" if of_tier is None else f", the tier's {of_tier}"
     return f"{shown}; all customers' median is {of_all}{tail}"
+
+
+def _of_both(median: str, is_own: bool, language: Language) -> str:
+    """Return that all customers and the tier have the same median, the customer's own or not."""
+    if is_own:
+        zh, en = (
+            "，与全体及同级客户的中位数相同",
+            ", as the median of all customers and of the tier",
+        )
+    else:
+        zh = f"，全体及同级客户的中位数均为{median}"
+        en = f"; the median of all customers and of the tier is {median}"
+    return zh if language == "zh" else en
+
+
+def _of_peers(of_tier: str | None, language: Language) -> str:
+    if of_tier is None:
+        return ""
+    return f"；同级客户中位数{of_tier}" if language == "zh" else f"; the tier's median is {of_tier}"
+
+
+def _bare(quantity: str) -> str:
+    """Return a score without what it is out of.
+
+    >>> _bare("4分（满分5分）"), _bare("4.1 out of 5"), _bare("2 orders")
+    ('4分', '4.1', '2 orders')
+    """
+    return OUT_OF.sub("", quantity)
+
+
+def _or_more(feature: Described, value: float, language: Language) -> str:
+    """Return what a figure counted up to a number of days lacks where it has reached it."""
+    capped = CAPPED.search(feature.label["zh"])
+    if capped is None or value < CAPS[capped["years"]]:
+        return ""
+    return "以上" if language == "zh" else " or more"
 
 
 def tier_sentence(score: Mapping[str, Any], policy: Policy, currency: str) -> tuple[str, str]:

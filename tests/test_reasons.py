@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.schema import Lifecycle
+from configs.schema import Lifecycle, Text
 from features.spec import Feature
 from serving.points import Breakdown, Ranked, break_down, keeps_its_place, rank
 from serving.population import Population
@@ -24,6 +24,7 @@ MEDIANS = {
     "": {"csat_latest": 3.0, "tenure_days": 100.0, "visits_84d": 2.0},
     "vip": {"csat_latest": 4.0, "tenure_days": 300.0},
 }
+NOTHING = float("nan")
 CAUSAL = re.compile(r"because|due to|cause|lead|drive|thanks|导致|因为|由于|使得|造成|所以")
 
 
@@ -226,15 +227,45 @@ def test_a_reason_of_no_weight_is_left_to_the_rest(reasoner: Reasoner) -> None:
     assert {row["concept"] for row in given_reasons if row["customer_id"] in never} == {"frequency"}
 
 
+CAPPED_LABEL = {
+    "zh": "距最近一次购买天数（一年封顶）",
+    "en": "Days since the last purchase (capped at a year)",
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "zh", "en"),
+    [
+        (40.0, "距最近一次购买天数：40天", "Days since the last purchase: 40"),
+        (365.0, "距最近一次购买天数：365天以上", "Days since the last purchase: 365 or more"),
+    ],
+)
+def test_that_a_figure_is_capped_is_said_where_it_is(value: float, zh: str, en: str) -> None:
+    wait = replace(FEATURES[1], name="wait", label=CAPPED_LABEL)
+    assert Sentences([wait], UNITS, "CNY", {}).write("wait", value, NOTHING, "vip") == (zh, en)
+
+
+def test_a_change_is_told_beside_the_peers_and_a_score_names_its_scale_once() -> None:
+    medians = {"vip": {"order_count_84d": 5.0, "csat_latest": 4.0}, "": {"csat_latest": 4.5}}
+    units = {**UNITS, "of_five": Text(zh="分（满分5分）", en="out of 5")}
+    features = [replace(f, unit="of_five") if f.name == "csat_latest" else f for f in FEATURES]
+    sentences = Sentences(features, units, "CNY", medians)
+    assert sentences.write("order_count_84d", 2.0, 6.0, "vip") == (
+        "近12周订单数：2单，此前12周为6单；同级客户中位数5单",
+        "Orders in 12 weeks: 2, down from 6 in the 12 weeks before; the tier's median is 5",
+    )
+    assert sentences.write("csat_latest", 2.0, NOTHING, "vip") == (
+        "最近满意度评分：2分（满分5分），全体客户中位数4.5分，同级客户中位数4分",
+        "Latest satisfaction score: 2 out of 5; all customers' median is 4.5, the tier's 4",
+    )
+
+
 def test_no_sentence_claims_a_cause(reasoner: Reasoner) -> None:
     matrix = matrix_of(1_000)
     reasons = reasoner.reasons(matrix, reasoner.scorer.score(matrix))
     texts = set(reasons["text_zh"].to_pylist()) | set(reasons["text_en"].to_pylist())
     assert not [text for text in texts if CAUSAL.search(text)]
     assert len(texts) > 50
-
-
-NOTHING = float("nan")
 
 
 @pytest.mark.parametrize(
@@ -244,14 +275,14 @@ NOTHING = float("nan")
          "Orders in 12 weeks: 2, down from 6 in the 12 weeks before"),
         ("order_count_84d", 3, 3, "近12周订单数:3单,与此前12周相同",
          "Orders in 12 weeks: 3, the same as in the 12 weeks before"),
-        ("csat_latest", 2, NOTHING, "最近满意度评分:2,全体客户中位数3,同级客户4",
+        ("csat_latest", 2, NOTHING, "最近满意度评分:2,全体客户中位数3,同级客户中位数4",
          "Latest satisfaction score: 2; all customers' median is 3, the tier's 4"),
         ("visits_84d", 1, NOTHING, "近12周到访:1次,全体客户中位数2次",
          "Visits in 12 weeks: 1 time; all customers' median is 2 times"),
         ("csat_latest", NOTHING, NOTHING, "最近满意度评分:无记录",
          "Latest satisfaction score: none on record"),
         ("spend_364d", 12345.6, NOTHING, "近12个月消费:¥12,346", "Spend in 12 months: CN¥12,346"),
-        ("tenure_days", 1, NOTHING, "首次购买至今:1天,全体客户中位数100天,同级客户300天",
+        ("tenure_days", 1, NOTHING, "首次购买至今:1天,全体客户中位数100天,同级客户中位数300天",
          "Since the first purchase: 1 day; all customers' median is 100 days, the tier's 300 days"),
     ],
 )  # fmt: skip
