@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+import ibis
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from configs.errors import FeatureError
 from features.build import feature_matrix
 from features.catalogue import FEATURES
 from features.prepared import PreparedBuild
+from features.spec import Feature
 from features.statement import statement
 from tests.engines import arrow_tables, records_on
 from tests.histories import CUTOFFS, histories, together
@@ -59,3 +65,48 @@ def test_columns_left_out_hold_the_defaults_of_the_contract(build: PreparedBuild
     bare = pa.table({"customer_id": ["ada"], "amount": [5.0], "day": day, "known_day": day})
     [row] = build({"transactions": bare}, CUTOFFS[0], bare.select(["customer_id"])).to_pylist()
     assert row["spend_84d"] == 5
+
+
+def declared(name: str, value: Callable[[Any], Any]) -> Feature:
+    label = {"zh": name, "en": name}
+    return Feature(
+        name=name,
+        value=value,
+        family="behaviour",
+        concept="spend",
+        unit="",
+        label=label,
+        source="transactions",
+    )
+
+
+ARITHMETIC = {
+    "ln": lambda t: t.amount.max().ln(),
+    "exp": lambda t: (t.amount.mean() / 100).exp(),
+    "too_large": lambda t: (t.amount.sum() * 100).exp(),
+    "sqrt": lambda t: (t.amount.min() - 50).sqrt(),
+    "abs": lambda t: -(t.amount.min() - t.amount.mean()).abs(),
+    "least": lambda t: ibis.least(t.amount.min(), t.margin.max(), 20.0),
+    "neither": lambda t: t.amount.sum(where=~((t.kind == "refund") | (t.amount > 100))),
+    "unknown": lambda t: t.amount.count(where=t.margin.isnull() | (t.quantity > 1)),
+    "clipped": lambda t: t.amount.mean().clip(10, 60),
+    "rest": lambda t: t.day.max() % 7 - t.day.min() % 5,
+    "by_day": lambda t: t.day.cast("string").nunique(),
+}
+
+
+def test_every_operation_has_the_bits_of_the_engine() -> None:
+    features = [declared(name, value) for name, value in ARITHMETIC.items()]
+    tables = together(histories(25, seed=15))
+    expected = only(
+        feature_matrix(records_on("duckdb", tables), features, CUTOFFS[-1:]), CUTOFFS[-1]
+    )
+    found = PreparedBuild(statement(features))(
+        arrow_tables(tables), CUTOFFS[-1], expected.select(["customer_id"])
+    )
+    assert found.equals(expected)
+
+
+def test_an_operation_that_cannot_be_computed_is_refused_when_the_plan_is_written() -> None:
+    with pytest.raises(FeatureError, match="uses Uppercase, which cannot be computed"):
+        statement([declared("loud", lambda t: t.kind.upper().nunique())])
