@@ -28,7 +28,7 @@ LOOK_EVERY_SECONDS = 1.0
 TRY_AGAIN_SECONDS = 10.0
 """After a child that ended with an error."""
 
-STOP_SECONDS = 10.0
+STOP_SECONDS = 5.0
 NICENESS = 19
 
 logger = logging.getLogger("echelon.background")
