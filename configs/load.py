@@ -23,6 +23,14 @@ from configs.redaction import redacted_values
 from configs.schema import Config
 
 PREFIX = "ECHELON_"
+FILE_VARIABLE = "ECHELON_CONFIG"
+"""Names the file where no command line can: in a Bento, whose arguments are fixed at its build."""
+
+
+def named_file() -> Path | None:
+    """Return the file that ``ECHELON_CONFIG`` names, if it names one."""
+    name = os.environ.get(FILE_VARIABLE)
+    return Path(name) if name else None
 
 
 @dataclass(frozen=True)
@@ -150,7 +158,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _environment_layers(environment: Mapping[str, str]) -> list[tuple[str, dict[str, Any]]]:
     layers = []
-    for variable in sorted(name for name in environment if name.startswith(PREFIX)):
+    named = {name for name in environment if name.startswith(PREFIX)} - {FILE_VARIABLE}
+    for variable in sorted(named):
         keys = variable.removeprefix(PREFIX).lower().split("__")
         layer: Any = read_yaml(environment[variable])
         for key in reversed(keys):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import bentoml
 from pydantic import BaseModel
 
-from configs.load import load
+from configs.load import load, named_file
 from configs.schema import Config
 from serving import logs
 from serving.access import Access
@@ -58,8 +58,8 @@ class GatedService(bentoml.Service[Any]):
         return self.current.served.publication.examples(1)[0]
 
     def to_asgi(self, is_main: bool = True) -> App:
-        """Return the ASGI app for the configuration named by ``--arg config=…``."""
-        config = load(bentoml.use_arguments(Arguments).config)
+        """Return the ASGI app for ``--arg config=…``, or for what ``ECHELON_CONFIG`` names."""
+        config = load(bentoml.use_arguments(Arguments).config or named_file())
         prepare_start(config, "127.0.0.1")
         gate = self.for_config(config, is_main)
         self.current.refresh()

@@ -77,12 +77,13 @@ def url(home, company, tmp_path_factory) -> Iterator[str]:
         port = free.getsockname()[1]
     serve = [
         *(sys.executable, "-m", "bentoml", "serve", "echelon:latest"),
-        *("--arg", f"config={company}", "--host", "127.0.0.1", "--port", str(port)),
+        *("--host", "127.0.0.1", "--port", str(port)),
     ]
+    settings = environment(home) | {"ECHELON_CONFIG": str(company)}
     log = folder / "log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            serve, cwd=folder, env=environment(home), stdout=out, stderr=out, start_new_session=True
+            serve, cwd=folder, env=settings, stdout=out, stderr=out, start_new_session=True
         )
     try:
         yield ready(f"http://127.0.0.1:{port}", process, log)
