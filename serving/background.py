@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from configs.child import child_environment
 from configs.schema import Config
 from serving.logs import Line, failure
 
@@ -151,7 +152,7 @@ class Lane:
             return is_free
 
     def _begin(self) -> None:
-        child = subprocess.Popen(self._command, stdin=subprocess.PIPE)
+        child = subprocess.Popen(self._command, stdin=subprocess.PIPE, env=child_environment())
         self._child = child
         assert child.stdin is not None
         with child.stdin as stdin:

@@ -7,7 +7,6 @@ a damaged LightGBM text crashes its process. What is parsed are the very bytes t
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 )
 from pydantic import BaseModel, ConfigDict
 
+from configs.child import child_environment
 from configs.errors import ModelError
 from configs.redaction import redacted
 from configs.schema import Config
@@ -224,7 +224,7 @@ def check_in_child(folder: Path, public_key: Ed25519PublicKey) -> str:
             input=pem_of(public_key),
             capture_output=True,
             timeout=CHECK_SECONDS,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            env=child_environment() | {"OMP_NUM_THREADS": "1"},
         )
     except subprocess.TimeoutExpired as error:
         raise ModelError(
