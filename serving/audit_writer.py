@@ -9,6 +9,7 @@ from collections import deque
 from configs.schema import Stores
 from serving.audit import Entry, entry, record
 from serving.gate import KEY, ROW, Scope
+from serving.logs import failure
 from serving.route import PUBLIC
 from serving.state import State
 
@@ -73,5 +74,5 @@ class AuditWriter:
         try:
             record(self._stores, self._state, batch)
         except Exception as error:  # noqa: BLE001  whatever it was, what waits is written later
-            logger.error("the audit log cannot be written: %s", type(error).__name__)
+            logger.error(failure("audit-not-written", error))
             self._waiting.extendleft(reversed(batch))

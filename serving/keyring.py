@@ -17,6 +17,7 @@ from contextlib import suppress
 import sqlalchemy as sa
 
 from serving.keys import Key, count, digest, listed, note_use
+from serving.logs import failure
 from serving.problems import ProblemError
 from serving.state import State
 
@@ -92,7 +93,7 @@ class KeyRing:
                     noted = time.monotonic()
                     self._note_use()
             except Exception as error:  # noqa: BLE001  the watch must live to see a key revoked
-                logger.error("keys are as known before: %s", type(error).__name__)
+                logger.error(failure("keys-not-read", error))
 
     def _note_use(self) -> None:
         used, self._used = self._used, {}

@@ -200,8 +200,8 @@ class Requests:
 def start(out: TextIO | None = None) -> Requests:
     """Make every logger of this process write lines to ``out``; return what writes requests.
 
-    Handlers that libraries brought are taken away. Warnings and errors that end threads go the
-    same way, since Python would print their messages.
+    Handlers that libraries brought are taken away. Warnings, and errors that end a thread or the
+    process, go the same way, since Python would print their messages.
 
     Args:
         out: by default standard error.
@@ -220,12 +220,19 @@ def start(out: TextIO | None = None) -> Requests:
     logging.captureWarnings(True)
     threading.excepthook = _thread_ended
     sys.unraisablehook = _not_raised
+    sys.excepthook = _process_ended
     return Requests(out, write)
 
 
 def _thread_ended(given: threading.ExceptHookArgs) -> None:
     if given.exc_value is not None:
         logging.getLogger(NAME).error(failure("thread-ended", given.exc_value))
+
+
+def _process_ended(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    logging.getLogger(NAME).error(failure("process-ended", error))
 
 
 def _not_raised(given: sys.UnraisableHookArgs) -> None:

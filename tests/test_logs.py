@@ -31,6 +31,7 @@ class Terminal(io.StringIO):
 def out() -> Iterator[io.StringIO]:
     """A log that takes over this process, and gives it back."""
     root, thread, unraisable = logging.root, threading.excepthook, sys.unraisablehook
+    process = sys.excepthook
     handlers, level = list(root.handlers), root.level
     stream = io.StringIO()
     logs.start(stream)
@@ -38,6 +39,7 @@ def out() -> Iterator[io.StringIO]:
     logging.captureWarnings(False)
     root.handlers[:], root.level = handlers, level
     threading.excepthook, sys.unraisablehook = thread, unraisable
+    sys.excepthook = process
 
 
 def lines(out: io.StringIO) -> list[dict[str, Any]]:

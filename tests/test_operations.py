@@ -21,6 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from configs.load import load
 from serving.exposition import Live, exposition
+from serving.logs import FIELDS
 from serving.meters import Meters
 from serving.publication import open_publication
 from serving.publish import publish_matrix
@@ -152,6 +153,12 @@ def test_every_alert_says_what_is_wrong_and_has_its_place_in_the_guide():
         assert rule["annotations"]["runbook"] == f"{GUIDE}#{rule['alert'].lower()}"
         assert rule["labels"]["severity"] in ("warning", "critical")
         assert rule["for"]
+
+
+def test_the_guide_lists_the_fields_of_the_log():
+    told = GUIDE.read_text(encoding="utf-8").partition("## Logs")[2].partition("## Traces")[0]
+    fields = set(re.findall(r"`([a-z_]+)`", told))
+    assert fields == {"time", "level", *FIELDS}
 
 
 def test_the_dockerfile_passes_its_linter():
