@@ -71,7 +71,8 @@ LOST = Answer(UNANSWERED)
 """What was sent, or was to be sent over a connection that was open, and got no whole answer."""
 REFUSED = Answer(UNANSWERED, b"refused")
 """What could not be sent: nobody listens."""
-Ask = Callable[[bytes], Coroutine[Any, Any, Answer]]
+Ask = Callable[..., Coroutine[Any, Any, Answer]]
+"""Takes a request, and after it whether to send it over a connection of its own."""
 Look = Callable[[Answer], None]
 
 
@@ -210,9 +211,9 @@ async def _connections(address: Address, at_most: int) -> AsyncIterator[Ask]:
     made: set[Connection] = set()
     room = asyncio.Semaphore(at_most)
 
-    async def ask(request: bytes) -> Answer:
+    async def ask(request: bytes, is_again: bool = False) -> Answer:
         async with room:
-            connection = await _open_one(address, idle)
+            connection = await _open_one(address, [] if is_again else idle)
             if connection is None:
                 return REFUSED
             made.add(connection)
@@ -292,7 +293,8 @@ async def open_loop(
         seed: of the moments.
         look: sees every answer, those of every try.
         stop: ends the sending sooner.
-        tries: how often a request is sent that gets no answer, as clients with a pool do.
+        tries: how often a request is sent that gets no answer, each time over a new connection, as
+            clients with a pool do.
     """
     stop = stop or asyncio.Event()
     rng = np.random.default_rng(seed)
@@ -301,8 +303,8 @@ async def open_loop(
     async with _connections(address, CONNECTIONS_AT_MOST) as ask, asyncio.TaskGroup() as group:
 
         async def one(due: float, request: bytes) -> None:
-            for _ in range(tries):
-                answer = await ask(request)
+            for number in range(tries):
+                answer = await ask(request, number > 0)
                 look(answer)
                 if answer.status != UNANSWERED:
                     break

@@ -64,9 +64,13 @@ class Endpoint:
         """Return what ``work`` returns, run in a thread, one at a time.
 
         Raises:
-            ProblemError: busy or timed-out, see :class:`serving.turns.Turns`.
+            ProblemError: busy or timed-out, see :class:`serving.turns.Turns`; not-ready where a
+                file was removed under it, of which the watch on publications alerts.
         """
-        return await self._heavy.take(work)
+        try:
+            return await self._heavy.take(work)
+        except FileNotFoundError as error:
+            raise of_status(503) from error
 
 
 def caller_of(request: Request) -> Key | None:

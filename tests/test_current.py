@@ -8,12 +8,15 @@ import shlex
 import socket
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from configs.errors import PublicationError, ServiceError
 from configs.files import POINTER, make_live
 from serving.current import Current
+from serving.endpoint import Endpoint
+from serving.problems import ProblemError
 from serving.serve import greeting, listen
 
 
@@ -199,3 +202,15 @@ def test_answers_are_sent_without_the_delay_of_small_packets():
             return await seen
 
     assert asyncio.run(delay_is_off())
+
+
+def test_a_publication_removed_under_an_answer_is_a_503_and_no_500(tmp_path):
+    nobody: Any = None
+    endpoint = Endpoint(nobody, nobody, nobody, nobody, nobody, nobody)
+
+    async def ask() -> str:
+        return await endpoint.in_turn((tmp_path / "gone.parquet").read_text)
+
+    with pytest.raises(ProblemError) as refused:
+        asyncio.run(ask())
+    assert refused.value.code == "not-ready"

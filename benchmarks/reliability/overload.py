@@ -5,7 +5,7 @@
 First a closed loop measures what one worker can answer; then requests come at ``count`` times that
 rate, whether or not earlier ones are answered. Requests are predictions from raw records, which
 cost the server many times what they cost the client. Recovery counts from the last request sent
-until ten requests one after another are answered with 200 within a second each.
+until the first of ten requests one after another that are answered with 200 within a second.
 """
 
 from __future__ import annotations
@@ -35,14 +35,15 @@ SEED = 13
 def recovery(address: Address, question: Question, headers: Mapping[str, str]) -> float:
     """Return the seconds until requests are answered as before."""
     began = time.perf_counter()
-    good = 0
+    good, first = 0, began
     with httpx.Client(base_url=f"http://{address.host}:{address.port}", headers=headers) as client:
         while good < IN_A_ROW:
             sent = time.perf_counter()
             answer = client.post(question.path, json=question.body, timeout=60)
             is_good = answer.status_code == 200 and time.perf_counter() - sent < 1.0
             good = good + 1 if is_good else 0
-    return time.perf_counter() - began
+            first = time.perf_counter() if good == 1 else first
+    return first - began
 
 
 def overloaded(
