@@ -25,6 +25,8 @@ TOLD_BY = {"recency_days": "days_since_last_purchase"}
 """Inputs of models whose contribution is that of something people know: days of silence."""
 RHYTHM = {"days_since_last_purchase": "usual_interval_days"}
 """Waits that are long or short by the customer's own rhythm, told beside it where it is known."""
+RATE = {"frequency": "tenure_days"}
+"""Counts of a customer's whole time, whose contribution is that of the rate: told with the time."""
 CAPPED = re.compile(
     r"（(?P<years>[一两三])年封顶）| \(capped at a year\)|, up to (two|three) years"
 )
@@ -194,8 +196,8 @@ class Sentences:
 
     def sibling(self, name: str) -> str | None:
         """Return the feature that ``name`` is told beside: its window before, or the rhythm."""
-        if name in RHYTHM:
-            return RHYTHM[name]
+        if name in RHYTHM | RATE:
+            return (RHYTHM | RATE)[name]
         sibling = self._siblings[name]
         return None if sibling is None else sibling.name
 
@@ -236,7 +238,17 @@ class Sentences:
         if not math.isnan(before) and name in RHYTHM:
             return label + colon + _beside_rhythm(shown, before, language)
         of_all = self._median(EVERYBODY, name, language)
+        if not math.isnan(before) and name in RATE:
+            shown = _within(shown, before, language)
+            of_all = self._median_rate(EVERYBODY, name, of_all, language)
+            of_tier = self._median_rate(tier, name, of_tier, language)
         return label + colon + _beside(shown, of_all, of_tier, language)
+
+    def _median_rate(
+        self, group: str, name: str, median: str | None, language: Language
+    ) -> str | None:
+        days = self._medians.get(group, {}).get(RATE[name])
+        return median if median is None or days is None else _within(median, days, language)
 
     def _median(self, group: str, name: str, language: Language) -> str | None:
         """Return a median with its unit; the scale that a score is out of is told once before."""
@@ -283,6 +295,20 @@ def _then(
         return f"{shown}, the same as in the {window} before"
     direction = "up" if value > before else "down"
     return f"{shown}, {direction} from {was} in the {window} before"
+
+
+def _within(count: str, days: float, language: Language) -> str:
+    """Return a count with the days that it took.
+
+    >>> _within("5次", 1130.0, "zh"), _within("5", 1.0, "en")
+    ('1,130天内5次', '5 in 1 day')
+    """
+    shown = number(float(round(days)), language)
+    return (
+        f"{shown}天内{count}"
+        if language == "zh"
+        else f"{count} in {shown} {counted('days', shown)}"
+    )
 
 
 def _beside_rhythm(shown: str, usual: float, language: Language) -> str:

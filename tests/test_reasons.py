@@ -260,6 +260,18 @@ def test_a_change_is_told_beside_the_peers_and_a_score_names_its_scale_once() ->
     )
 
 
+def test_repeat_purchases_are_told_with_the_time_that_they_took() -> None:
+    medians = {"vip": {"frequency": 13.0, "tenure_days": 1_130.0},
+               "": {"frequency": 6.0, "tenure_days": 932.0}}  # fmt: skip
+    sentences = Sentences(FEATURES, UNITS, "CNY", medians)
+    assert sentences.sibling("frequency") == "tenure_days"
+    assert sentences.write("frequency", 5.0, 181.0, "vip") == (
+        "复购次数：181天内5次，全体客户中位数932天内6次，同级客户中位数1,130天内13次",
+        "Repeat purchases: 5 times in 181 days; all customers' median is 6 times in 932 days, "
+        "the tier's 13 times in 1,130 days",
+    )
+
+
 def test_no_sentence_claims_a_cause(reasoner: Reasoner) -> None:
     matrix = matrix_of(1_000)
     reasons = reasoner.reasons(matrix, reasoner.scorer.score(matrix))
