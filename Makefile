@@ -39,7 +39,8 @@ docs: .venv/.ready-dev  ## write the pages that are generated from the code
 client: .venv/.ready var/client-generator/.ready  ## write a typed Python client of the endpoint to var/client
 	$(BIN)/python -m serving.openapi var/openapi.json
 	var/client-generator/bin/openapi-python-client generate --path var/openapi.json \
-	  --meta none --output-path var/client/echelon_client --overwrite
+	  --meta none --output-path var/client/echelon_client --overwrite \
+	  --config .ci/client-generator.yaml
 
 scoreboard: .venv/.ready var/peers/.ready  ## measure S1 to S5 beside their peers (DATA=folder of public data)
 	$(BIN)/python -m benchmarks.scoreboard --data $(DATA) \

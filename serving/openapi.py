@@ -31,6 +31,9 @@ TRACE = "6746a30cdf194f25ba7e9e922b493d1c"
 """The trace id of examples."""
 
 NDJSON = "application/x-ndjson"
+BYTES = {"type": "string", "format": "binary"}
+"""A body that is no JSON: what generators of clients take a file by."""
+
 ALWAYS = (
     "malformed-request",
     "address-too-long",
@@ -206,12 +209,12 @@ def _parameters(one: Operation) -> list[dict[str, Any]]:
 def _body(
     media_types: Iterable[str], one: Operation, examples: Mapping[str, Any]
 ) -> dict[str, Any]:
-    content: dict[str, Any] = {media_type: {} for media_type in media_types}
+    content: dict[str, Any] = {one: {"schema": BYTES} for one in media_types}
     if one.request is not None and JSON in content:
         content[JSON] = {"schema": _reference(one.request.__name__)}
         content[JSON] |= {"examples": dict(examples)} if examples else {}
     elif examples:
-        content[NDJSON] = {"schema": {"type": "string"}, "examples": dict(examples)}
+        content[NDJSON] = {"schema": BYTES, "examples": dict(examples)}
     return {"required": True, "content": content}
 
 
@@ -226,6 +229,8 @@ def _answer(answer: Answer) -> dict[str, Any]:
     }
     if answer.media_type is not None:
         schema = {} if answer.model is None else {"schema": _reference(answer.model.__name__)}
+        if answer.media_type == NDJSON:
+            schema = {"schema": BYTES, "x-itemSchema": schema["schema"]}
         told["content"] = {answer.media_type: schema} | {one: {} for one in answer.other_types}
     return told
 
