@@ -45,12 +45,21 @@ AT_ONCE = 500
 SHOWN = 10
 
 
+def beside(root: Path, folder: Path) -> Path:
+    """Return stores that read those at ``root`` and keep keys, jobs and audit to themselves."""
+    store = folder / "store"
+    store.mkdir()
+    for name in ("publications", "bundles", "records", "keys"):
+        (store / name).symlink_to((root / name).absolute())
+    return store
+
+
 class Endpoint:
     """The whole app, BentoML's middleware included, asked without a socket.
 
     Args:
         config_path: the company whose live publication is served.
-        folder: for a state database of its own, with a key of the role admin.
+        folder: for keys, jobs and audit of its own, with a key of the role admin.
     """
 
     def __init__(self, config_path: Path, folder: Path) -> None:
@@ -61,7 +70,7 @@ class Endpoint:
         from serving.served import open_served
 
         config = load(config_path)
-        stores = config.stores.model_copy(update={"state": f"sqlite:///{folder / 'state.db'}"})
+        stores = config.stores.model_copy(update={"root": beside(config.stores.root, folder)})
         config = config.model_copy(update={"stores": stores})
         self.key = key_office.create(config, "fuzz", "admin", (), None).text
         with contextlib.redirect_stderr(Path(os.devnull).open("w")):
@@ -218,6 +227,10 @@ def by_schemathesis(
 
     left_out = [checks.positive_data_acceptance, checks.ignored_auth]
     known = {"authorization": f"Bearer {key}", "host": "localhost"}
+
+    @schemathesis.serializer("application/x-ndjson", "application/vnd.apache.parquet")
+    def as_bytes(context: schemathesis.SerializationContext, value: Any) -> Any:
+        return bytes(getattr(value, "data", b"")) or str(value).encode("utf-8", "replace")
 
     def look(case: schemathesis.Case) -> None:
         given = case.as_transport_kwargs(base_url="http://localhost", headers=known)
