@@ -47,12 +47,13 @@ scoreboard: .venv/.ready var/peers/.ready  ## measure S1 to S5 beside their peer
 	  --peers-python var/peers/bin/python --out benchmarks/results/scoreboard.json
 
 RELIABILITY := swaps mutations kills terminations overload
-reliability: .venv/.ready-dev  ## prove swaps, damaged models, killed workers, SIGTERM, overload, bad requests
+reliability: .venv/.ready-dev  ## prove swaps, damaged models, killed workers, SIGTERM, overload, bad requests, jobs
 	failed=; for proof in $(RELIABILITY); do \
 	  $(BIN)/python -m benchmarks.reliability.$$proof $(if $(CONFIG),--config $(CONFIG)) \
 	    || failed="$$failed $$proof"; done; \
-	  $(BIN)/python -m benchmarks.fuzz $(if $(CONFIG),--config $(CONFIG)) \
-	    || failed="$$failed fuzz"; test -z "$$failed" || { echo "broken:$$failed"; exit 1; }
+	  for proof in fuzz batch; do \
+	  $(BIN)/python -m benchmarks.$$proof $(if $(CONFIG),--config $(CONFIG)) \
+	    || failed="$$failed $$proof"; done; test -z "$$failed" || { echo "broken:$$failed"; exit 1; }
 
 peers: var/peers/.ready  ## an environment with the packages that the scoreboard compares with
 

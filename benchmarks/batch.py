@@ -66,6 +66,8 @@ def compare(client: httpx.Client, customer_ids: Sequence[str], about: Company, n
         f"{equal:,} of {len(expected):,} answers of a job are to the byte those over HTTP "
         f"({len(by_id):,} by id, {len(own):,} by records); it took {seconds:.1f} s"
     )
+    if equal < len(expected):
+        raise SystemExit(1)
 
 
 def ask_beside(client: httpx.Client, customer_ids: Sequence[str], seconds: float) -> None:

@@ -6,6 +6,7 @@ import base64
 import datetime as dt
 import hashlib
 import hmac
+import io
 import json
 import random
 import threading
@@ -18,18 +19,23 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from pydantic import ValidationError
+from rich.console import Console
 
-from configs.errors import ConfigError
+from configs.errors import ConfigError, ServiceError
+from configs.files import make_live
 from configs.load import secret_text
 from configs.schema import Stores, Webhook
+from serving.background import alone
+from serving.beside import WEBHOOKS_LOCK
 from serving.outbox import Outbox
 from serving.publication import Publication, open_publication
 from serving.publish import publish_matrix
 from serving.state import State, open_state
 from serving.tier_events import churn_alerts, messages, tier_changes
-from serving.webhook_sender import announce, new_client, send_due
+from serving.webhook_sender import announce, new_client, send_due, send_once
 from serving.webhook_work import has_work
 from serving.webhooks import ATTEMPTS_AT_MOST, LONGEST_WAIT, secrets_in, wait_after
+from serving.webhooks_shown import render, standings
 from tests.small_bundle import job_in, matrix_of
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
@@ -256,6 +262,30 @@ def test_a_subscription_that_is_no_more_leaves_nothing_behind(tmp_path, outbox, 
     outbox.sweep([], dt.datetime.now(dt.UTC))
     assert outbox.told("crm") is None
     assert outbox.next_due(["crm"]) is None
+
+
+def test_where_no_endpoint_runs_the_command_tells_and_sends_and_shows_how_it_stands(
+    tmp_path, receiver, published
+):
+    store = published[0].folder.parent
+    config = job_in(store.parent).config
+    assert config.stores.publications == store
+    config = config.model_copy(update={"webhooks": (webhook(tmp_path, receiver.url),)})
+    make_live(store, published[0].manifest.id)
+    assert send_once(config) == {}
+    make_live(store, published[1].manifest.id)
+    receiver.statuses = [500]
+    assert send_once(config) == {"failed": 1}
+    with alone(config.stores.root / WEBHOOKS_LOCK), pytest.raises(ServiceError, match="another"):
+        send_once(config)
+    found = standings(config)
+    told, standing = found["crm"]
+    assert told == published[1].manifest.id
+    console = Console(width=200, file=io.StringIO())
+    console.print(render(found, "en"))
+    shown = console.file.getvalue()
+    assert f"│ {standing.counts['waiting']} " in shown
+    assert "status 500" in shown
 
 
 def scores(churn: dict[str, float], tier: dict[str, str | None]) -> pa.Table:
