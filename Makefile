@@ -38,7 +38,7 @@ docs: .venv/.ready-dev  ## write the pages that are generated from the code
 
 client: .venv/.ready var/client-generator/.ready  ## write a typed Python client of the endpoint to var/client
 	$(BIN)/python -m serving.openapi var/openapi.json
-	var/client-generator/bin/openapi-python-client generate --path var/openapi.json \
+	PATH="$(CURDIR)/var/client-generator/bin:$$PATH" openapi-python-client generate --path var/openapi.json \
 	  --meta none --output-path var/client/echelon_client --overwrite \
 	  --config .ci/client-generator.yaml
 
