@@ -602,7 +602,7 @@ def test_requests_are_on_record_whole_and_without_what_they_asked(client, compan
     answers(client, {"customer_ids": customer_ids})
     client.get("/v1/models/current", headers={"authorization": "Bearer nobody"})
     for _ in range(50):
-        log = b"".join(file.read_bytes() for file in company.config.stores.audit.iterdir())
+        log = b"".join(file.read_bytes() for file in company.config.stores.audit.glob("*"))
         lines = [json.loads(line) for line in log.splitlines()]
         told = [(line.get("key"), line.get("route"), line.get("status")) for line in lines]
         if ("none", "model", 401) in told:
