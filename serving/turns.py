@@ -19,8 +19,7 @@ from serving.problems import ProblemError, of_status
 T = TypeVar("T")
 
 WAIT_SECONDS = 2.0
-"""The longest wait that a request is let into the queue for: clients have given up by then, and
-after a rush the queue is short again within it."""
+"""The longest wait for a turn; after a rush the queue is short again within it."""
 WAITING_AT_MOST = 64
 """Requests in the queue, each with its body in memory."""
 NEWEST = 0.2
@@ -32,8 +31,8 @@ class Turns:
 
     Args:
         at_once: threads.
-        answer_seconds: how long work may wait and take together before its caller hears 504.
-        wait_seconds: the longest wait to be let in for.
+        answer_seconds: how long work may wait and take before its caller hears 504.
+        wait_seconds: the longest wait; what has not begun by then is refused.
     """
 
     def __init__(
@@ -59,18 +58,24 @@ class Turns:
         self._unfinished += 1
         doing = self._pool.submit(context.run, self._timed, work)
         doing.add_done_callback(lambda done: loop.call_soon_threadsafe(self._ended, done))
+        answer = asyncio.wrap_future(doing)
+        wait = min(self._wait_seconds, self._answer_seconds)
+        done, _ = await asyncio.wait({answer}, timeout=wait)
+        if not done and doing.cancel():
+            raise _busy(wait)
         try:
-            async with asyncio.timeout(self._answer_seconds) as deadline:
-                return await asyncio.wrap_future(doing)
+            async with asyncio.timeout(self._answer_seconds - wait) as deadline:
+                return await answer
         except TimeoutError:
             if not deadline.expired():
                 raise
             raise of_status(504) from None
 
     def _refuse_where_long(self) -> None:
+        """Refuse at once what would wait too long, as far as the usual duration tells."""
         wait = self._unfinished * self._usual_seconds / self._at_once
         if wait > self._wait_seconds or self._unfinished >= WAITING_AT_MOST:
-            raise ProblemError("busy", headers={"Retry-After": str(math.ceil(wait) or 1)})
+            raise _busy(wait)
 
     def _timed(self, work: Callable[[], T]) -> T:
         begun = time.perf_counter()
@@ -82,3 +87,7 @@ class Turns:
 
     def _ended(self, done: Future[T]) -> None:
         self._unfinished -= 1
+
+
+def _busy(wait_seconds: float) -> ProblemError:
+    return ProblemError("busy", headers={"Retry-After": str(max(1, math.ceil(wait_seconds)))})

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from benchmarks.load import Address, Answer, closed_loop, run
 from configs.errors import ModelError, PublicationError
 from configs.files import live_generation, make_live
 from configs.load import load
@@ -787,3 +789,29 @@ def test_a_generated_client_has_a_batch_job_done(generated, running, company):
     published = [company.publication.customer(one) for one in customer_ids]
     assert [one.get("prediction") for one in results[:2]] == published
     assert results[2]["error"]["code"] == "unknown-customer"
+
+
+def test_a_rush_of_heavy_requests_is_answered_or_told_when_to_come_again(running, company, client):
+    """Forty connections keep asking for what one thread works out; ids and health go on."""
+    rows = [{"customer_id": f"N{place}", "signed_up_on": "2026-06-01"} for place in range(500)]
+    address = Address(httpx.URL(running.url).port or 0)
+    asked = address.request(
+        "POST", PREDICT, {"records": {"customers": rows}}, dict(company.headers)
+    )
+    looked: list[Answer] = []
+    rush = threading.Thread(
+        target=lambda: run(closed_loop(address, repeat(asked), 40, 3.0, looked.append))
+    )
+    rush.start()
+    time.sleep(1.0)
+    assert client.get("/livez").status_code == client.get("/readyz").status_code == 200
+    by_id = {"customer_ids": company.publication.examples(1)}
+    assert client.post(PREDICT, json=by_id).status_code == 200
+    rush.join()
+    assert {answer.status for answer in looked} == {200, 503}
+    refused = [answer for answer in looked if answer.status == 503]
+    assert all(b"retry-after: " in answer.head.lower() for answer in refused)
+    assert all(b'"busy"' in answer.body for answer in refused)
+    began = time.monotonic()
+    assert client.post(PREDICT, json={"records": {"customers": rows[:1]}}).status_code == 200
+    assert time.monotonic() - began < 5

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 
 import pytest
@@ -30,33 +29,36 @@ def test_a_rush_is_answered_or_refused_with_when_to_come_again_and_then_it_is_qu
     assert found[0] == "done"
 
 
+def test_nothing_waits_longer_than_the_bound_whatever_was_usual():
+    """The usual duration is that of quick work; then four slow ones come at once."""
+
+    async def four() -> list[str]:
+        turns = Turns(1, answer_seconds=10.0, wait_seconds=0.2)
+        work = (turns.take(lambda: slow(0.5)) for _ in range(4))
+        found = await asyncio.gather(*work, return_exceptions=True)
+        return [one if isinstance(one, str) else told(one) for one in found]
+
+    begun = time.perf_counter()
+    assert asyncio.run(four()) == ["done", *["busy, Retry-After 1"] * 3]
+    assert time.perf_counter() - begun < 1.5
+
+
 def told(error: BaseException) -> str:
     assert isinstance(error, ProblemError)
     return f"{error.code}, Retry-After {error.headers['Retry-After']}"
 
 
 def test_what_takes_too_long_is_answered_504_and_keeps_its_turn_until_it_ends():
-    at_once, most = 0, 0
-    lock = threading.Lock()
+    async def three() -> list[str]:
+        turns, codes = Turns(1, answer_seconds=0.1), []
+        for seconds in (0.5, 0.0):
+            with pytest.raises(ProblemError) as refused:
+                await turns.take(lambda seconds=seconds: slow(seconds))
+            codes.append(refused.value.code)
+        await asyncio.sleep(0.5)
+        return [*codes, await turns.take(lambda: slow(0.0))]
 
-    def counted() -> None:
-        nonlocal at_once, most
-        with lock:
-            at_once += 1
-            most = max(most, at_once)
-        time.sleep(0.15)
-        with lock:
-            at_once -= 1
-
-    async def three() -> list[object]:
-        turns = Turns(1, answer_seconds=0.05)
-        return await asyncio.gather(
-            *(turns.take(counted) for _ in range(3)), return_exceptions=True
-        )
-
-    found = asyncio.run(three())
-    assert [getattr(one, "code", one) for one in found] == ["timed-out"] * 3
-    assert most == 1
+    assert asyncio.run(three()) == ["timed-out", "busy", "done"]
 
 
 def test_the_loop_answers_others_while_heavy_work_is_done():
