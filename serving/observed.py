@@ -28,6 +28,7 @@ NOT_FOUND = b'"code":"unknown-customer"'
 ABOUT_CUSTOMERS = frozenset({"predictions", "explanations"})
 """Routes whose answers hold one object that begins with ``ANSWER`` for every customer."""
 
+_ANY_FALLBACK = b'"fallback":"'
 _MARKS = tuple(f'"fallback":"{fallback}"'.encode() for fallback in FALLBACKS)
 _CODE = re.compile(rb'"code": ?"([a-z-]+)"')
 
@@ -147,5 +148,6 @@ class _Seen:
 
     def _count(self, body: bytes) -> None:
         self.answers += body.count(ANSWER) - body.count(NOT_FOUND)
-        for place, mark in enumerate(_MARKS):
-            self.fallbacks[place] += body.count(mark)
+        if _ANY_FALLBACK in body:
+            for place, mark in enumerate(_MARKS):
+                self.fallbacks[place] += body.count(mark)

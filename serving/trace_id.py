@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import uuid
 from collections.abc import Iterable
 
 TRACEPARENT = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}")
@@ -31,4 +31,4 @@ def trace_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
                 return parent[1].decode()
         elif name == b"x-request-id" and _UUID.fullmatch(value):
             asked = value.decode()
-    return asked or uuid.uuid4().hex
+    return asked or os.urandom(16).hex()
