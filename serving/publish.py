@@ -47,7 +47,7 @@ from serving.scorer import BundleLike, Scorer, previous_of
 from training.bundle import Bundle
 from training.portfolio import Totals
 
-LAYOUT = 1
+LAYOUT = 2
 """Raised when the files of a publication change their form."""
 LOCK = ".lock"
 VERSION_LETTERS = 12

@@ -116,12 +116,21 @@ class Reasoner:
         model = self.scorer.bundle.models[target]
         again = []
         for base, parts in model.contributions_again(columns):
-            shown = model.inverse_link(base + np.sum(list(parts.values()), axis=0))
-            split = break_down(target, base, parts, shown, model.inverse_link)
-            again.append(rank(split, concept_of, target, self.n))
+            summed = _by_concept(parts, concept_of)
+            shown = model.inverse_link(base + np.sum(list(summed.values()), axis=0))
+            split = break_down(target, base, summed, shown, model.inverse_link)
+            again.append(rank(split, {concept: concept for concept in summed}, target, self.n))
         if not again:
             return np.full(ranked.points.shape, None, dtype=object)
         return np.asarray(keeps_its_place(ranked, again).astype(object))
+
+
+def _by_concept(parts: Mapping[str, Array], concept_of: Mapping[str, str]) -> dict[str, Array]:
+    summed: dict[str, Array] = {}
+    for name, part in parts.items():
+        concept = concept_of[name]
+        summed[concept] = summed[concept] + part if concept in summed else part
+    return summed
 
 
 class _Teller:
