@@ -87,3 +87,14 @@ def small_company(tmp_path_factory: pytest.TempPathFactory) -> Path:
             run(load(draft, {}))
             draft.rename(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def empty_state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a state database with its tables and nothing in them, to copy."""
+    from configs.schema import Stores
+    from serving.state import open_state
+
+    root = tmp_path_factory.mktemp("state")
+    open_state(Stores(root=root)).close()
+    return root / "state.db"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,8 @@ REPLY = Reply(202, {"location": "/v1/jobs/job_1"}, '{"id":"job_1"}')
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Iterator[State]:
+def state(empty_state: Path, tmp_path: Path) -> Iterator[State]:
+    shutil.copy(empty_state, tmp_path)
     opened = open_state(Stores(root=tmp_path))
     yield opened
     opened.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,8 @@ COUNTS = {"ok": 2, "error": 1}
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Iterator[State]:
+def state(empty_state: Path, tmp_path: Path) -> Iterator[State]:
+    shutil.copy(empty_state, tmp_path)
     opened = open_state(Stores(root=tmp_path))
     yield opened
     opened.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ ROWS = b'{"customer_id": "a"}\n'
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Iterator[State]:
+def state(empty_state: Path, tmp_path: Path) -> Iterator[State]:
+    shutil.copy(empty_state, tmp_path)
     opened = open_state(Stores(root=tmp_path))
     yield opened
     opened.close()

@@ -9,6 +9,7 @@ import hmac
 import io
 import json
 import random
+import shutil
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -86,7 +87,8 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Iterator[State]:
+def state(empty_state: Path, tmp_path: Path) -> Iterator[State]:
+    shutil.copy(empty_state, tmp_path)
     opened = open_state(Stores(root=tmp_path))
     yield opened
     opened.close()
