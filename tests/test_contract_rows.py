@@ -17,6 +17,7 @@ from configs.load import load
 from configs.schema import Config
 from features.intake import take_in
 from serving.contract_rows import contract_rows
+from serving.customer_scope import EVERYBODY, CustomerScope
 from serving.predictions import by_ids, by_records, explained_by_ids, explained_by_records
 from serving.problems import ProblemError, in_one
 from serving.publish import publish
@@ -103,13 +104,13 @@ def asked(document: dict[str, Any], rows_at_most: int = 1000) -> PredictionReque
 
 def answers(served: Served, sent: list[dict[str, Any]], **more: Any) -> list[dict[str, Any]]:
     request = asked({"records": {"snapshot": sent} | more})
-    found = json.loads(by_records(served, request.records, OBSERVED))["predictions"]
+    found = json.loads(by_records(served, request.records, OBSERVED, EVERYBODY))["predictions"]
     return list(found)
 
 
 def refusal(served: Served, records: dict[str, Any]) -> ProblemError:
     with pytest.raises(ProblemError) as problem:
-        by_records(served, asked({"records": records}).records, OBSERVED)
+        by_records(served, asked({"records": records}).records, OBSERVED, EVERYBODY)
     return problem.value
 
 
@@ -118,10 +119,12 @@ def test_rows_of_contract_customers_give_what_is_published_to_the_last_bit(serve
     sent = rows()
     request = asked({"records": {"snapshot": sent}})
     customer_ids = [row["customer_id"] for row in sent]
-    assert by_records(served, request.records, OBSERVED) == by_ids(served, customer_ids)
+    assert by_records(served, request.records, OBSERVED, EVERYBODY) == by_ids(
+        served, customer_ids, EVERYBODY
+    )
     few = asked({"records": {"snapshot": sent[:5]}}).records
-    by_id = explained_by_ids(served, customer_ids[:5])
-    assert explained_by_records(served, few, OBSERVED) == by_id
+    by_id = explained_by_ids(served, customer_ids[:5], EVERYBODY)
+    assert explained_by_records(served, few, OBSERVED, EVERYBODY) == by_id
 
 
 @pytest.mark.slow
@@ -195,7 +198,7 @@ def test_unknown_columns_are_answered_with_those_that_the_model_reads(served):
 def test_nothing_can_be_supposed_of_contract_customers(served):
     for question in ({"customer_id": "C00001"}, {"records": {"snapshot": [{"customer_id": "a"}]}}):
         with pytest.raises(ProblemError) as problem:
-            answer_paths(served, PathsRequest.model_validate(question), OBSERVED)
+            answer_paths(served, PathsRequest.model_validate(question), OBSERVED, EVERYBODY)
         assert problem.value.code == "raw-records-not-served"
 
 
@@ -208,3 +211,12 @@ def test_the_schema_of_a_row_is_that_of_the_bundle(served):
     assert schema["additionalProperties"] is False
     assert schema["properties"]["plan"]["title"] == "套餐 · Plan"
     assert "free, full" in schema["properties"]["plan"]["description"]
+
+
+@pytest.mark.slow
+def test_rows_of_customers_outside_a_keys_scope_are_refused(served):
+    records = asked({"records": {"snapshot": [{"customer_id": "BJ-1"}]}}).records
+    with pytest.raises(ProblemError) as problem:
+        by_records(served, records, OBSERVED, CustomerScope(("SH-*",)))
+    assert problem.value.code == "unknown-customer"
+    assert problem.value.errors[0].pointer == "/records/snapshot/0/customer_id"

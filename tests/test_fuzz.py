@@ -23,7 +23,7 @@ SENT = Sent("GET", "/", (), b"")
 def test_two_thousand_bad_requests_get_no_server_error_and_the_one_schema(small_company):
     command = [sys.executable, "-m", "benchmarks.fuzz", "--requests", "2000"]
     made = subprocess.run(
-        [*command, "--config", str(small_company)], capture_output=True, text=True, timeout=300
+        [*command, "--config", str(small_company)], capture_output=True, text=True, timeout=500
     )
     assert made.returncode == 0, made.stdout + made.stderr[-2000:]
     told = re.match(r"([\d,]+) requests in [\d,]+ s, 0 wrong", made.stdout)
