@@ -62,7 +62,8 @@ def test_no_mutated_model_file_reaches_lightgbm(made, tmp_path):
 
 
 @pytest.mark.slow
-def test_publications_and_models_change_under_load_and_bad_ones_do_not(made, tmp_path):
+def test_publications_and_models_change_under_load_and_bad_ones_do_not(made, tmp_path, monkeypatch):
+    monkeypatch.setattr(swaps, "PER_SECOND", 2.0)
     proof = swaps.prove(made, tmp_path, 12)
     assert proof.broken == ()
     assert proof.figures["publications that answered"] >= 2
@@ -71,13 +72,13 @@ def test_publications_and_models_change_under_load_and_bad_ones_do_not(made, tmp
 @pytest.mark.slow
 def test_a_killed_worker_is_replaced_while_the_other_answers(made, tmp_path, monkeypatch):
     monkeypatch.setattr(kills, "APART_SECONDS", 0.2)
-    monkeypatch.setattr(kills, "PER_SECOND", 20.0)
+    monkeypatch.setattr(kills, "PER_SECOND", 5.0)
     assert kills.prove(made, tmp_path, 2).broken == ()
 
 
 @pytest.mark.slow
 def test_a_service_that_is_told_to_end_loses_nothing(made, tmp_path, monkeypatch):
-    monkeypatch.setattr(terminations, "PER_SECOND", 30.0)
+    monkeypatch.setattr(terminations, "PER_SECOND", 10.0)
     proof = terminations.prove(made, tmp_path, 2)
     assert proof.broken == ()
     assert proof.figures["ended with 0"] == 2

@@ -50,7 +50,7 @@ def table(found: Mapping[str, Mapping[str, Any]]) -> str:
         held = "; ".join(one["broken"]) or "nothing: the promise held"
         lines += ["", f"## {one['promise']}", "", f"`{one['command']}`, {one['on']}", ""]
         lines += ["| figure | value |", "|---|---|"]
-        lines += [f"| {figure} | {value} |" for figure, value in one["figures"].items()]
+        lines += [f"| {figure} | {value} |" for figure, value in one["figures"]]
         lines += [f"| broken | {held} |"]
     return "\n".join(lines) + "\n"
 
@@ -60,6 +60,7 @@ def kept(proof: Proof, command: str, folder: Path) -> None:
     path = folder / "reliability.json"
     found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     found[proof.name] = asdict(proof) | {
+        "figures": [[figure, value] for figure, value in proof.figures.items()],
         "command": command,
         "on": f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, "
         f"load {os.getloadavg()[0]:.1f}",
