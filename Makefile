@@ -37,7 +37,7 @@ docs: .venv/.ready-dev  ## write the pages that are generated from the code
 	$(BIN)/python -m features.docs
 
 client: .venv/.ready var/client-generator/.ready  ## write a typed Python client of the endpoint to var/client
-	$(BIN)/python -m serving.openapi var/openapi.json
+	$(BIN)/python -m serving.endpoint.openapi var/openapi.json
 	PATH="$(CURDIR)/var/client-generator/bin:$$PATH" openapi-python-client generate --path var/openapi.json \
 	  --meta none --output-path var/client/echelon_client --overwrite \
 	  --config .ci/client-generator.yaml

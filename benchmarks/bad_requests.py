@@ -15,7 +15,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from serving.route import Row
+from serving.endpoint.route import Row
 
 CANARY = "canary4711"
 KEY = f"{CANARY}@example.org 客户"

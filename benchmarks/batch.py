@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.serving.company import Company, company
 from benchmarks.serving.contestants import running
-from serving.publication import open_publication
+from serving.scores.publication import open_publication
 
 AT_ONCE = 1_000
 NDJSON = {"content-type": "application/x-ndjson"}

@@ -22,13 +22,13 @@ import pyarrow as pa
 
 from benchmarks.planted import planted
 from configs.load import load
-from serving.paths import events_of, find_paths
-from serving.population import Array
-from serving.publication import open_live
-from serving.reasons import TARGETS
-from serving.served import Served, open_served
-from serving.tier_trace import replay
-from serving.what_if import suppose_published, what_if
+from serving.endpoint.served import Served, open_served
+from serving.scores.population import Array
+from serving.scores.publication import open_live
+from serving.scores.reasons import TARGETS
+from serving.scores.tier_trace import replay
+from serving.suppositions.paths import events_of, find_paths
+from serving.suppositions.what_if import suppose_published, what_if
 from training.anchor import TargetName
 
 STRONGEST = 3

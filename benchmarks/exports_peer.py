@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from configs.load import load
-from serving.export import export, surrogate_of
-from serving.population import column
-from serving.publication import open_live
-from serving.served import bundle_of
+from serving.endpoint.served import bundle_of
+from serving.scores.export import export, surrogate_of
+from serving.scores.population import column
+from serving.scores.publication import open_live
 
 PEER = """
 import json, sys

@@ -34,10 +34,10 @@ from pydantic import ValidationError
 
 from benchmarks.bad_requests import CANARY, Sent, requests
 from configs.load import load
-from serving.problems import KINDS, MEDIA_TYPE
-from serving.replies import Problem
-from serving.routes import ROUTES
-from serving.serve import settle
+from serving.endpoint.problems import KINDS, MEDIA_TYPE
+from serving.endpoint.replies import Problem
+from serving.endpoint.routes import ROUTES
+from serving.endpoint.serve import settle
 
 BY_SCHEMATHESIS = 0.1
 AT_ONCE = 500
@@ -69,10 +69,10 @@ class Endpoint:
 
     def __init__(self, config_path: Path, folder: Path) -> None:
         settle(folder)
-        from serving import key_office
+        from serving.access import key_office
         from serving.api import service
-        from serving.publication import open_live
-        from serving.served import open_served
+        from serving.endpoint.served import open_served
+        from serving.scores.publication import open_live
 
         config = load(config_path)
         stores = config.stores.model_copy(update={"root": beside(config.stores.root, folder)})

@@ -36,7 +36,7 @@ from configs.schema import Text
 from features.build import feature_matrix
 from features.simulator import simulate
 from features.sources import day_number
-from serving.findings import (
+from serving.monitoring.findings import (
     Finding,
     category_findings,
     column_findings,

@@ -20,10 +20,10 @@ import numpy as np
 
 from configs.events import AnyEvent, Order
 from configs.load import load
-from serving.paths import Goal, find_paths
-from serving.publication import open_live
-from serving.served import Served, open_served
-from serving.what_if import suppose_published, what_if
+from serving.endpoint.served import Served, open_served
+from serving.scores.publication import open_live
+from serving.suppositions.paths import Goal, find_paths
+from serving.suppositions.what_if import suppose_published, what_if
 
 GOALS: tuple[Goal, ...] = ("next_tier", "below_churn")
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from configs.errors import RecordsError
 from features.sources import date_of
-from serving.publication import Publication
+from serving.scores.publication import Publication
 
 Flags = NDArray[np.bool_]
 

@@ -24,9 +24,9 @@ from configs.load import load
 from configs.schema import Config
 from features.units import UNITS
 from serving.console_output import steps
-from serving.publication import Publication, open_live, open_publication
-from serving.publish import Job, publish_matrix
-from serving.served import bundle_of
+from serving.endpoint.served import bundle_of
+from serving.scores.publication import Publication, open_live, open_publication
+from serving.scores.publish import Job, publish_matrix
 
 LARGEST_FACTOR = 1.2
 

@@ -3,9 +3,9 @@
 ``echelon serve`` runs it, and so does ``bentoml serve serving.api:service --arg config=my.yaml``.
 BentoML gives liveness, readiness and the server; the routes of the contract are a
 Starlette app mounted in it, since a BentoML route is POST only, answers 400 in a shape of its own
-and documents neither problem documents nor examples. The gate of ``serving/gate.py`` stands in
-front of everything, BentoML's own middleware included, and hands plain addresses straight to their
-handlers (``serving/app.py``).
+and documents neither problem documents nor examples. The gate (``serving/endpoint/gate.py``) stands
+in front of everything, BentoML's own middleware included, and hands plain addresses straight to
+their handlers (``serving/endpoint/app.py``).
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from pydantic import BaseModel
 
 from configs.load import load, named_file
 from configs.schema import Config
-from serving import logs
-from serving.access import Access
-from serving.app import Direct, app
-from serving.audit_writer import AuditWriter
-from serving.current import Current
-from serving.endpoint import Endpoint
-from serving.gate import App, Gate, Rules
-from serving.key_office import prepare_start
-from serving.keyring import KeyRing
-from serving.meters import Meters
-from serving.observed import Observed
-from serving.route import ANSWER_SECONDS
-from serving.routes import TABLE
-from serving.state import open_state
-from serving.tracing import start as tracing_to
+from serving.access.access import Access
+from serving.access.audit_writer import AuditWriter
+from serving.access.key_office import prepare_start
+from serving.access.keyring import KeyRing
+from serving.endpoint import logs
+from serving.endpoint.app import Direct, app
+from serving.endpoint.current import Current
+from serving.endpoint.endpoint import Endpoint
+from serving.endpoint.gate import App, Gate, Rules
+from serving.endpoint.meters import Meters
+from serving.endpoint.observed import Observed
+from serving.endpoint.route import ANSWER_SECONDS
+from serving.endpoint.routes import TABLE
+from serving.endpoint.state import open_state
+from serving.endpoint.tracing import start as tracing_to
 
 if TYPE_CHECKING:
-    from serving.served import Served
+    from serving.endpoint.served import Served
 
 ANSWERS_AT_ONCE = 64
 
@@ -67,7 +67,7 @@ class GatedService(bentoml.Service[Any]):
 
     def for_config(self, config: Config, is_main: bool = True) -> App:
         """Return the ASGI app that serves ``config``, not ready before ``current`` is."""
-        from serving.served import open_served
+        from serving.endpoint.served import open_served
 
         meters, tracing = Meters(), tracing_to(config.serving.traces_endpoint)
         self.current = Current(config.stores.publications, partial(open_served, config), meters)

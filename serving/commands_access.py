@@ -36,7 +36,7 @@ def create(
 
     Example: echelon keys create shop --customers "SH-*" --expires 2031-12-31 -c configs/demo.yaml
     """
-    from serving.key_office import create as create_key
+    from serving.access.key_office import create as create_key
 
     made = create_key(config_at(config), name, role, customers or (), expires)
     typer.echo(made.text)
@@ -49,8 +49,8 @@ def list_keys(config: ConfigPath = None) -> None:
 
     Example: echelon keys list -c configs/demo.yaml
     """
+    from serving.access.key_office import listed
     from serving.console_output import show_keys
-    from serving.key_office import listed
 
     loaded = config_at(config)
     show_keys(listed(loaded), loaded)
@@ -65,7 +65,7 @@ def revoke(
 
     Example: echelon keys revoke 4f1c0a9b2e -c configs/demo.yaml
     """
-    from serving.key_office import revoke as revoke_key
+    from serving.access.key_office import revoke as revoke_key
 
     revoke_key(config_at(config), key_id)
     typer.echo(f"Key {key_id} is revoked")
@@ -77,7 +77,7 @@ def verify(config: ConfigPath = None) -> None:
 
     Example: echelon audit verify -c configs/demo.yaml
     """
-    from serving.key_office import verify_audit
+    from serving.access.key_office import verify_audit
 
     loaded = config_at(config)
     verdict = verify_audit(loaded)

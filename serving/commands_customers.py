@@ -11,7 +11,7 @@ from configs.errors import PromotionRefused
 from serving.options import ConfigPath, CustomerId, ShownIn, config_at, language_of, path_of
 
 if TYPE_CHECKING:
-    from serving.paths import Goal
+    from serving.suppositions.paths import Goal
 
 commands = typer.Typer()
 
@@ -53,8 +53,8 @@ def explain(
 
     Example: echelon explain C0000001 -c configs/demo.yaml
     """
+    from serving.changes.customer_page import customer_page
     from serving.console_output import console
-    from serving.customer_page import customer_page
 
     loaded = config_at(config)
     console().print(customer_page(loaded, customer_id, since, language_of(language, loaded)))
@@ -70,11 +70,11 @@ def changes(
 
     Example: echelon changes --since previous -c configs/demo.yaml
     """
-    from serving.change_facts import portfolio_change, publication_before
-    from serving.change_shown import render_portfolio
-    from serving.changes import compare
+    from serving.changes.change_facts import portfolio_change, publication_before
+    from serving.changes.change_shown import render_portfolio
+    from serving.changes.changes import compare
     from serving.console_output import console
-    from serving.publication import open_live
+    from serving.scores.publication import open_live
 
     loaded = config_at(config)
     shown = language_of(language, loaded)
@@ -109,10 +109,10 @@ def what_if(
     Example: echelon what-if C0000001 --order 300 --order 300 --survey 9 -c configs/demo.yaml
     """
     from serving.console_output import console
-    from serving.events_given import events_of
     from serving.pipeline import supposed_customer
-    from serving.what_if import what_if as suppose
-    from serving.what_if_shown import render_what_if
+    from serving.suppositions.events_given import events_of
+    from serving.suppositions.what_if import what_if as suppose
+    from serving.suppositions.what_if_shown import render_what_if
 
     events = events_of(order or [], complaint_resolved, survey or [], contact or [])
     loaded = config_at(config)
@@ -139,9 +139,9 @@ def paths(
     Example: echelon paths C0000001 -c configs/demo.yaml
     """
     from serving.console_output import console
-    from serving.paths import find_paths
     from serving.pipeline import supposed_customer
-    from serving.what_if_shown import render_paths
+    from serving.suppositions.paths import find_paths
+    from serving.suppositions.what_if_shown import render_paths
 
     loaded = config_at(config)
     shown = language_of(language, loaded)
@@ -199,10 +199,10 @@ def monitor(
     Example: echelon monitor --out monitor.html -c configs/demo.yaml
     """
     from serving.console_output import console, steps
-    from serving.monitor import ALARM_EXIT_CODE
-    from serving.monitor import monitor as look
-    from serving.monitor_console import render
-    from serving.monitor_page import write_page
+    from serving.monitoring.monitor import ALARM_EXIT_CODE
+    from serving.monitoring.monitor import monitor as look
+    from serving.monitoring.monitor_console import render
+    from serving.monitoring.monitor_page import write_page
 
     loaded = config_at(config)
     shown = language_of(language, loaded)
@@ -245,7 +245,7 @@ def serve(
 
     Example: echelon serve -c configs/demo.yaml --port 3000
     """
-    from serving.serve import serve as serve_forever
+    from serving.endpoint.serve import serve as serve_forever
 
     serve_forever(config_at(config), path_of(config), host, port)
 
@@ -263,8 +263,8 @@ def doctor(
     import json
 
     from serving.console_output import console
-    from serving.doctor import examine
-    from serving.doctor_shown import render
+    from serving.doctor.doctor import examine
+    from serving.doctor.doctor_shown import render
 
     loaded = config_at(config)
     found = list(examine(loaded))

@@ -51,8 +51,8 @@ def promote(
 
     Example: echelon promote latest --reason "first model" -c configs/demo.yaml
     """
+    from serving.champions.promotion import promote as promote_version
     from serving.console_output import show_gates, steps
-    from serving.promotion import promote as promote_version
 
     loaded = config_at(config)
     with steps() as progress:
@@ -67,7 +67,7 @@ def rollback(reason: Reason = "rolled back", config: ConfigPath = None) -> None:
 
     Example: echelon rollback --reason "complaints from sales" -c configs/demo.yaml
     """
-    from serving.promotion import rollback as roll_back
+    from serving.champions.promotion import rollback as roll_back
 
     promotion = roll_back(config_at(config), reason)
     typer.echo(f"Model {promotion.version} is champion again")
@@ -116,9 +116,9 @@ def compare(
 
     Example: echelon compare latest --with champion -c configs/demo.yaml
     """
-    from serving.compare_page import write_page
-    from serving.compare_text import render
-    from serving.comparison import compare as compare_versions
+    from serving.champions.compare_page import write_page
+    from serving.champions.compare_text import render
+    from serving.champions.comparison import compare as compare_versions
     from serving.console_output import console, steps
 
     loaded = config_at(config)
@@ -141,8 +141,8 @@ def card(
 
     Example: echelon card latest -c configs/demo.yaml
     """
-    from serving.card_page import fetch_card
     from serving.console_output import console
+    from serving.pages.card_page import fetch_card
 
     loaded = config_at(config)
     shown = language_of(language, loaded)
@@ -153,9 +153,9 @@ def card(
 
 def _show_publications(config: Config) -> None:
     from configs.files import live_generation
-    from serving.change_shown import render_publications
+    from serving.changes.change_shown import render_publications
     from serving.console_output import console
-    from serving.publication import manifests
+    from serving.scores.publication import manifests
 
     store = config.stores.publications
     live = live_generation(store)

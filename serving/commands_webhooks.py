@@ -20,7 +20,7 @@ def send(config: ConfigPath = None) -> None:
 
     Example: echelon webhooks send -c configs/demo.yaml
     """
-    from serving.webhook_sender import send_once
+    from serving.jobs.webhook_sender import send_once
 
     loaded = config_at(config)
     if not loaded.webhooks:
@@ -39,7 +39,7 @@ def status(language: ShownIn = None, config: ConfigPath = None) -> None:
     Example: echelon webhooks status -c configs/demo.yaml
     """
     from serving.console_output import console
-    from serving.webhooks_shown import render, standings
+    from serving.jobs.webhooks_shown import render, standings
 
     loaded = config_at(config)
     console().print(render(standings(loaded), language_of(language, loaded)))

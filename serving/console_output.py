@@ -16,7 +16,7 @@ from configs.progress import Progress as Callback
 
 if TYPE_CHECKING:
     from configs.schema import Config, Language
-    from serving.keys import Key
+    from serving.access.keys import Key
     from training.promotions import GateOutcome, Promotion
 
 

@@ -20,20 +20,20 @@ from features.report import show as show_intake
 from features.sources import Records, open_engine, open_records
 from features.spark_session import require_spark
 from features.statement import statement
-from serving.audit import note
-from serving.card_page import write_card
-from serving.explain import render
-from serving.export import FORMATS, RULES
-from serving.export import export as write_export
-from serving.live_records import live_records
-from serving.promotion import promote
-from serving.publication import Publication, open_live
-from serving.publish import publish, shadow
-from serving.report import write_report
-from serving.served import bundle_of, open_served
-from serving.tier_rules import tier_rules, write_rules
-from serving.totals_shown import show_totals
-from serving.what_if import Supposed, suppose_published
+from serving.access.audit import note
+from serving.champions.live_records import live_records
+from serving.champions.promotion import promote
+from serving.changes.totals_shown import show_totals
+from serving.endpoint.served import bundle_of, open_served
+from serving.pages.card_page import write_card
+from serving.pages.explain import render
+from serving.pages.report import write_report
+from serving.pages.tier_rules import tier_rules, write_rules
+from serving.scores.export import FORMATS, RULES
+from serving.scores.export import export as write_export
+from serving.scores.publication import Publication, open_live
+from serving.scores.publish import publish, shadow
+from serving.suppositions.what_if import Supposed, suppose_published
 from training.bundle import read_bundle, write_bundle
 from training.card import CARD_FOLDER, card_of, summary
 from training.evaluate import Evaluation

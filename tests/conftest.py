@@ -93,7 +93,7 @@ def small_company(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def empty_state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a state database with its tables and nothing in them, to copy."""
     from configs.schema import Stores
-    from serving.state import open_state
+    from serving.endpoint.state import open_state
 
     root = tmp_path_factory.mktemp("state")
     open_state(Stores(root=root)).close()

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from configs.files import POINTER
-from serving.publish import publish_matrix
+from serving.scores.publish import publish_matrix
 from tests.small_bundle import config_in, job_in, matrix_of
 from tests.small_fitted import PROVENANCE
 from training import registry

@@ -15,8 +15,8 @@ import pyarrow as pa
 from configs.load import load
 from configs.schema import ChurnBands, Config, Guard, Text, Tier
 from features.spec import Feature
-from serving.answers import Terms, terms_of
-from serving.publish import Job
+from serving.scores.answers import Terms, terms_of
+from serving.scores.publish import Job
 from training.additive import AdditiveModel
 from training.anchor import Anchor
 from training.coverage import Errors

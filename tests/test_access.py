@@ -26,20 +26,20 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from configs.errors import ServiceError
 from configs.load import load
 from configs.schema import Config, Stores
-from serving import key_office, keyring
-from serving.access import Access
-from serving.app import app
-from serving.audit_writer import AuditWriter
-from serving.bind import check_bind
-from serving.endpoint import Endpoint
-from serving.gate import Gate, Rules
-from serving.keyring import KeyRing
-from serving.keys import create, first_key, listed, revoke
-from serving.meters import Meters
-from serving.problems import ProblemError
-from serving.route import PUBLIC, ROLES, Row
-from serving.routes import ROUTES, TABLE
-from serving.state import State, open_state
+from serving.access import key_office, keyring
+from serving.access.access import Access
+from serving.access.audit_writer import AuditWriter
+from serving.access.keyring import KeyRing
+from serving.access.keys import create, first_key, listed, revoke
+from serving.endpoint.app import app
+from serving.endpoint.bind import check_bind
+from serving.endpoint.endpoint import Endpoint
+from serving.endpoint.gate import Gate, Rules
+from serving.endpoint.meters import Meters
+from serving.endpoint.problems import ProblemError
+from serving.endpoint.route import PUBLIC, ROLES, Row
+from serving.endpoint.routes import ROUTES, TABLE
+from serving.endpoint.state import State, open_state
 
 ROW = Row("/x", ("GET",), frozenset({"application"}), "x")
 SOON = dt.timedelta(hours=1)

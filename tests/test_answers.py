@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from serving.answers import Answer, answers
-from serving.population import Population
-from serving.reasons import Reasoner
-from serving.scorer import Scorer, previous_of
+from serving.scores.answers import Answer, answers
+from serving.scores.population import Population
+from serving.scores.reasons import Reasoner
+from serving.scores.scorer import Scorer, previous_of
 from tests.small_bundle import UNITS, config_in, matrix_of, small_bundle, terms
 
 DOCUMENTED: dict[str, Any] = json.loads("""

@@ -38,13 +38,13 @@ from features.intake import take_in
 from features.simulator import simulate
 from features.sources import open_engine, open_records
 from features.statement import statement
-from serving import key_office
-from serving.model_reply import ModelReply
-from serving.problems import KINDS
-from serving.publication import Publication, open_live
-from serving.publish import publish
-from serving.replies import Explanations, PathsReply, Predictions, Problem, WhatIfReply
-from serving.served import bundle_of, open_served
+from serving.access import key_office
+from serving.endpoint.model_reply import ModelReply
+from serving.endpoint.problems import KINDS
+from serving.endpoint.replies import Explanations, PathsReply, Predictions, Problem, WhatIfReply
+from serving.endpoint.served import bundle_of, open_served
+from serving.scores.publication import Publication, open_live
+from serving.scores.publish import publish
 from training.bundle import read_bundle, write_bundle
 from training.fit import fit
 from training.signing import signing_key
@@ -573,11 +573,11 @@ def test_mlflow_and_shap_stay_out_of_the_serving_process(company, tmp_path):
 import asyncio, sys
 from pathlib import Path
 from configs.load import load
-from serving.serve import settle
+from serving.endpoint.serve import settle
 settle(Path(sys.argv[2]))
 from serving.api import service
-from serving.publication import open_live
-from serving.served import open_served
+from serving.scores.publication import open_live
+from serving.endpoint.served import open_served
 import httpx
 config = load(Path(sys.argv[1]), {})
 app = service.for_config(config)

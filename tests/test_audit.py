@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from configs.errors import ServiceError
 from configs.load import load
 from configs.schema import Stores
-from serving import audit, key_office
-from serving.audit import Verdict, entry, record, verify
-from serving.audit_writer import AuditWriter
-from serving.gate import KEY, ROW
-from serving.keys import drawn
-from serving.route import PUBLIC, Row
-from serving.state import State, open_state
+from serving.access import audit, key_office
+from serving.access.audit import Verdict, entry, record, verify
+from serving.access.audit_writer import AuditWriter
+from serving.access.keys import drawn
+from serving.endpoint.gate import KEY, ROW
+from serving.endpoint.route import PUBLIC, Row
+from serving.endpoint.state import State, open_state
 
 ASKED = Row("/v1/predictions", ("POST",), frozenset({"application"}), "predictions")
 
@@ -139,8 +139,8 @@ def test_processes_that_write_at_once_make_one_chain(stores, state):
 import sys
 from pathlib import Path
 from configs.schema import Stores
-from serving.audit import entry, record
-from serving.state import open_state
+from serving.access.audit import entry, record
+from serving.endpoint.state import open_state
 stores = Stores(root=Path(sys.argv[1]))
 state = open_state(stores)
 for i in range(20):

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from configs.load import load
-from serving.publication import open_live
+from serving.scores.publication import open_live
 
 pytestmark = pytest.mark.slow
 

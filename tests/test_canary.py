@@ -30,13 +30,13 @@ import pytest
 import yaml
 
 from configs.load import load
-from serving.exposition import MEDIA_TYPE
-from serving.key_office import create
-from serving.logs import FIELDS
-from serving.openapi import plain
-from serving.publication import open_live
-from serving.route import Row
-from serving.routes import ROUTES
+from serving.access.key_office import create
+from serving.endpoint.exposition import MEDIA_TYPE
+from serving.endpoint.logs import FIELDS
+from serving.endpoint.openapi import plain
+from serving.endpoint.route import Row
+from serving.endpoint.routes import ROUTES
+from serving.scores.publication import open_live
 
 pytestmark = pytest.mark.slow
 

@@ -13,7 +13,7 @@ import pytest
 
 from configs.schema import SnapshotFile, SnapshotSource, Sources
 from features.report import IntakeReport, TableReport
-from serving.card_page import page_html, write_card
+from serving.pages.card_page import page_html, write_card
 from tests.small_bundle import config_in, matrix_of
 from tests.small_fitted import DAY, small_fitted
 from tests.test_report import Page

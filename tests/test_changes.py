@@ -14,12 +14,12 @@ import pytest
 from rich.console import Console
 
 from configs.errors import PublicationError
-from serving.change_facts import customer_change, portfolio_change, publication_before
-from serving.change_shown import render_customer, render_portfolio, render_publications
-from serving.changes import PARTS, Comparison, compare
-from serving.new_records import records_since
-from serving.publication import Publication, manifests, open_live, open_publication
-from serving.publish import publish_matrix
+from serving.changes.change_facts import customer_change, portfolio_change, publication_before
+from serving.changes.change_shown import render_customer, render_portfolio, render_publications
+from serving.changes.changes import PARTS, Comparison, compare
+from serving.changes.new_records import records_since
+from serving.scores.publication import Publication, manifests, open_live, open_publication
+from serving.scores.publish import publish_matrix
 from tests.small_bundle import SmallBundle, job_in, matrix_of, small_bundle
 from training.signing import signing_key
 

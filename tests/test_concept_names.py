@@ -6,7 +6,7 @@ import pytest
 
 from configs.schema import SnapshotFile, SnapshotSource
 from features.snapshot import snapshot_features
-from serving.concept_names import concept_name
+from serving.scores.concept_names import concept_name
 from tests.test_contract import contracts
 
 FEATURES = snapshot_features(

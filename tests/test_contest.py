@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from configs.schema import Lifecycle
-from serving import contest as contest_module
-from serving.contest import Side, contests
+from serving.champions import contest as contest_module
+from serving.champions.contest import Side, contests
 from tests.small_bundle import config_in, matrix_of
 from tests.small_fitted import small_fitted, small_store
 from training.bundle import read_bundle

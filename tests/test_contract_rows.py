@@ -16,14 +16,14 @@ from configs.files import live_generation
 from configs.load import load
 from configs.schema import Config
 from features.intake import take_in
-from serving.contract_rows import contract_rows
-from serving.customer_scope import EVERYBODY, CustomerScope
-from serving.predictions import by_ids, by_records, explained_by_ids, explained_by_records
-from serving.problems import ProblemError, in_one
-from serving.publish import publish
-from serving.requests import PredictionRequest, read
-from serving.served import Served, open_served
-from serving.suppositions import PathsRequest, answer_paths
+from serving.access.customer_scope import EVERYBODY, CustomerScope
+from serving.endpoint.contract_rows import contract_rows
+from serving.endpoint.predictions import by_ids, by_records, explained_by_ids, explained_by_records
+from serving.endpoint.problems import ProblemError, in_one
+from serving.endpoint.requests import PredictionRequest, read
+from serving.endpoint.served import Served, open_served
+from serving.endpoint.supposing import PathsRequest, answer_paths
+from serving.scores.publish import publish
 from tests.test_contract import contracts
 from training.bundle import read_bundle, write_bundle
 from training.fit import fit

@@ -21,7 +21,7 @@ import pytest
 
 from configs.errors import EchelonError
 from configs.files import live_generation
-from serving.publication import open_publication
+from serving.scores.publication import open_publication
 from tests import crash_work
 from tests.small_bundle import config_in
 from training.bundle import check_golden, read_bundle

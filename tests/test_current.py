@@ -14,10 +14,10 @@ import pytest
 
 from configs.errors import PublicationError, ServiceError
 from configs.files import POINTER, make_live
-from serving.current import Current
-from serving.endpoint import Endpoint
-from serving.problems import ProblemError
-from serving.serve import greeting, listen
+from serving.endpoint.current import Current
+from serving.endpoint.endpoint import Endpoint
+from serving.endpoint.problems import ProblemError
+from serving.endpoint.serve import greeting, listen
 
 
 def test_a_generation_that_fails_is_left_alone_for_a_while_and_a_new_one_is_not(tmp_path):

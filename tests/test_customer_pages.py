@@ -14,15 +14,15 @@ import pytest
 from rich.console import Console, RenderableType
 
 from configs.schema import Language, Text
-from serving.change_facts import customer_change
-from serving.change_shown import render_customer
-from serving.changes import Comparison
-from serving.explain import render
-from serving.paths import STATUSES
-from serving.publication import open_publication
-from serving.publish import publish_matrix
-from serving.what_if import NOTE
-from serving.what_if_shown import render_paths, render_what_if
+from serving.changes.change_facts import customer_change
+from serving.changes.change_shown import render_customer
+from serving.changes.changes import Comparison
+from serving.pages.explain import render
+from serving.scores.publication import open_publication
+from serving.scores.publish import publish_matrix
+from serving.suppositions.paths import STATUSES
+from serving.suppositions.what_if import NOTE
+from serving.suppositions.what_if_shown import render_paths, render_what_if
 from tests.small_bundle import SmallBundle, job_in, matrix_of, small_bundle
 
 GOLDEN = Path(__file__).parent / "golden"

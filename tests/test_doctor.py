@@ -12,13 +12,13 @@ import pytest
 from typer.testing import CliRunner
 
 from configs.schema import Config
-from serving import doctor_access, doctor_machine, doctor_stores
+from serving.access.keys import create, first_key
 from serving.cli import app
-from serving.doctor import Examined, Finding, examine
-from serving.doctor_shown import render
-from serving.keys import create, first_key
-from serving.publish import publish_matrix
-from serving.state import open_state
+from serving.doctor import doctor_access, doctor_machine, doctor_stores
+from serving.doctor.doctor import Examined, Finding, examine
+from serving.doctor.doctor_shown import render
+from serving.endpoint.state import open_state
+from serving.scores.publish import publish_matrix
 from tests.small_bundle import config_in, job_in, matrix_of
 from training.signing import signing_key
 
@@ -100,9 +100,9 @@ def test_a_clock_that_is_off_is_said(config, monkeypatch):
 
 def test_a_state_database_of_a_later_echelon_fails(config, monkeypatch):
     assert found(doctor_access.state, config).state == "ok"
-    monkeypatch.setattr("serving.doctor_access.versions", lambda stores: ("9999", "0001"))
+    monkeypatch.setattr("serving.doctor.doctor_access.versions", lambda stores: ("9999", "0001"))
     assert found(doctor_access.state, config).state == "fail"
-    monkeypatch.setattr("serving.doctor_access.versions", lambda stores: ("0000", "0001"))
+    monkeypatch.setattr("serving.doctor.doctor_access.versions", lambda stores: ("0000", "0001"))
     assert found(doctor_access.state, config).state == "warn"
 
 

@@ -11,11 +11,11 @@ import pyarrow.csv as pa_csv
 import pytest
 from scipy.io import arff
 
-from serving.export import export, surrogate_of
-from serving.population import column
-from serving.publication import Publication, open_live
-from serving.publish import publish_matrix
-from serving.tier_rules import write_rules
+from serving.pages.tier_rules import write_rules
+from serving.scores.export import export, surrogate_of
+from serving.scores.population import column
+from serving.scores.publication import Publication, open_live
+from serving.scores.publish import publish_matrix
 from tests.small_bundle import FEATURES, job_in, matrix_of, small_bundle
 from training.exports import PMML, arff_lines, pmml_of_segments, pmml_of_tree
 from training.surrogate import SurrogateTree, fit_surrogate

@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks.bad_requests import CANARY
 from benchmarks.fuzz import Sent, wrong
-from serving.problems import MEDIA_TYPE, ProblemError, encoded
+from serving.endpoint.problems import MEDIA_TYPE, ProblemError, encoded
 
 SENT = Sent("GET", "/", (), b"")
 

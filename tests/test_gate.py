@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.load import load
-from serving.gate import DOCUMENT, Gate, Rules
-from serving.problems import KINDS, ProblemError, pointer
-from serving.route import PUBLIC, Body, RouteTable, Row
-from serving.strict_json import strict_json
+from serving.endpoint.gate import DOCUMENT, Gate, Rules
+from serving.endpoint.problems import KINDS, ProblemError, pointer
+from serving.endpoint.route import PUBLIC, Body, RouteTable, Row
+from serving.endpoint.strict_json import strict_json
 
 
 def body_of(media_type: str) -> Body:

@@ -12,13 +12,13 @@ from configs.errors import PromotionRefused
 from configs.load import load
 from configs.schema import Text
 from serving import pipeline
+from serving.champions.comparison import Comparison
+from serving.champions.contest import Contest, Side
+from serving.champions.differences import Difference, FeatureChanges
+from serving.champions.gates import failed, judged
+from serving.champions.moves import Moves
+from serving.champions.promotion import refusal
 from serving.cli import app
-from serving.comparison import Comparison
-from serving.contest import Contest, Side
-from serving.differences import Difference, FeatureChanges
-from serving.gates import failed, judged
-from serving.moves import Moves
-from serving.promotion import refusal
 from training.held_out import HeldOut
 from training.paired import Duel
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from configs.schema import Stores
-from serving import idempotency
-from serving.idempotency import KEPT, LEASE, IdempotencyKeys, Reply, key_in, replayed
-from serving.problems import ProblemError
-from serving.state import State, open_state
+from serving.endpoint.problems import ProblemError
+from serving.endpoint.state import State, open_state
+from serving.jobs import idempotency
+from serving.jobs.idempotency import KEPT, LEASE, IdempotencyKeys, Reply, key_in, replayed
 
 NOW = dt.datetime(2026, 7, 1, 12, tzinfo=dt.UTC)
 REPLY = Reply(202, {"location": "/v1/jobs/job_1"}, '{"id":"job_1"}')

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from configs.schema import Stores
-from serving.job_book import TRIES_AT_MOST, JobBook, new_id
-from serving.state import State, open_state
+from serving.endpoint.state import State, open_state
+from serving.jobs.job_book import TRIES_AT_MOST, JobBook, new_id
 
 NOW = dt.datetime(2026, 7, 1, 12, tzinfo=dt.UTC)
 KEPT = dt.timedelta(days=7)

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from configs.schema import Stores
-from serving.gate import Gate
-from serving.keys import create
-from serving.state import State, open_state
+from serving.access.keys import create
+from serving.endpoint.gate import Gate
+from serving.endpoint.state import State, open_state
 from tests.test_access import EverybodysData, bearer, endpoint_over, sent
 
 ROWS = b'{"customer_id": "a"}\n'

@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from serving.customer_scope import EVERYBODY, CustomerScope
-from serving.job_answers import Result, answered, in_chunks
-from serving.job_results import result_file, result_writer
-from serving.job_rows import JobRow, RowLimits, UnreadableError, count_rows, rows_of
-from serving.problems import ProblemError
+from serving.access.customer_scope import EVERYBODY, CustomerScope
+from serving.endpoint.problems import ProblemError
+from serving.jobs.job_answers import Result, answered, in_chunks
+from serving.jobs.job_results import result_file, result_writer
+from serving.jobs.job_rows import JobRow, RowLimits, UnreadableError, count_rows, rows_of
 
 LIMITS = RowLimits(rows=10, bytes=2_000)
 TODAY = dt.date(2026, 7, 1)

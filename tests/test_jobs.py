@@ -24,7 +24,9 @@ import yaml
 from configs.files import make_live
 from configs.load import load
 from configs.schema import Config
-from serving.job_replies import (
+from serving.endpoint.served import bundle_of
+from serving.endpoint.state import open_state
+from serving.jobs.job_replies import (
     ChurnAlertEvent,
     JobReply,
     JobsReply,
@@ -32,11 +34,9 @@ from serving.job_replies import (
     TierChangedEvent,
     TierHistory,
 )
-from serving.outbox import Outbox
-from serving.publication import Publication, open_live
-from serving.publish import publish
-from serving.served import bundle_of
-from serving.state import open_state
+from serving.jobs.outbox import Outbox
+from serving.scores.publication import Publication, open_live
+from serving.scores.publish import publish
 from tests.test_api import ECHELON_SERVE, Company, Running, raw_records, refusal, start
 from tests.test_webhooks import Receiver, verified
 

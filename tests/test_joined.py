@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from serving.joined import HELD_BYTES, Joined
+from serving.endpoint.joined import HELD_BYTES, Joined
 
 
 class Wire:

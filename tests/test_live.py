@@ -10,11 +10,11 @@ import pyarrow as pa
 import pytest
 
 from features.contracts import TABLES
-from serving.examples import of_customers
-from serving.live import customers_of, in_order, record_tables
-from serving.problems import ProblemError, in_one
-from serving.requests import count_rows, read
-from serving.rules import check_rows
+from serving.endpoint.examples import of_customers
+from serving.endpoint.live import customers_of, in_order, record_tables
+from serving.endpoint.problems import ProblemError, in_one
+from serving.endpoint.requests import count_rows, read
+from serving.endpoint.rules import check_rows
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 DAY = 20_000

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving import logs
-from serving.logs import FIELDS, FORMS, Line, Requests, as_json, as_words, failure
+from serving.endpoint import logs
+from serving.endpoint.logs import FIELDS, FORMS, Line, Requests, as_json, as_words, failure
 
 SECRETS = ("ada@example.org", "13800138000", "张伟", "Ada Lovelace", "C0000001 never again")
 

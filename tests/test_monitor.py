@@ -13,13 +13,18 @@ from typer.testing import CliRunner
 
 from configs.errors import PublicationError
 from features.sources import open_engine, records_from_arrow
-from serving import monitor as monitoring
 from serving.cli import app
-from serving.findings import category_findings, column_findings, score_findings, tier_findings
-from serving.monitor_console import render
-from serving.monitor_page import page_html
-from serving.outcomes import closed_outcomes, outcome_findings
-from serving.publish import publish_matrix
+from serving.monitoring import monitor as monitoring
+from serving.monitoring.findings import (
+    category_findings,
+    column_findings,
+    score_findings,
+    tier_findings,
+)
+from serving.monitoring.monitor_console import render
+from serving.monitoring.monitor_page import page_html
+from serving.monitoring.outcomes import closed_outcomes, outcome_findings
+from serving.scores.publish import publish_matrix
 from tests.small_bundle import UNITS, matrix_of, small_bundle, terms
 from tests.small_fitted import small_fitted, small_store
 from training.evaluate import Evaluation
@@ -53,7 +58,7 @@ def _with(fitted, reference):
 
 
 def publish(config, matrix):
-    from serving.publish import Job
+    from serving.scores.publish import Job
 
     job = Job(config, small_bundle(), terms(config), "records-1", UNITS)
     return publish_matrix(job, matrix)

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from serving.moves import Scored, moves_between
-from serving.scorer import Scorer
+from serving.champions.moves import Scored, moves_between
+from serving.scores.scorer import Scorer
 from tests.small_bundle import config_in, matrix_of, small_bundle
 
 

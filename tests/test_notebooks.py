@@ -11,8 +11,8 @@ import yaml
 
 from configs.load import load
 from notebooks.execute import NOTEBOOKS, execute
-from serving.publication import open_live
-from serving.shap_view import shap_view
+from serving.pages.shap_view import shap_view
+from serving.scores.publication import open_live
 
 
 @pytest.mark.slow

@@ -13,13 +13,13 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from serving.exposition import exposition
-from serving.gate import ROW
-from serving.logs import Line
-from serving.meters import Meters
-from serving.observed import NO_ANSWER, Observed
-from serving.problems import KINDS, ProblemError, encoded
-from serving.route import PUBLIC, Row
+from serving.endpoint.exposition import exposition
+from serving.endpoint.gate import ROW
+from serving.endpoint.logs import Line
+from serving.endpoint.meters import Meters
+from serving.endpoint.observed import NO_ANSWER, Observed
+from serving.endpoint.problems import KINDS, ProblemError, encoded
+from serving.endpoint.route import PUBLIC, Row
 
 ONE = Row("/v1/predictions", ("POST",), PUBLIC, "predictions")
 PROBE = Row("/livez", ("GET",), PUBLIC, "livez")
@@ -119,7 +119,7 @@ def test_every_code_starts_at_nought_so_that_a_first_refusal_is_an_increase():
 
 WORKER = """
 import os, sys, time
-from serving.meters import Meters
+from serving.endpoint.meters import Meters
 meters = Meters()
 meters.began()
 for place in range(int(sys.argv[1])):
@@ -131,8 +131,8 @@ sys.stdin.read()
 """
 SCRAPE = """
 import sys
-from serving.exposition import exposition
-from serving.meters import Meters
+from serving.endpoint.exposition import exposition
+from serving.endpoint.meters import Meters
 sys.stdout.buffer.write(exposition(Meters(), None))
 """
 

@@ -11,12 +11,12 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from configs.load import load
-from serving.contract_rows import ContractRows
-from serving.openapi import BY_ADDRESS, OF_KEYS, openapi, plain
-from serving.operations import OPERATIONS, WEBHOOKS
-from serving.problems import KINDS
-from serving.route import PUBLIC
-from serving.routes import ROUTES
+from serving.endpoint.contract_rows import ContractRows
+from serving.endpoint.openapi import BY_ADDRESS, OF_KEYS, openapi, plain
+from serving.endpoint.operations import OPERATIONS, WEBHOOKS
+from serving.endpoint.problems import KINDS
+from serving.endpoint.route import PUBLIC
+from serving.endpoint.routes import ROUTES
 from training.described import DescribedFeature
 
 CONTRACT = ContractRows(

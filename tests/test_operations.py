@@ -20,13 +20,13 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from configs.load import load
-from serving.exposition import Live, exposition
-from serving.logs import FIELDS
-from serving.meters import Meters
-from serving.publication import open_publication
-from serving.publish import publish_matrix
-from serving.queues import Queues
-from serving.state import open_state
+from serving.endpoint.exposition import Live, exposition
+from serving.endpoint.logs import FIELDS
+from serving.endpoint.meters import Meters
+from serving.endpoint.state import open_state
+from serving.jobs.queues import Queues
+from serving.scores.publication import open_publication
+from serving.scores.publish import publish_matrix
 from tests.small_bundle import job_in, matrix_of
 
 FOLDER = Path("docs/operations")

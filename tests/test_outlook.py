@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from configs.load import load
-from serving.explain import _stays
-from serving.numbers import percent
-from serving.scorer import Scorer
+from serving.pages.explain import _stays
+from serving.scores.numbers import percent
+from serving.scores.scorer import Scorer
 from tests.small_bundle import config_in, matrix_of, small_bundle
 from training.anchor import VALUE_INPUTS, fitted_purchase
 from training.dataset import Dataset

@@ -12,7 +12,9 @@ from pydantic import ValidationError
 from configs.events import Contact, Order
 from configs.load import load
 from configs.schema import Action, Config, Text
-from serving.paths import (
+from serving.endpoint.served import Served, open_served
+from serving.scores.publication import open_live
+from serving.suppositions.paths import (
     STEPS_AT_MOST,
     Supposed,
     candidates,
@@ -21,10 +23,8 @@ from serving.paths import (
     find_paths,
     possible,
 )
-from serving.publication import open_live
-from serving.served import Served, open_served
-from serving.what_if import suppose_published, what_if
-from serving.what_if_shown import render_paths
+from serving.suppositions.what_if import suppose_published, what_if
+from serving.suppositions.what_if_shown import render_paths
 from tests.test_changes import shown
 
 

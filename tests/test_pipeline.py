@@ -12,7 +12,7 @@ from configs.load import load, shipped
 from features.simulator import simulate
 from serving.cli import app
 from serving.pipeline import report, run, score
-from serving.publication import open_live
+from serving.scores.publication import open_live
 from training.registry import champion, history, promote, rollback
 
 pytestmark = pytest.mark.slow

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serving.publication import open_publication
-from serving.publish import publish_matrix
-from serving.totals_shown import show_totals
+from serving.changes.totals_shown import show_totals
+from serving.scores.publication import open_publication
+from serving.scores.publish import publish_matrix
 from tests.small_bundle import job_in, matrix_of, small_bundle
 from training.coverage import Errors
 from training.intervals import Intervals

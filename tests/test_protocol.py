@@ -12,11 +12,11 @@ import pytest
 import uvicorn
 
 from configs.load import load
-from serving.gate import Gate, Rules
-from serving.problems import KINDS
-from serving.protocol import ProblemProtocol
-from serving.replies import Problem
-from serving.route import PUBLIC, Body, RouteTable, Row
+from serving.endpoint.gate import Gate, Rules
+from serving.endpoint.problems import KINDS
+from serving.endpoint.protocol import ProblemProtocol
+from serving.endpoint.replies import Problem
+from serving.endpoint.route import PUBLIC, Body, RouteTable, Row
 
 ROWS = (
     Row("/ask", ("POST",), PUBLIC, "ask", None, Body(("application/json",), lambda _: 1000, 0.5)),

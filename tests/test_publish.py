@@ -15,11 +15,11 @@ import pytest
 
 from configs.errors import PublicationError
 from configs.files import live_generation
-from serving.answers import answers
-from serving.publication import open_live, open_publication
-from serving.publish import Job, publish_matrix
-from serving.reasons import Reasoner
-from serving.scorer import Scorer
+from serving.scores.answers import answers
+from serving.scores.publication import open_live, open_publication
+from serving.scores.publish import Job, publish_matrix
+from serving.scores.reasons import Reasoner
+from serving.scores.scorer import Scorer
 from tests.small_bundle import job_in, matrix_of
 
 
@@ -208,7 +208,7 @@ def test_examples_are_telling_and_different(job: Job) -> None:
 PUBLISHER = """
 import sys
 from pathlib import Path
-from serving.publish import publish_matrix
+from serving.scores.publish import publish_matrix
 from tests.small_bundle import job_in, matrix_of
 job = job_in(Path(sys.argv[1]))
 for day in range(int(sys.argv[2]), 30_000):

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from configs.schema import Lifecycle, Text
 from features.spec import Feature
-from serving.points import Breakdown, Ranked, break_down, keeps_its_place, rank
-from serving.population import Population
-from serving.reasons import REASONS, Reasoner
-from serving.scorer import Scorer
-from serving.wording import Sentences, tier_sentence
+from serving.scores.points import Breakdown, Ranked, break_down, keeps_its_place, rank
+from serving.scores.population import Population
+from serving.scores.reasons import REASONS, Reasoner
+from serving.scores.scorer import Scorer
+from serving.scores.wording import Sentences, tier_sentence
 from tests.small_bundle import FEATURES, UNITS, matrix_of, small_bundle
 
 LIFECYCLE = Lifecycle(new_within_days=90, lost_after_days=365)

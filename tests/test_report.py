@@ -13,14 +13,14 @@ import pytest
 from rich.console import Console
 
 from configs.schema import Config, Text
-from serving.change_facts import portfolio_change
-from serving.changes import Comparison
-from serving.explain import render, summary
-from serving.lead import advice
-from serving.publication import Publication, open_live
-from serving.publish import publish_matrix
-from serving.report import both, report_html, write_report
-from serving.report_facts import Facts
+from serving.changes.change_facts import portfolio_change
+from serving.changes.changes import Comparison
+from serving.pages.explain import render, summary
+from serving.pages.report import both, report_html, write_report
+from serving.pages.report_facts import Facts
+from serving.scores.lead import advice
+from serving.scores.publication import Publication, open_live
+from serving.scores.publish import publish_matrix
 from tests.small_bundle import job_in, matrix_of, small_bundle
 from training.baselines import rules_in_words
 from training.evaluate import (
@@ -282,7 +282,7 @@ def test_the_change_is_split_into_data_model_and_policy_and_the_rules_of_a_tier_
 ):
     config, live = published
     monkeypatch.setattr(
-        "serving.report.compare", lambda _, old, new: Comparison(old, new, small_bundle())
+        "serving.pages.report.compare", lambda _, old, new: Comparison(old, new, small_bundle())
     )
     words = Page(report_html(config, live, evaluation())).words
     parts = portfolio_change(Comparison(live.earlier(), live, small_bundle()))["clv"]["parts"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from serving.route import PUBLIC, ROLES, RouteTable, Row
-from serving.routes import ROUTES, TABLE
+from serving.endpoint.route import PUBLIC, ROLES, RouteTable, Row
+from serving.endpoint.routes import ROUTES, TABLE
 
 NO_WAY_IN = {"/schema.json"}
 """What BentoML would answer and the gate does not let through."""

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serving.answers import answers
-from serving.explain import render
-from serving.reasons import Reasoner
-from serving.scorer import Scorer
+from serving.pages.explain import render
+from serving.scores.answers import answers
+from serving.scores.reasons import Reasoner
+from serving.scores.scorer import Scorer
 from tests.small_bundle import UNITS, config_in, matrix_of, small_bundle, terms
 from training.models import read_model
 from training.rule_model import RuleModel

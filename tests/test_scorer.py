@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from configs.schema import Lifecycle
-from serving.population import Population
-from serving.scorer import PREVIOUS, SCORES, Scorer, before_of, previous_of
+from serving.scores.population import Population
+from serving.scores.scorer import PREVIOUS, SCORES, Scorer, before_of, previous_of
 from tests.small_bundle import matrix_of, small_bundle
 from training.intervals import Intervals
 

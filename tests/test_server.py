@@ -15,8 +15,8 @@ import httpx
 import pytest
 import uvicorn
 
-from serving.serve import end_at_once, listen
-from serving.server import Server
+from serving.endpoint.serve import end_at_once, listen
+from serving.endpoint.server import Server
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from configs.files import live_generation
-from serving.publication import open_live, open_publication
-from serving.publish import publish_matrix, shadow_matrix
+from serving.scores.publication import open_live, open_publication
+from serving.scores.publish import publish_matrix, shadow_matrix
 from tests.small_bundle import job_in, matrix_of, small_bundle
 
 

@@ -10,7 +10,7 @@ import pytest
 from configs.errors import FeatureError
 from configs.schema import SnapshotFile, SnapshotSource, Text
 from features.snapshot import snapshot_features, snapshot_matrix
-from serving.matrix import with_absent
+from serving.scores.matrix import with_absent
 from training.described import described
 
 SNAPSHOT = SnapshotSource(

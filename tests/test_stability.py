@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from configs.load import load
-from serving.points import Ranked, break_down, keeps_its_place, rank
+from serving.scores.points import Ranked, break_down, keeps_its_place, rank
 from training.additive import AdditiveModel
 from training.boosting import RESAMPLES, fit_target
 from training.dataset import Dataset

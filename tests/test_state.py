@@ -13,8 +13,9 @@ import sqlalchemy as sa
 
 from configs.errors import ServiceError
 from configs.schema import Stores
-from serving import audit, idempotency, job_book, keys, outbox
-from serving.state import METADATA, VERSION, open_state
+from serving.access import audit, keys
+from serving.endpoint.state import METADATA, VERSION, open_state
+from serving.jobs import idempotency, job_book, outbox
 
 DECLARING = (audit, keys, idempotency, job_book, outbox)
 """Modules that declare tables; a new one is named here."""

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from configs.errors import PublicationError
-from serving import supervisor
-from serving.supervisor import Supervisor
+from serving.endpoint import supervisor
+from serving.endpoint.supervisor import Supervisor
 
 FORK = multiprocessing.get_context("fork")
 

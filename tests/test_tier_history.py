@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from configs.files import make_live
-from serving.publication import Publication, open_live, open_publication
-from serving.publish import publish_matrix
-from serving.tier_history import tier_history
+from serving.changes.tier_history import tier_history
+from serving.scores.publication import Publication, open_live, open_publication
+from serving.scores.publish import publish_matrix
 from tests.small_bundle import job_in, matrix_of
 
 DAYS = (20_000, 20_028, 20_056, 20_084)

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.schema import ChurnBands, Guard, Text, Tier
-from serving.publication import Publication, open_live
-from serving.publish import publish_matrix
-from serving.tier_trace import replay, tier_trace
+from serving.scores.publication import Publication, open_live
+from serving.scores.publish import publish_matrix
+from serving.scores.tier_trace import replay, tier_trace
 from tests.small_bundle import job_in, matrix_of
 from training.policy import Policy
 

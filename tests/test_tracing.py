@@ -11,12 +11,12 @@ import httpx
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from serving.gate import ROW
-from serving.logs import Line
-from serving.meters import Meters
-from serving.observed import Observed
-from serving.route import PUBLIC, Row
-from serving.tracing import Tracing, span, trace_by
+from serving.endpoint.gate import ROW
+from serving.endpoint.logs import Line
+from serving.endpoint.meters import Meters
+from serving.endpoint.observed import Observed
+from serving.endpoint.route import PUBLIC, Row
+from serving.endpoint.tracing import Tracing, span, trace_by
 
 ROUTE = Row("/v1/predictions", ("POST",), PUBLIC, "predictions")
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -103,8 +103,8 @@ def test_the_rows_and_the_status_are_told():
 
 OFF = """
 import sys
-from serving.observed import Observed
-from serving.tracing import span, start
+from serving.endpoint.observed import Observed
+from serving.endpoint.tracing import span, start
 assert start(None) is None
 with span("features"):
     pass

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from serving.problems import ProblemError
-from serving.turns import Turns
+from serving.endpoint.problems import ProblemError
+from serving.endpoint.turns import Turns
 
 
 def slow(seconds: float = 0.1) -> str:

@@ -16,19 +16,19 @@ from configs.files import live_generation
 from configs.load import load, shipped
 from features.intake import take_in
 from features.simulator import simulate
-from serving import served
-from serving.card_page import fetch_card
-from serving.compare_page import page_html
-from serving.compare_text import render
-from serving.comparison import compare, side_of
+from serving.champions.compare_page import page_html
+from serving.champions.compare_text import render
+from serving.champions.comparison import compare, side_of
+from serving.champions.contest import asked_again
+from serving.champions.live_records import live_records
+from serving.champions.promotion import promote
 from serving.console_output import console
-from serving.contest import asked_again
-from serving.current import Current
-from serving.live_records import live_records
+from serving.endpoint import served
+from serving.endpoint.current import Current
+from serving.endpoint.served import open_served
+from serving.pages.card_page import fetch_card
 from serving.pipeline import report, score, score_shadow, train
-from serving.promotion import promote
-from serving.publication import open_live
-from serving.served import open_served
+from serving.scores.publication import open_live
 from tests.test_report import Page
 from training import registry
 from training.bundle import read_bundle
@@ -168,15 +168,15 @@ def test_a_rollback_brings_back_the_very_scores_to_the_bit(company):
 
 
 def test_a_store_made_by_the_commands_answers_requests(company):
-    from serving.access import Access
-    from serving.app import app as app_of
-    from serving.audit_writer import AuditWriter
-    from serving.endpoint import Endpoint
-    from serving.gate import Gate, Rules
-    from serving.keyring import KeyRing
-    from serving.keys import create
-    from serving.routes import TABLE
-    from serving.state import open_state
+    from serving.access.access import Access
+    from serving.access.audit_writer import AuditWriter
+    from serving.access.keyring import KeyRing
+    from serving.access.keys import create
+    from serving.endpoint.app import app as app_of
+    from serving.endpoint.endpoint import Endpoint
+    from serving.endpoint.gate import Gate, Rules
+    from serving.endpoint.routes import TABLE
+    from serving.endpoint.state import open_state
 
     folder = live_generation(company.stores.publications)
     current = Current(company.stores.publications, lambda at, before: before)

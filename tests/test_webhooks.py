@@ -26,17 +26,17 @@ from configs.errors import ConfigError, ServiceError
 from configs.files import make_live
 from configs.load import secret_text
 from configs.schema import Stores, Webhook
-from serving.background import alone
-from serving.beside import WEBHOOKS_LOCK
-from serving.outbox import Outbox
-from serving.publication import Publication, open_publication
-from serving.publish import publish_matrix
-from serving.state import State, open_state
-from serving.tier_events import churn_alerts, messages, tier_changes
-from serving.webhook_sender import announce, new_client, send_due, send_once
-from serving.webhook_work import has_work
-from serving.webhooks import ATTEMPTS_AT_MOST, LONGEST_WAIT, secrets_in, wait_after
-from serving.webhooks_shown import render, standings
+from serving.endpoint.state import State, open_state
+from serving.jobs.background import alone
+from serving.jobs.beside import WEBHOOKS_LOCK
+from serving.jobs.outbox import Outbox
+from serving.jobs.tier_events import churn_alerts, messages, tier_changes
+from serving.jobs.webhook_sender import announce, new_client, send_due, send_once
+from serving.jobs.webhook_work import has_work
+from serving.jobs.webhooks import ATTEMPTS_AT_MOST, LONGEST_WAIT, secrets_in, wait_after
+from serving.jobs.webhooks_shown import render, standings
+from serving.scores.publication import Publication, open_publication
+from serving.scores.publish import publish_matrix
 from tests.small_bundle import job_in, matrix_of
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
@@ -146,7 +146,7 @@ def send(outbox: Outbox, hook: Webhook) -> dict[str, int]:
 
 def make_due(outbox: Outbox, state: State) -> None:
     """Let all the waiting pass."""
-    from serving.outbox import OUTBOX
+    from serving.jobs.outbox import OUTBOX
 
     with state.writing() as connection:
         connection.execute(OUTBOX.update().values(due_at=dt.datetime(2020, 1, 1, tzinfo=dt.UTC)))

@@ -22,12 +22,12 @@ from features.contracts import TABLES
 from features.prepared import PreparedBuild
 from features.sources import contract_schema
 from features.statement import statement
-from serving.events_given import events_of
-from serving.publication import open_live
-from serving.scenarios import Scene, as_known, name_of
-from serving.served import Served, open_served
-from serving.what_if import suppose_published, what_if
-from serving.what_if_shown import render_what_if
+from serving.endpoint.served import Served, open_served
+from serving.scores.publication import open_live
+from serving.suppositions.events_given import events_of
+from serving.suppositions.scenarios import Scene, as_known, name_of
+from serving.suppositions.what_if import suppose_published, what_if
+from serving.suppositions.what_if_shown import render_what_if
 from tests.test_changes import shown
 
 DAY = 20_000

@@ -2,7 +2,7 @@
 
 After Mitchell et al., "Model Cards for Model Reporting" (2019): details, use, data, figures by
 part of the population, limits. A card is a list of sections of sentences and tables, written as
-Markdown here and as a page by ``serving/card_page.py``. No customer is named in it.
+Markdown here and as a page by ``serving/pages/card_page.py``. No customer is named in it.
 """
 
 from __future__ import annotations

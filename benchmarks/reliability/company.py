@@ -18,11 +18,11 @@ from benchmarks.serving.company import company as simulated
 from configs.files import live_generation, make_live
 from configs.load import load
 from configs.schema import Config
-from serving.keys import create
-from serving.live_records import live_records
-from serving.publication import MANIFEST_FILE, open_live
-from serving.publish import publish
-from serving.state import open_state
+from serving.access.keys import create
+from serving.champions.live_records import live_records
+from serving.endpoint.state import open_state
+from serving.scores.publication import MANIFEST_FILE, open_live
+from serving.scores.publish import publish
 from training.additive import AdditiveModel
 from training.bundle import Bundle, read_bundle
 from training.manifest import SIGNATURE_FILE, canonical_json, manifest_of, write_signed

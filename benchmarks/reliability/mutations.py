@@ -25,7 +25,7 @@ import numpy as np
 from benchmarks.reliability.company import Company
 from benchmarks.reliability.page import Proof, main
 from configs.errors import ModelError
-from serving.publication import open_live
+from serving.scores.publication import open_live
 from training import checked
 from training.checked import read_checked
 from training.manifest import MANIFEST_FILE, SIGNATURE_FILE, digest_of

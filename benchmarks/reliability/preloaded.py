@@ -17,7 +17,7 @@ from configs.errors import EchelonError
 from configs.lean import keep_out
 from configs.load import load
 from configs.schema import Config
-from serving.serve import serve, settle
+from serving.endpoint.serve import serve, settle
 
 
 def main(path: Path, drain_seconds: float) -> None:
@@ -31,7 +31,7 @@ def main(path: Path, drain_seconds: float) -> None:
         import uvicorn  # noqa: F401
 
         import serving.api
-        import serving.served  # noqa: F401
+        import serving.endpoint.served  # noqa: F401
 
         for line in sys.stdin:
             child = os.fork()

@@ -13,7 +13,7 @@ import httpx
 
 from benchmarks.load import Address
 from benchmarks.reliability.company import Company
-from serving.publication import open_publication
+from serving.scores.publication import open_publication
 
 SECONDS = 120.0
 """How long a change may take to be seen, on a busy machine."""

@@ -150,8 +150,8 @@ def mlflow_model(about: Company, root: Path) -> MlflowModel | None:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    from serving.publication import open_live
-    from serving.served import bundle_of
+    from serving.endpoint.served import bundle_of
+    from serving.scores.publication import open_live
 
     served = bundle_of(open_live(about.config.stores.publications), about.config).models["churn"]
     if not isinstance(served, AdditiveModel) or served.trees is None:

@@ -17,10 +17,10 @@ from configs.files import live_generation
 from configs.load import load, shipped
 from configs.schema import Config
 from features.simulator import simulate
-from serving.key_office import create
-from serving.live_records import live_records
+from serving.access.key_office import create
+from serving.champions.live_records import live_records
 from serving.pipeline import run
-from serving.publication import FEATURES_FILE, LOOKUP_FILE
+from serving.scores.publication import FEATURES_FILE, LOOKUP_FILE
 
 ASKED_ABOUT = 500
 """Customers who are asked about in turn."""

@@ -1,0 +1,1 @@
+"""Which model is served: comparison with the champion, gates, promotion."""

@@ -1,0 +1,1 @@
+"""What changed between two publications, and a customer's tiers over time."""

@@ -1,0 +1,227 @@
+"""What changed between two publications, split into data, model and policy without remainder.
+
+Numbers and tiers are followed along one way: as published before → the new data by the old model
+and policy → by the new model → by the new policy, which is as published now. Each step changes one
+thing, so the steps add up to the whole change. On the new day a customer's past is the one that
+the new publication held them against, at every step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from configs.errors import ModelError
+from configs.schema import Config, Text
+from serving.endpoint.served import bundle_of
+from serving.scores.points import break_down
+from serving.scores.population import Array, column
+from serving.scores.publication import Publication
+from serving.scores.reasons import TARGETS
+from serving.scores.scorer import BundleLike, before_of
+from serving.scores.wording import Described
+from training.anchor import TargetName
+
+Texts = npt.NDArray[np.object_]
+PARTS = ("data", "model", "policy")
+ROWS_AT_ONCE = 50_000
+
+
+@dataclass(frozen=True)
+class Walk:
+    """Customers of both publications along the way; all columns in the order of ``customer_ids``.
+
+    Attributes:
+        customer_ids: sorted; of either publication.
+        numbers: target → array of shape (4, n_customers): as before, by new data, by the new
+            model, as now. Probabilities or money; 0 where a customer is not published, NaN where
+            there is no such model or the old one is gone.
+        tiers: array of shape (4, n_customers) of codes; ``None`` where not published or unknown.
+        is_new: who is published only now.
+        is_gone: who was published only before.
+    """
+
+    customer_ids: tuple[str, ...]
+    numbers: Mapping[TargetName, Array]
+    tiers: Texts
+    is_new: npt.NDArray[np.bool_]
+    is_gone: npt.NDArray[np.bool_]
+
+    def parts(self, target: TargetName) -> dict[str, Array]:
+        """Return what data, model and policy add to a number; they sum to its change."""
+        steps = np.diff(self.numbers[target], axis=0)
+        return dict(zip(PARTS, steps, strict=True))
+
+    def moved_by(self, part: str) -> npt.NDArray[np.bool_]:
+        """Return whose tier that part changed; of those published both times."""
+        place = PARTS.index(part)
+        both = ~self.is_new & ~self.is_gone
+        return both & (self.tiers[place] != self.tiers[place + 1])
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two publications, and the models of the older.
+
+    Attributes:
+        old, new: publications; ``new`` is usually the live one.
+        old_bundle: the models that made ``old``; ``None`` where they cannot be used on the new
+            data: then only the whole change is known.
+        why_not_split: says so, in that case.
+    """
+
+    old: Publication
+    new: Publication
+    old_bundle: BundleLike | None
+    why_not_split: Text | None = None
+
+    def walk(self, customer_ids: Sequence[str] | None = None) -> Walk:
+        """Return the way of these customers, by default of all who are in either publication."""
+        before, now = (self._scores(p, customer_ids) for p in (self.old, self.new))
+        ids = tuple(sorted({*before["customer_id"].to_pylist(), *now["customer_id"].to_pylist()}))
+        matrix = _of(self.new.features(), customer_ids)
+        columns = _columns(matrix)
+        by_data = self._by_old_model(columns, len(now))
+        numbers: dict[TargetName, Array] = {}
+        for target, name in TARGETS.items():
+            after = column(now, name)
+            steps = (column(before, name), by_data[target], after, after)
+            sides = (before, now, now, now)
+            placed = [_placed(ids, side, step) for side, step in zip(sides, steps, strict=True)]
+            numbers[target] = np.stack(placed)
+        tiers = (
+            (before, _texts(before["tier"])),
+            (now, self._tiers_before(by_data["clv"], columns, now)),
+            (now, self._tiers_before(column(now, "clv_expected"), columns, now)),
+            (now, _texts(now["tier"])),
+        )
+        return Walk(
+            ids,
+            numbers,
+            np.stack([_placed_texts(ids, side, codes) for side, codes in tiers]),
+            is_new=~np.isin(ids, before["customer_id"].to_pylist()),
+            is_gone=~np.isin(ids, now["customer_id"].to_pylist()),
+        )
+
+    def concepts(
+        self, target: TargetName, customer_ids: Sequence[str] | None = None
+    ) -> dict[str, float]:
+        """Return what each concept adds to the data part, in points, summed over customers.
+
+        They are differences of the old model's contributions for customers published both times:
+        percentage points of churn, or money. Their sum is the data part of these customers.
+        """
+        old, new = (_of(p.features(), customer_ids) for p in (self.old, self.new))
+        kept = pc.is_in(new["customer_id"], old["customer_id"].combine_chunks())
+        new = new.filter(kept)
+        rows = pc.index_in(new["customer_id"], old["customer_id"].combine_chunks())
+        old = old.take(rows)
+        totals: dict[str, float] = {}
+        for start in range(0, len(new), ROWS_AT_ONCE):
+            now = self._points(target, new.slice(start, ROWS_AT_ONCE))
+            then = self._points(target, old.slice(start, ROWS_AT_ONCE))
+            for name, points in now.items():
+                concept = self._concept_of[name]
+                moved = float((points - then[name]).sum())
+                totals[concept] = totals.get(concept, 0.0) + moved
+        return dict(sorted(totals.items(), key=lambda one: -abs(one[1])))
+
+    def _points(self, target: TargetName, matrix: pa.Table) -> dict[str, Array]:
+        assert self.old_bundle is not None
+        model = self.old_bundle.models[target]
+        columns = _columns(matrix)
+        base, parts = model.contributions(columns)
+        if not parts:
+            return {}
+        split = break_down(target, base, parts, model.predict(columns), model.inverse_link)
+        return dict(zip(split.inputs, split.points, strict=True))
+
+    @property
+    def features(self) -> Sequence[Described]:
+        """The features of the older models; none where these cannot be used."""
+        return () if self.old_bundle is None else self.old_bundle.features
+
+    @cached_property
+    def _concept_of(self) -> dict[str, str]:
+        return {feature.name: feature.concept for feature in self.features}
+
+    def _tiers_before(self, values: Array, columns: Mapping[str, Array], now: pa.Table) -> Texts:
+        """Return the tiers by the old policy, held against the past that ``now`` was held to."""
+        if self.old_bundle is None or np.isnan(values).all():
+            return np.full(len(values), None, dtype=object)
+        before = before_of(now)
+        since = before["tier_since"].to_numpy().astype("datetime64[D]")
+        days = np.array(now["cutoff"].to_numpy(), dtype="datetime64[D]")
+        stayed = np.where(np.isnat(since), np.nan, (days - since).astype(np.float64))
+        previous = np.array([tier or "" for tier in before["tier"].to_pylist()], dtype=object)
+        policy = self.old.manifest.terms.policy
+        return np.asarray(policy.assign(values, previous, stayed, columns).codes, dtype=object)
+
+    @staticmethod
+    def _scores(publication: Publication, customer_ids: Sequence[str] | None) -> pa.Table:
+        return _of(publication.scores(), customer_ids)
+
+    def _by_old_model(self, columns: Mapping[str, Array], n: int) -> dict[TargetName, Array]:
+        models = {} if self.old_bundle is None else self.old_bundle.models
+        return {
+            target: models[target].predict(columns) if target in models else np.full(n, np.nan)
+            for target in TARGETS
+        }
+
+
+def compare(config: Config, old: Publication, new: Publication) -> Comparison:
+    """Return the two publications ready to compare, with the old models where they still do."""
+    then, now = old.manifest.terms.features, new.manifest.terms.features
+    if then != now:
+        return Comparison(old, new, None, _said(OTHERS, then=then, now=now))
+    try:
+        return Comparison(old, new, bundle_of(old, config))
+    except ModelError as error:
+        return Comparison(old, new, None, _said(UNUSABLE, error=str(error)))
+
+
+OTHERS = Text(
+    zh="所用特征不同（当时{then}，现在{now}），旧模型读不了新数据",
+    en="other features are used ({then}, now {now}): the old model cannot read the new data",
+)
+UNUSABLE = Text(zh="旧模型不可用：{error}", en="{error}")
+
+
+def _said(text: Text, **found: str) -> Text:
+    return Text(zh=text.zh.format(**found), en=text.en.format(**found))
+
+
+def _of(table: pa.Table, customer_ids: Sequence[str] | None) -> pa.Table:
+    if customer_ids is None:
+        return table
+    return table.filter(pc.is_in(table["customer_id"], pa.array(customer_ids, pa.string())))
+
+
+def _columns(matrix: pa.Table) -> dict[str, Array]:
+    return {name: column(matrix, name) for name in matrix.column_names[2:]}
+
+
+def _texts(values: pa.ChunkedArray) -> Texts:
+    return np.array(values.to_pylist(), dtype=object)
+
+
+def _placed(ids: Sequence[str], side: pa.Table, values: Array) -> Array:
+    placed = np.zeros(len(ids))
+    placed[_rows(ids, side)] = values
+    return placed
+
+
+def _placed_texts(ids: Sequence[str], side: pa.Table, values: Texts) -> Texts:
+    placed = np.full(len(ids), None, dtype=object)
+    placed[_rows(ids, side)] = values
+    return placed
+
+
+def _rows(ids: Sequence[str], side: pa.Table) -> npt.NDArray[np.int64]:
+    return np.searchsorted(np.array(ids), np.array(side["customer_id"].to_pylist(), dtype=str))

@@ -1,0 +1,1 @@
+"""Whether a machine and its stores are fit to serve."""

@@ -1,0 +1,1 @@
+"""The HTTP endpoint: gate, table of routes, requests, answers, problems, workers."""

@@ -1,0 +1,89 @@
+"""What every handler answers from: the configuration, what is served now, and the meters."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from starlette.requests import Request
+
+from configs.schema import Config
+from serving.access.audit_writer import AuditWriter
+from serving.access.customer_scope import EVERYBODY, CustomerScope
+from serving.access.keyring import KeyRing
+from serving.access.keys import Key
+from serving.endpoint.current import Current
+from serving.endpoint.gate import KEY
+from serving.endpoint.meters import Meters
+from serving.endpoint.problems import of_status
+from serving.endpoint.route import ANSWER_SECONDS
+from serving.endpoint.state import State
+from serving.endpoint.turns import Turns
+
+if TYPE_CHECKING:
+    from serving.endpoint.served import Served
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One endpoint of one process.
+
+    Attributes:
+        config: the company, its stores and limits.
+        current: what is served; replaced whole.
+        meters: what is counted.
+        state: the database of keys and jobs.
+        keys: who may come in.
+        audit: where requests are put on record.
+    """
+
+    config: Config
+    current: Current[Served]
+    meters: Meters
+    state: State
+    keys: KeyRing
+    audit: AuditWriter
+    _heavy: Turns = field(default_factory=lambda: Turns(1, ANSWER_SECONDS))
+
+    @property
+    def served(self) -> Served:
+        """What is served now; an answer takes it once and is made from that alone.
+
+        Raises:
+            ProblemError: not-ready, before a publication is loaded.
+        """
+        if self.current.served is None:
+            raise of_status(503)
+        return self.current.served
+
+    async def in_turn(self, work: Callable[[], T]) -> T:
+        """Return what ``work`` returns, run in a thread, one at a time.
+
+        Raises:
+            ProblemError: busy or timed-out, see :class:`serving.endpoint.turns.Turns`; not-ready
+                where a file was removed under it, of which the watch on publications alerts.
+        """
+        try:
+            return await self._heavy.take(work)
+        except FileNotFoundError as error:
+            raise of_status(503) from error
+
+
+def caller_of(request: Request) -> Key | None:
+    """Return the key that ``request`` came with; ``None`` where none is asked for."""
+    return cast(Key | None, request.scope[KEY])
+
+
+def scope_of(request: Request) -> CustomerScope:
+    """Return whom the key of ``request`` may ask about; everybody where no key is asked for."""
+    key = caller_of(request)
+    return EVERYBODY if key is None else key.customers
+
+
+def today(served: Served) -> dt.date:
+    """Return the company's local day."""
+    return dt.datetime.now(served.zone).date()

@@ -1,0 +1,1 @@
+"""What the endpoint does beside answering: batch jobs and webhooks, in processes of their own."""

@@ -1,0 +1,52 @@
+"""What the endpoint starts beside itself: the runner of batch jobs and the sender of webhooks."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from typing import TYPE_CHECKING
+
+from configs.files import live_generation
+from serving.jobs.background import Lane, Told
+from serving.jobs.job_book import JobBook
+from serving.jobs.outbox import Outbox
+from serving.jobs.webhook_work import has_work
+
+if TYPE_CHECKING:
+    from serving.endpoint.endpoint import Endpoint
+
+JOBS_LOCK = ".runner.lock"
+WEBHOOKS_LOCK = ".webhooks.lock"
+
+
+def lanes(endpoint: Endpoint) -> tuple[Lane, ...]:
+    """Return the lanes of work of one worker of the endpoint, not started yet."""
+    stores = endpoint.config.stores
+    book, outbox = JobBook(endpoint.state), Outbox(endpoint.state)
+
+    def served() -> str | None:
+        now = endpoint.current.served
+        return None if now is None else now.publication.manifest.id
+
+    def live() -> str | None:
+        folder = live_generation(stores.publications)
+        return None if folder is None else folder.name
+
+    def tell() -> Told:
+        return Told(endpoint.config, served(), os.getpid())
+
+    jobs = Lane(
+        "serving.job_runner",
+        stores.jobs / JOBS_LOCK,
+        lambda: book.has_work(dt.datetime.now(dt.UTC)),
+        tell,
+    )
+    if not endpoint.config.webhooks:
+        return (jobs,)
+    webhooks = Lane(
+        "serving.webhook_sender",
+        stores.root / WEBHOOKS_LOCK,
+        lambda: has_work(endpoint.config, outbox, served(), live()),
+        tell,
+    )
+    return (jobs, webhooks)

@@ -1,0 +1,1 @@
+"""What has moved since training, and forecasts against what came."""

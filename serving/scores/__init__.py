@@ -1,0 +1,1 @@
+"""A publication: scores, tiers, reasons and explanations of all customers."""

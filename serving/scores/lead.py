@@ -1,0 +1,145 @@
+"""A customer in one sentence: who, which tier, what risk, and what to do about it first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from configs.schema import Language, Text
+from serving.scores.answers import Answer
+from serving.scores.numbers import money, percent
+
+BANDS: dict[str, Text] = {
+    "high": Text(zh="高风险", en="high risk"),
+    "medium": Text(zh="中风险", en="medium risk"),
+    "low": Text(zh="低风险", en="low risk"),
+}
+NEAR = 0.25
+"""A next tier is worth a word where this much more expected value reaches it."""
+
+SOON = Text(zh="本周内联系：{act}", en="get in touch this week and {act}")
+THIS_MONTH = Text(zh="本月内联系：{act}", en="get in touch this month and {act}")
+TOGETHER = Text(
+    zh="价值不高，不必单独联系，纳入下一次挽回活动",
+    en="of little value, so no call of their own: include them in the next win-back offer",
+)
+EASY = Text(
+    zh="价值不高，发消息即可：{act}", en="of little value, so by message and not by phone, {act}"
+)
+WATCH = Text(
+    zh="风险不高但在上升，下次发布时再看", en="a low risk, but rising: look again next time"
+)
+NEAR_NEXT = Text(
+    zh="无需挽留；预期价值再增加{gap}即可升级，可用echelon paths查看途径",
+    en="nothing to mend; {gap} more expected value reaches the next tier, and echelon paths says "
+    "how",
+)
+NOTHING = Text(zh="目前无需行动", en="nothing to do now")
+ASK = Text(zh="询问近况和需求", en="ask how they are and what they need")
+ACTS: dict[str, Text] = {
+    "complaints": Text(zh="先解决投诉", en="settle their complaint first"),
+    "support": Text(zh="先解决其反馈的问题", en="settle what they reported first"),
+    "service_speed": Text(zh="加快响应，先回复未决事项", en="answer what is still open first"),
+    "satisfaction": Text(zh="询问哪里不满意", en="ask what they were not satisfied with"),
+    "recommendation": Text(zh="询问为何不愿推荐", en="ask why they would not recommend us"),
+    "effort": Text(zh="询问办事中的不便", en="ask what was made hard for them"),
+    "feedback": Text(zh="回应其意见", en="answer what they wrote"),
+    "refunds": Text(zh="询问退款的原因", en="ask why they sent things back"),
+    "purchase_frequency": Text(
+        zh="了解最近的购买打算，给出再次购买的理由",
+        en="ask what they plan to buy, with a reason to order again",
+    ),
+    "purchase_interval": Text(
+        zh="询问为何迟迟没有再次购买", en="ask why they have not come back when they usually do"
+    ),
+    "purchase_recency": Text(
+        zh="询问为何迟迟没有再次购买", en="ask why they have not bought for so long"
+    ),
+    "purchase_trend": Text(zh="询问购买减少的原因", en="ask why they order less"),
+    "spend": Text(zh="了解消费减少的原因", en="ask what they buy elsewhere"),
+    "interaction_frequency": Text(zh="邀请来访或参加活动", en="invite them in"),
+    "interaction_recency": Text(zh="邀请来访或参加活动", en="invite them in"),
+    "interaction_trend": Text(zh="询问来往减少的原因", en="ask why they come less often"),
+    "campaigns": Text(zh="换一种联系方式", en="try another way than the last campaigns"),
+}
+
+
+def lead(answer: Answer, language: Language) -> str:
+    """Return the first sentence about a customer.
+
+    >>> lead({"customer_id": "C1", "lifecycle": "mature", "tier": {"falls_below": 3000.0,
+    ...     "rises_at": None, "name": {"zh": "VIP客户", "en": "VIP"}}, "reasons": [],
+    ...     "clv": {"expected": 8420.0, "currency": "CNY", "horizon_days": 365},
+    ...     "churn": {"probability": 0.37, "band": "medium", "trend": None, "horizon_days": 90}},
+    ...     "en")[:84]
+    'C1 is in tier VIP, 37% likely to leave within 90 days (medium risk) and worth CN¥8,4'
+    """
+    who = answer["customer_id"]
+    facts = [*_tier(answer, language), *_churn(answer, language), *_value(answer, language)]
+    todo = advice(answer, language)
+    if language == "zh":
+        return f"{who}：{'，'.join(facts)}。{todo + '。' if todo else ''}"
+    told = f"{', '.join(facts[:-1])} and {facts[-1]}" if facts[1:] else "".join(facts)
+    return f"{who} is {told}{': ' + todo if todo else ''}."
+
+
+def advice(answer: Answer, language: Language) -> str:
+    """Return what to do first: by risk, by value, and by what raises the risk and can be helped."""
+    churn, tier = answer["churn"], answer["tier"]
+    if churn is None:
+        return ""
+    if churn["band"] != "low":
+        act = _act(answer)
+        if tier is not None and tier["falls_below"] is None:
+            return EASY[language].format(act=act[language]) if act else TOGETHER[language]
+        how = SOON if churn["band"] == "high" else THIS_MONTH
+        return how[language].format(act=(act or ASK)[language])
+    if churn["trend"] == "rising":
+        return WATCH[language]
+    gap = _gap(answer)
+    if gap is None:
+        return NOTHING[language]
+    return NEAR_NEXT[language].format(gap=money(gap, answer["clv"]["currency"], language))
+
+
+def _act(answer: Answer) -> Text | None:
+    """Return what to do about the strongest reason that raises the risk and can be helped."""
+    for reason in answer["reasons"]:
+        if reason["target"] == "churn" and reason["points"] > 0 and reason["actionable"]:
+            return ACTS.get(reason["concept"], ASK)
+    return None
+
+
+def _gap(answer: Answer) -> float | None:
+    """Return the money missing to the next tier, ``None`` where it is far or there is none."""
+    clv, tier = answer["clv"], answer["tier"]
+    if clv is None or tier is None or tier["rises_at"] is None:
+        return None
+    gap = float(tier["rises_at"] - clv["expected"])
+    return gap if 0 < gap <= NEAR * clv["expected"] else None
+
+
+def _tier(answer: Answer, language: Language) -> list[str]:
+    if answer["tier"] is None:
+        return []
+    name = str(answer["tier"]["name"][language])
+    return [name if language == "zh" else f"in tier {name}"]
+
+
+def _churn(answer: Answer, language: Language) -> list[str]:
+    churn: dict[str, Any] | None = answer["churn"]
+    if churn is None:
+        return []
+    chance, band = percent(churn["probability"], language), BANDS[churn["band"]][language]
+    if language == "zh":
+        return [f"未来{churn['horizon_days']}天流失概率{chance}（{band}）"]
+    return [f"{chance} likely to leave within {churn['horizon_days']} days ({band})"]
+
+
+def _value(answer: Answer, language: Language) -> list[str]:
+    clv: dict[str, Any] | None = answer["clv"]
+    if clv is None:
+        return []
+    worth = money(clv["expected"], clv["currency"], language)
+    if language == "zh":
+        return [f"未来{clv['horizon_days']}天预期价值{worth}"]
+    return [f"worth {worth} over {clv['horizon_days']} days"]

@@ -1,0 +1,245 @@
+"""The table of reasons: the strongest concepts of every number, each told in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from configs.schema import Text
+from serving.scores.points import Breakdown, Ranked, break_down, keeps_its_place, rank
+from serving.scores.population import Array, column
+from serving.scores.scorer import Scorer
+from serving.scores.wording import FLAGS, REST, Described, Sentences
+from training.anchor import TargetName
+
+TARGETS: dict[TargetName, str] = {"churn": "churn_probability", "clv": "clv_expected"}
+"""The numbers that reasons are given for, and their columns of the scores."""
+REST_CONCEPT = "rest"
+ADVERSE: dict[TargetName, int] = {"churn": 1, "clv": -1}
+"""The sign of points that speak against a customer: only there is something to be mended."""
+
+REASONS = pa.schema(
+    [
+        ("customer_id", pa.string()),
+        ("target", pa.string()),
+        ("rank", pa.int8()),
+        ("concept", pa.string()),
+        ("feature", pa.string()),
+        ("points", pa.float64()),
+        ("text_zh", pa.string()),
+        ("text_en", pa.string()),
+        ("actionable", pa.bool_()),
+        ("stable", pa.bool_()),
+    ]
+)
+"""Rows of a customer and target in the order to tell them, ``rest`` last; points of churn are
+percentage points, those of clv money. Base plus points is the number shown. ``stable`` claims that
+models learnt anew on resampled customers give the reason the same place and direction; null where
+none were learnt."""
+
+
+@dataclass(frozen=True)
+class Reasoner:
+    """Gives reasons for the scores of one scorer.
+
+    Attributes:
+        scorer: whose models and population are spoken of.
+        currency: ISO 4217 code of money in sentences.
+        units: words of units, ``features.units.UNITS``.
+        n: reasons per number.
+    """
+
+    scorer: Scorer
+    currency: str
+    units: Mapping[str, Text]
+    n: int = 3
+
+    def reasons(self, matrix: pa.Table, scores: pa.Table) -> pa.Table:
+        """Return a table of schema ``REASONS`` in the order of ``scores``.
+
+        Args:
+            matrix: the features that were scored.
+            scores: what ``Scorer.score`` returned for them.
+        """
+        columns = self.scorer.columns(matrix)
+        tiers = scores["tier"].fill_null("").to_pylist()
+        teller = _Teller(self.scorer.bundle.features, self._sentences(), columns, tiers)
+        models = self.scorer.bundle.models
+        targets = [target for target in TARGETS if target in models and models[target].inputs]
+        blocks = [self._block(target, columns, scores, teller) for target in targets]
+        return _interleaved(scores["customer_id"], targets, blocks, self.n + 1)
+
+    def breakdown(
+        self, target: TargetName, columns: Mapping[str, Array], scores: pa.Table
+    ) -> Breakdown:
+        """Return the points of every input for ``target``; they add up to the number shown."""
+        model = self.scorer.bundle.models[target]
+        base, parts = model.contributions(columns)
+        shown = column(scores, TARGETS[target])
+        return break_down(target, base, parts, shown, model.inverse_link)
+
+    def _sentences(self) -> Sentences:
+        medians = self.scorer.population.medians
+        return Sentences(self.scorer.bundle.features, self.units, self.currency, medians)
+
+    def _block(
+        self,
+        target: TargetName,
+        columns: Mapping[str, Array],
+        scores: pa.Table,
+        teller: _Teller,
+    ) -> list[dict[str, Any]]:
+        """Return columns for each rank of one target, ``rest`` last."""
+        breakdown = self.breakdown(target, columns, scores)
+        ranked = rank(breakdown, teller.concept_of, target, self.n)
+        stable = self._stable(target, columns, ranked, teller.concept_of)
+        block = []
+        for place, points in enumerate(ranked.points):
+            told = teller.told(breakdown, ranked, place)
+            to_mend = told["actionable"] & (ADVERSE[target] * points > 0)
+            block.append(told | {"actionable": to_mend, "stable": stable[place]})
+        return [*block, _rest(ranked.rest)]
+
+    def _stable(
+        self,
+        target: TargetName,
+        columns: Mapping[str, Array],
+        ranked: Ranked,
+        concept_of: Mapping[str, str],
+    ) -> npt.NDArray[np.object_]:
+        """Return whether each reason keeps its place, ``None`` where that was not looked into."""
+        model = self.scorer.bundle.models[target]
+        again = []
+        for base, parts in model.contributions_again(columns):
+            summed = _by_concept(parts, concept_of)
+            shown = model.inverse_link(base + np.sum(list(summed.values()), axis=0))
+            split = break_down(target, base, summed, shown, model.inverse_link)
+            again.append(rank(split, {concept: concept for concept in summed}, target, self.n))
+        if not again:
+            return np.full(ranked.points.shape, None, dtype=object)
+        return np.asarray(keeps_its_place(ranked, again).astype(object))
+
+
+def _by_concept(parts: Mapping[str, Array], concept_of: Mapping[str, str]) -> dict[str, Array]:
+    summed: dict[str, Array] = {}
+    for name, part in parts.items():
+        concept = concept_of[name]
+        summed[concept] = summed[concept] + part if concept in summed else part
+    return summed
+
+
+class _Teller:
+    """Finds for each customer and concept the feature to speak of, and its sentence."""
+
+    def __init__(
+        self,
+        features: Sequence[Described],
+        sentences: Sentences,
+        columns: Mapping[str, Array],
+        tiers: Sequence[str],
+    ) -> None:
+        self._features = {feature.name: feature for feature in features}
+        self._sentences = sentences
+        self._columns = columns
+        self._tiers = tiers
+        self.concept_of = {name: feature.concept for name, feature in self._features.items()}
+
+    def told(self, breakdown: Breakdown, ranked: Ranked, place: int) -> dict[str, Any]:
+        """Return concept, feature, points, texts and actionability of one rank."""
+        n = len(self._tiers)
+        feature = np.full(n, None, dtype=object)
+        zh, en = feature.copy(), feature.copy()
+        actionable = np.zeros(n, dtype=bool)
+        strongest = self._with_taken_levels(breakdown.inputs, ranked, place)
+        is_shown = ranked.concept[place] >= 0
+        for index in np.unique(strongest[is_shown]):
+            name = breakdown.inputs[index]
+            rows = np.flatnonzero(is_shown & (strongest == index))
+            feature[rows] = name
+            actionable[rows] = self._features[self._sentences.subject(name)].actionable
+            zh[rows], en[rows] = self._written(name, rows)
+        concepts = np.array([*ranked.concepts, None], dtype=object)[ranked.concept[place]]
+        return {
+            "concept": concepts,
+            "feature": feature,
+            "points": ranked.points[place],
+            "text_zh": zh,
+            "text_en": en,
+            "actionable": actionable,
+        }
+
+    def _written(self, name: str, rows: npt.NDArray[np.int64]) -> tuple[list[str], list[str]]:
+        subject = self._sentences.subject(name)
+        sibling = self._sentences.sibling(subject)
+        values = self._columns[subject][rows].tolist()
+        befores = [float("nan")] * len(rows)
+        if sibling is not None and sibling in self._columns:
+            befores = self._columns[sibling][rows].tolist()
+        pairs = [
+            self._sentences.write(subject, value, before, self._tiers[row])
+            for row, value, before in zip(rows.tolist(), values, befores, strict=True)
+        ]
+        return [zh for zh, _ in pairs], [en for _, en in pairs]
+
+    def _with_taken_levels(
+        self, inputs: Sequence[str], ranked: Ranked, place: int
+    ) -> npt.NDArray[np.int64]:
+        """Return the strongest features; of a category, the level that the customer has."""
+        strongest = ranked.strongest[place].copy()
+        for index, concept in enumerate(ranked.concepts):
+            levels = [i for i, name in enumerate(inputs) if self._is_level(name, concept)]
+            if len(levels) < 2:
+                continue
+            taken = np.stack([self._columns[inputs[i]] >= 0.5 for i in levels])
+            rows = (ranked.concept[place] == index) & taken.any(axis=0)
+            strongest[rows] = np.array(levels)[taken.argmax(axis=0)[rows]]
+        return strongest
+
+    def _is_level(self, name: str, concept: str) -> bool:
+        feature = self._features[name]
+        return feature.concept == concept and feature.unit in FLAGS
+
+
+def _rest(points: Array) -> dict[str, Any]:
+    n = len(points)
+    return {
+        "concept": np.full(n, REST_CONCEPT, dtype=object),
+        "feature": np.full(n, None, dtype=object),
+        "points": points,
+        "text_zh": np.full(n, REST.zh, dtype=object),
+        "text_en": np.full(n, REST.en, dtype=object),
+        "actionable": np.zeros(n, dtype=bool),
+        "stable": np.full(n, None, dtype=object),
+    }
+
+
+def _interleaved(
+    customer_ids: pa.ChunkedArray,
+    targets: Sequence[TargetName],
+    blocks: Sequence[Sequence[dict[str, Any]]],
+    ranks: int,
+) -> pa.Table:
+    """Return rows customer by customer from columns that are target by target, rank by rank."""
+    if not blocks or len(customer_ids) == 0:
+        return REASONS.empty_table()
+    flat = [
+        (target, place, part)
+        for target, block in zip(targets, blocks, strict=True)
+        for place, part in enumerate(block)
+    ]
+    n = len(customer_ids)
+    names = ("concept", "feature", "points", "text_zh", "text_en", "actionable", "stable")
+    stacked = {name: np.stack([part[name] for _, _, part in flat]).T.ravel() for name in names}
+    lengths = {target: len(block) for target, block in zip(targets, blocks, strict=True)}
+    stacked["customer_id"] = np.repeat(np.array(customer_ids.to_pylist(), dtype=object), len(flat))
+    stacked["target"] = np.tile(np.array([target for target, _, _ in flat], dtype=object), n)
+    places = [ranks if place == lengths[t] - 1 else place + 1 for t, place, _ in flat]
+    stacked["rank"] = np.tile(np.array(places, dtype=np.int8), n)
+    is_given = np.array([concept is not None for concept in stacked["concept"]])
+    arrays = [pa.array(stacked[f.name][is_given], f.type, from_pandas=True) for f in REASONS]
+    return pa.table(arrays, schema=REASONS)

@@ -1,0 +1,427 @@
+"""Sentences about a customer's figures, in Chinese and English.
+
+They state what was counted and set it beside the customer's own past, or the medians of all
+customers and of the tier.
+They never say that one thing made another: a contribution describes the model, not the world.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from configs.schema import Language, Text
+from serving.scores.numbers import money, number, percent
+from serving.scores.population import EVERYBODY
+from training.policy import Policy
+
+REST = Text(zh="其余各项合计", en="everything else together")
+NO_RECORD = Text(zh="无记录", en="none on record")
+FLAGS = frozenset({"flag", "yes_no"})
+"""Units of features that are 1 or 0."""
+TOLD_BY = {"recency_days": "days_since_last_purchase"}
+"""Inputs of models whose contribution is that of something people know: days of silence."""
+RHYTHM = {"days_since_last_purchase": "usual_interval_days"}
+"""Waits that are long or short by the customer's own rhythm, told beside it where it is known."""
+RATE = {"frequency": "tenure_days"}
+"""Counts of a customer's whole time, whose contribution is that of the rate: told with the time."""
+CAPPED = re.compile(
+    r"（(?P<years>[一两三])年封顶）| \(capped at a year\)|, up to (two|three) years"
+)
+"""What labels say of figures counted up to so many days; sentences say it where it matters."""
+OUT_OF = re.compile(r"（满分\d+分）| out of \d+")
+CAPS = {"一": 365, "两": 728, "三": 1095}
+YES = Text(zh="是", en="yes")
+NO = Text(zh="否", en="no")
+
+
+FALLBACKS: dict[str, Text] = {
+    "no_purchases": Text(
+        zh="尚无购买记录，按同类客户的平均水平估计",
+        en="no purchase yet: the average of such customers",
+    ),
+    "nothing_known": Text(
+        zh="该客户的各列均未知，按模型对缺失值的处理估计",
+        en="nothing known of the customer: what the model makes of missing values",
+    ),
+    "rules_only": Text(
+        zh="仅按规则估计：客户太少，或模型不优于规则",
+        en="rules only: too few customers for a model, or none that beats the rule",
+    ),
+}
+"""Why figures are not the model's own, by code."""
+
+
+class Described(Protocol):
+    """What a sentence needs to know of a feature; ``features.spec.Feature`` has it."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def family(self) -> str: ...  # noqa: D102
+    @property
+    def concept(self) -> str: ...  # noqa: D102
+    @property
+    def unit(self) -> str: ...  # noqa: D102
+    @property
+    def label(self) -> Mapping[str, str]: ...  # noqa: D102
+    @property
+    def source(self) -> str | None: ...  # noqa: D102
+    @property
+    def window_days(self) -> int | None: ...  # noqa: D102
+    @property
+    def lag_days(self) -> int: ...  # noqa: D102
+    @property
+    def inputs(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def when_empty(self) -> float | None: ...  # noqa: D102
+    @property
+    def actionable(self) -> bool: ...  # noqa: D102
+
+
+def quantity(
+    value: float, unit: str, units: Mapping[str, Text], currency: str, language: Language
+) -> str:
+    """Return a value with its unit.
+
+    >>> units = {"orders": Text(zh="单", en="orders")}
+    >>> quantity(2, "orders", units, "CNY", "zh"), quantity(1, "orders", units, "CNY", "en")
+    ('2单', '1 order')
+    >>> quantity(0.25, "share", units, "CNY", "en"), quantity(1200, "currency", units, "CNY", "zh")
+    ('25%', '¥1,200')
+    """
+    if unit == "currency":
+        return money(value, currency, language)
+    if unit == "share":
+        return percent(round(value, 2) + 0.0, language)
+    if unit in FLAGS:
+        return (YES if value >= 0.5 else NO)[language]
+    shown = number(value, language)
+    word = units[unit][language] if unit in units else ""
+    if not word:
+        return shown
+    if language == "zh" or word == "%":
+        return f"{shown}{word}"
+    return f"{shown} {counted(word, shown)}"
+
+
+def counted(plural: str, shown: str) -> str:
+    """Return the English word for the number shown: ``1 order``, ``2 orders``."""
+    if shown != "1":
+        return plural
+    if plural.endswith("ies"):
+        return plural[:-3] + "y"
+    return plural[:-1] if plural.endswith("s") else plural
+
+
+def span(days: int, language: Language) -> str:
+    """Return a window's length in words.
+
+    >>> span(84, "en"), span(84, "zh"), span(365, "en"), span(30, "zh"), span(7, "en")
+    ('12 weeks', '12周', '12 months', '30天', '7 days')
+    """
+    if days in (364, 365, 366):
+        return "12个月" if language == "zh" else "12 months"
+    if days % 7 == 0 and days > 7:
+        return f"{days // 7}周" if language == "zh" else f"{days // 7} weeks"
+    return f"{days}天" if language == "zh" else f"{days} days"
+
+
+def sibling_of(feature: Described, features: Sequence[Described]) -> Described | None:
+    """Return the feature that says the same of the window just before, if one is declared."""
+    if feature.window_days is None or feature.source is None:
+        return None
+    stem = _stem(feature)
+    for other in features:
+        same = (other.source, other.unit, other.window_days) == (
+            feature.source,
+            feature.unit,
+            feature.window_days,
+        )
+        before = other.lag_days == feature.lag_days + feature.window_days
+        if same and before and _stem(other) == stem:
+            return other
+    return None
+
+
+def _stem(feature: Described) -> str:
+    """Return the name without its window: ``order_count`` of ``order_count_84d_before``."""
+    return feature.name.split(f"_{feature.window_days}d")[0]
+
+
+class Sentences:
+    """Writes the sentence of one feature's value; remembers those already written.
+
+    Args:
+        features: every declared feature, for labels and siblings.
+        units: words of units, by key.
+        currency: ISO 4217 code.
+        medians: tier → feature → median of its customers; ``EVERYBODY`` → of all.
+    """
+
+    def __init__(
+        self,
+        features: Sequence[Described],
+        units: Mapping[str, Text],
+        currency: str,
+        medians: Mapping[str, Mapping[str, float]],
+    ) -> None:
+        self._features = {feature.name: feature for feature in features}
+        self._siblings = {feature.name: sibling_of(feature, features) for feature in features}
+        self._units = units
+        self._currency = currency
+        self._medians = medians
+        self._written: dict[tuple[str, float | None, float | None, str], tuple[str, str]] = {}
+
+    def subject(self, name: str) -> str:
+        """Return the feature that a sentence about ``name`` speaks of.
+
+        Some inputs of models have a sibling that people know better. A window before is told
+        beside the window after it, and a trend, derived from the two, likewise.
+        """
+        if TOLD_BY.get(name) in self._features:
+            return TOLD_BY[name]
+        feature = self._features[name]
+        later = [one for one, other in self._siblings.items() if other is feature]
+        if later:
+            return later[0]
+        if feature.source is None and len(feature.inputs) == 2:
+            for one, other in (feature.inputs, feature.inputs[::-1]):
+                sibling = self._siblings.get(one)
+                if sibling is not None and sibling.name == other:
+                    return one
+        return name
+
+    def sibling(self, name: str) -> str | None:
+        """Return the feature that ``name`` is told beside: its window before, or the rhythm."""
+        if name in RHYTHM | RATE:
+            return (RHYTHM | RATE)[name]
+        sibling = self._siblings[name]
+        return None if sibling is None else sibling.name
+
+    def write(self, name: str, value: float, before: float, tier: str) -> tuple[str, str]:
+        """Return the sentence in Chinese and in English.
+
+        Args:
+            name: the feature.
+            value: its value, NaN where missing.
+            before: the value of its ``sibling``, NaN where there is none.
+            tier: the customer's tier; its median and that of all are set beside the value
+                where there is no sibling.
+        """
+        key = (name, _key(value), _key(before), tier)
+        if key not in self._written:
+            self._written[key] = (
+                self._sentence(name, value, before, tier, "zh"),
+                self._sentence(name, value, before, tier, "en"),
+            )
+        return self._written[key]
+
+    def _sentence(
+        self, name: str, value: float, before: float, tier: str, language: Language
+    ) -> str:
+        feature = self._features[name]
+        label = CAPPED.sub("", feature.label[language])
+        colon = "：" if language == "zh" else ": "
+        if math.isnan(value):
+            return f"{label}{colon}{NO_RECORD[language]}"
+        if feature.family == "snapshot" and feature.unit in FLAGS:
+            return _category(label, value, language)
+        shown = self._quantity(feature, value, language) + _or_more(feature, value, language)
+        of_tier = self._median(tier, name, language)
+        if not math.isnan(before) and feature.window_days is not None:
+            was = self._quantity(feature, before, language)
+            then = _then(shown, _bare(was), value, before, feature.window_days, language)
+            return label + colon + then + _of_peers(of_tier, language)
+        if not math.isnan(before) and name in RHYTHM:
+            return label + colon + _beside_rhythm(shown, before, language)
+        of_all = self._median(EVERYBODY, name, language)
+        if not math.isnan(before) and name in RATE:
+            shown = _within(shown, before, language)
+            of_all = self._median_rate(EVERYBODY, name, of_all, language)
+            of_tier = self._median_rate(tier, name, of_tier, language)
+        return label + colon + _beside(shown, of_all, of_tier, language)
+
+    def _median_rate(
+        self, group: str, name: str, median: str | None, language: Language
+    ) -> str | None:
+        days = self._medians.get(group, {}).get(RATE[name])
+        return median if median is None or days is None else _within(median, days, language)
+
+    def _median(self, group: str, name: str, language: Language) -> str | None:
+        """Return a median with its unit; the scale that a score is out of is told once before."""
+        median = self._medians.get(group, {}).get(name)
+        if median is None:
+            return None
+        return _bare(self._quantity(self._features[name], median, language))
+
+    def _quantity(self, feature: Described, value: float, language: Language) -> str:
+        """Return the value with its unit, which English leaves out where the label says it."""
+        units = self._units
+        if language == "en" and feature.unit in units:
+            word = units[feature.unit].en
+            if word and word in feature.label["en"].lower().split():
+                units = {}
+        return quantity(value, feature.unit, units, self._currency, language)
+
+
+def _key(value: float) -> float | None:
+    """Return what tells shown values apart; NaN is not even equal to itself."""
+    return None if math.isnan(value) else round(value, 2)
+
+
+def _category(label: str, value: float, language: Language) -> str:
+    """Return a sentence for one level of a category, ``contract=Two year``."""
+    column, _, level = label.partition("=")
+    if not level:
+        colon = "：" if language == "zh" else ": "
+        return f"{label}{colon}{(YES if value >= 0.5 else NO)[language]}"
+    if language == "zh":
+        return f"{column}：{'' if value >= 0.5 else '非'}{level}"
+    return f"{column}: {'' if value >= 0.5 else 'not '}{level}"
+
+
+def _then(
+    shown: str, was: str, value: float, before: float, window_days: int, language: Language
+) -> str:
+    window = span(window_days, language)
+    if language == "zh":
+        if shown == was:
+            return f"{shown}，与此前{window}相同"
+        return f"{shown}，此前{window}为{was}"
+    if shown == was:
+        return f"{shown}, the same as in the {window} before"
+    direction = "up" if value > before else "down"
+    return f"{shown}, {direction} from {was} in the {window} before"
+
+
+def _within(count: str, days: float, language: Language) -> str:
+    """Return a count with the days that it took.
+
+    >>> _within("5次", 1130.0, "zh"), _within("5", 1.0, "en")
+    ('1,130天内5次', '5 in 1 day')
+    """
+    shown = number(float(round(days)), language)
+    return (
+        f"{shown}天内{count}"
+        if language == "zh"
+        else f"{count} in {shown} {counted('days', shown)}"
+    )
+
+
+def _beside_rhythm(shown: str, usual: float, language: Language) -> str:
+    """Return a wait beside the days that usually pass.
+
+    >>> _beside_rhythm("231", 45.0, "en"), _beside_rhythm("231天", 45.0, "zh")
+    ('231; the customer usually buys every 45 days', '231天，此前平均每45天购买一次')
+    """
+    days = number(float(round(usual)) if usual >= 10 else usual, language)
+    if language == "zh":
+        return f"{shown}，此前平均每{days}天购买一次"
+    every = "day" if days == "1" else f"{days} days"
+    return f"{shown}; the customer usually buys every {every}"
+
+
+def _beside(shown: str, of_all: str | None, of_tier: str | None, language: Language) -> str:
+    """Return a figure beside the median of all customers, whom points start near, and its tier's.
+
+    >>> _beside("18", "6", "25", "en")
+    "18; all customers' median is 6, the tier's 25"
+    >>> _beside("1件", "0件", "0件", "zh"), _beside("6", "6", "6", "en")
+    ('1件，全体及同级客户的中位数均为0件', '6, as the median of all customers and of the tier')
+    """
+    if of_all is None:
+        return shown
+    if of_all == of_tier:
+        return shown + _of_both(of_all, _bare(shown) == of_all, language)
+    if language == "zh":
+        tail = "" if of_tier is None else f"，同级客户中位数{of_tier}"
+        return f"{shown}，全体客户中位数{of_all}{tail}"
+    tail = "" if of_tier is None else f", the tier's {of_tier}"
+    return f"{shown}; all customers' median is {of_all}{tail}"
+
+
+def _of_both(median: str, is_own: bool, language: Language) -> str:
+    """Return that all customers and the tier have the same median, the customer's own or not."""
+    if is_own:
+        zh, en = (
+            "，与全体及同级客户的中位数相同",
+            ", as the median of all customers and of the tier",
+        )
+    else:
+        zh = f"，全体及同级客户的中位数均为{median}"
+        en = f"; the median of all customers and of the tier is {median}"
+    return zh if language == "zh" else en
+
+
+def _of_peers(of_tier: str | None, language: Language) -> str:
+    if of_tier is None:
+        return ""
+    return f"；同级客户中位数{of_tier}" if language == "zh" else f"; the tier's median is {of_tier}"
+
+
+def _bare(quantity: str) -> str:
+    """Return a score without what it is out of.
+
+    >>> _bare("4分（满分5分）"), _bare("4.1 out of 5"), _bare("2 orders")
+    ('4分', '4.1', '2 orders')
+    """
+    return OUT_OF.sub("", quantity)
+
+
+def _or_more(feature: Described, value: float, language: Language) -> str:
+    """Return what a figure counted up to a number of days lacks where it has reached it."""
+    capped = CAPPED.search(feature.label["zh"])
+    if capped is None or value < CAPS[capped["years"]]:
+        return ""
+    return "以上" if language == "zh" else " or more"
+
+
+def tier_sentence(score: Mapping[str, Any], policy: Policy, currency: str) -> tuple[str, str]:
+    """Return where a customer stands between the tiers' thresholds, in Chinese and English.
+
+    Args:
+        score: a row of the scores table, with a tier.
+        policy: the tiers and their guard rules.
+        currency: ISO 4217 code.
+    """
+    return _tier_sentence(score, policy, currency, "zh"), _tier_sentence(
+        score, policy, currency, "en"
+    )
+
+
+def _tier_sentence(
+    score: Mapping[str, Any], policy: Policy, currency: str, language: Language
+) -> str:
+    value = score["clv_expected"]
+    parts = []
+    if score["tier_guard"] is not None:
+        rule = policy.guards[score["tier_guard"]].name[language]
+        parts.append(f"由规则「{rule}」确定" if language == "zh" else f"set by the rule “{rule}”")
+    if score["tier_rises_at"] is not None:
+        parts.append(_missing_to_rise(score["tier_rises_at"] - value, currency, language))
+    if score["tier_falls_below"] is not None:
+        parts.append(_above_the_floor(value - score["tier_falls_below"], currency, language))
+    if score["tier_held"]:
+        held = "缓冲区间内，保留原等级" if language == "zh" else "kept within the buffer zone"
+        parts.append(held)
+    text = ("；" if language == "zh" else "; ").join(parts)
+    return text[:1].upper() + text[1:]
+
+
+def _missing_to_rise(distance: float, currency: str, language: Language) -> str:
+    if distance <= 0:
+        return "已达到上一等级的金额" if language == "zh" else "at the next tier's amount already"
+    amount = money(distance, currency, language)
+    return f"距上一等级还差{amount}" if language == "zh" else f"{amount} short of the next tier"
+
+
+def _above_the_floor(distance: float, currency: str, language: Language) -> str:
+    amount = money(abs(distance), currency, language)
+    if distance < 0:
+        return (
+            f"低于本等级下限{amount}" if language == "zh" else f"{amount} below this tier's floor"
+        )
+    return f"高于本等级下限{amount}" if language == "zh" else f"{amount} above this tier's floor"

@@ -1,0 +1,1 @@
+"""What if certain events came, and which actions lead to a tier."""
