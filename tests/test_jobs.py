@@ -26,6 +26,7 @@ from configs.load import load
 from configs.schema import Config
 from serving.endpoint.served import bundle_of
 from serving.endpoint.state import open_state
+from serving.jobs.beside import RUNNER
 from serving.jobs.job_replies import (
     ChurnAlertEvent,
     JobReply,
@@ -281,7 +282,7 @@ def test_a_killed_runner_leaves_no_job_running_for_ever(client, shop, running):
 
 def runner_of(running: Running) -> int:
     children = psutil.Process(running.process.pid).children(recursive=True)
-    return next(one.pid for one in children if "serving.job_runner" in one.cmdline())
+    return next(one.pid for one in children if RUNNER in one.cmdline())
 
 
 def test_the_runner_is_of_the_lowest_priority(client, shop, running):

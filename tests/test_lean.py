@@ -14,7 +14,7 @@ PROGRAM = """
 import sys
 from configs.lean import keep_out
 keep_out()
-import uvicorn, serving.api, serving.served, serving.serve
+import uvicorn, serving.api, serving.endpoint.served, serving.endpoint.serve
 print(*(name for name in sys.argv[1:] if sys.modules.get(name) is not None))
 """
 

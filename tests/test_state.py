@@ -110,7 +110,7 @@ def test_a_url_that_leads_nowhere_is_said_without_its_password(tmp_path, url, me
 def test_alembic_is_loaded_by_the_first_start_only(tmp_path):
     script = (
         "import sys; from pathlib import Path; from configs.schema import Stores;"
-        "from serving.state import open_state; open_state(Stores(root=Path(sys.argv[1])));"
+        "from serving.endpoint.state import open_state; open_state(Stores(root=Path(sys.argv[1])));"
         "print('alembic' in sys.modules)"
     )
     said = [

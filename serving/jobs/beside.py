@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 JOBS_LOCK = ".runner.lock"
 WEBHOOKS_LOCK = ".webhooks.lock"
+RUNNER = "serving.jobs.job_runner"
+SENDER = "serving.jobs.webhook_sender"
+"""Run as programs, so that nothing of them is imported here."""
 
 
 def lanes(endpoint: Endpoint) -> tuple[Lane, ...]:
@@ -36,7 +39,7 @@ def lanes(endpoint: Endpoint) -> tuple[Lane, ...]:
         return Told(endpoint.config, served(), os.getpid())
 
     jobs = Lane(
-        "serving.job_runner",
+        RUNNER,
         stores.jobs / JOBS_LOCK,
         lambda: book.has_work(dt.datetime.now(dt.UTC)),
         tell,
@@ -44,7 +47,7 @@ def lanes(endpoint: Endpoint) -> tuple[Lane, ...]:
     if not endpoint.config.webhooks:
         return (jobs,)
     webhooks = Lane(
-        "serving.webhook_sender",
+        SENDER,
         stores.root / WEBHOOKS_LOCK,
         lambda: has_work(endpoint.config, outbox, served(), live()),
         tell,
