@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from configs.schema import Stores
 from serving.access.keys import create
 from serving.endpoint.gate import Gate
 from serving.endpoint.state import State, open_state
+from serving.jobs.beside import RUNNER, SENDER
 from tests.test_access import EverybodysData, bearer, endpoint_over, sent
 
 ROWS = b'{"customer_id": "a"}\n'
@@ -110,3 +112,8 @@ def test_a_body_that_is_cut_off_leaves_no_job_and_gives_its_key_free(gate, keys,
     assert answer[0]["status"] == 400
     assert list((tmp_path / "jobs").glob("job_*")) == []
     assert asked(gate, keys["mine"], "POST", "/v1/jobs", **{"idempotency-key": "4711"})[0] == 202
+
+
+@pytest.mark.parametrize("module", [RUNNER, SENDER])
+def test_what_the_endpoint_starts_beside_itself_is_there(module: str) -> None:
+    assert find_spec(module) is not None
