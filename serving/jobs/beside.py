@@ -15,8 +15,6 @@ from serving.jobs.webhook_work import has_work
 if TYPE_CHECKING:
     from serving.endpoint.endpoint import Endpoint
 
-RUNNER = "serving.jobs.job_runner"
-SENDER = "serving.jobs.webhook_sender"
 JOBS_LOCK = ".runner.lock"
 WEBHOOKS_LOCK = ".webhooks.lock"
 RUNNER = "serving.jobs.job_runner"
