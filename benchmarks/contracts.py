@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
 
 from configs.load import load
-from configs.schema import SnapshotFile, SnapshotSource
+from configs.records import SnapshotFile, SnapshotSource
 from features.snapshot import snapshot_features, snapshot_matrix
 from features.spec import Feature
 from training.contract_fit import fitted_churn, logistic_regression

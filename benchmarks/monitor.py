@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from benchmarks.families import environment, taken_in
 from configs.files import write_json, write_text
 from configs.load import load
-from configs.schema import Text
+from configs.section import Text
 from features.build import feature_matrix
 from features.simulator import simulate
 from features.sources import day_number

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 
 from configs.errors import ConfigError, did_you_mean
-from configs.schema import FeatureChoice
+from configs.learning import FeatureChoice
 from features.basket import BASKET
 from features.behaviour import ANCHOR, BEHAVIOUR
 from features.complaints import COMPLAINTS

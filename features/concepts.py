@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from configs.schema import Text
+from configs.section import Text
 
 CONCEPTS: dict[str, Text] = {
     # behaviour

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from configs.schema import Condition
+from configs.records import Condition
 from features.columns import as_mask, clean_ids, clean_moments, clean_numbers, clean_texts
 from features.localtime import DAY, local_from_utc
 

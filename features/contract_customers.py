@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from configs.errors import RecordsError
-from configs.schema import SnapshotSource
+from configs.records import SnapshotSource
 from features.cleaning import parse_number
 from features.columns import Cleaned, as_mask, clean_ids, clean_numbers, clean_texts
 from features.contracts import LARGEST_NUMBER

@@ -11,7 +11,7 @@ from itertools import groupby
 from pathlib import Path
 
 from configs.files import write_text
-from configs.schema import Text
+from configs.section import Text
 from features.catalogue import FEATURES, fingerprint
 from features.concepts import CONCEPTS
 from features.definition import definition

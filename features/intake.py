@@ -24,7 +24,8 @@ import pyarrow.compute as pc
 from configs.errors import RecordsError, did_you_mean
 from configs.files import make_live, new_generation, write_text, written_whole
 from configs.progress import Progress, silent
-from configs.schema import Config, SnapshotSource, Source
+from configs.records import SnapshotSource, Source
+from configs.schema import Config
 from features.checks import Clock, contract_table
 from features.columns import as_text
 from features.contract_customers import SnapshotRows, read_snapshot, snapshot_rows

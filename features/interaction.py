@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from configs.schema import Text
+from configs.section import Text
 from features.behaviour import LONGEST_RECENCY_DAYS
 from features.spec import Feature, ratio
 from features.windows import HALF_YEAR, MONTH, QUARTER, YEAR, before, change, changed, over

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from configs.errors import RecordsError, did_you_mean
-from configs.schema import Join, Mapped, SnapshotFile, Source
+from configs.records import Join, Mapped, SnapshotFile, Source
 from features.cleaning import AmbiguousDateError, parse_moment, parse_number
 from features.columns import (
     Cleaned,

@@ -18,7 +18,7 @@ import yaml
 
 from configs.errors import RecordsError
 from configs.files import write_text
-from configs.schema import SnapshotFile
+from configs.records import SnapshotFile
 from features.columns import as_text, clean_moments, clean_texts, clean_words, order_in
 from features.contract_customers import inferred_columns
 from features.contracts import CUSTOMER_ID

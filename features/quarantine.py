@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from configs.schema import Language, Text
+from configs.section import Language, Text
 
 COLUMNS = ("source", "line", "column", "reason", "message", "raw", "fingerprint")
 """Columns of ``quarantine/<table>.csv``."""

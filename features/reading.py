@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from configs.errors import RecordsError, did_you_mean
-from configs.schema import SnapshotFile, Source
+from configs.records import SnapshotFile, Source
 from features.columns import as_text
 from features.delimited import detect_layout, header_of, open_bytes, records_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from configs.schema import Text
+from configs.section import Text
 from features.contracts import LARGEST_NUMBER, TABLES, Column, ColumnType, Table
 from features.markdown import table
 from features.quarantine import REASONS

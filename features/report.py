@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from configs.schema import Language, Text
+from configs.section import Language, Text
 from features.quarantine import REASONS
 from features.trainable import Trainable
 

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from configs.errors import FeatureError, did_you_mean
-from configs.schema import SnapshotSource, Text
+from configs.records import SnapshotSource
+from configs.section import Text
 from features.layout import in_layout
 from features.spec import Feature
 

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from configs.schema import Language
+from configs.section import Language
 from features.mending import fingerprint
 from features.quarantine import COLUMNS, message
 from features.reading import Refusal

@@ -8,7 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from configs.schema import Config, Text
+from configs.schema import Config
+from configs.section import Text
 
 HORIZONS = (730, 546, 365, 273, 182, 180, 120, 90, 60, 30, 14)
 """Horizons that are offered where the configured one asks for more history than there is."""

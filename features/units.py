@@ -7,7 +7,7 @@ are written as money and per cent.
 
 from __future__ import annotations
 
-from configs.schema import Text
+from configs.section import Text
 
 UNITS: dict[str, Text] = {
     "currency": Text(zh="", en=""),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from configs.schema import Text
+from configs.section import Text
 
 MONTH, QUARTER, HALF_YEAR, YEAR = WINDOWS = (28, 84, 182, 364)
 

@@ -15,7 +15,8 @@ from configs.load import Origin
 from configs.progress import Progress as Callback
 
 if TYPE_CHECKING:
-    from configs.schema import Config, Language
+    from configs.schema import Config
+    from configs.section import Language
     from serving.access.keys import Key
     from training.promotions import GateOutcome, Promotion
 

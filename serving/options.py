@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from configs.schema import Config, Language
+    from configs.schema import Config
+    from configs.section import Language
 
 ConfigPath = Annotated[
     Path | None,

@@ -13,7 +13,8 @@ from rich.text import Text as Line
 
 from configs.errors import ModelError, PromotionRefused, PublicationError, did_you_mean
 from configs.progress import Progress, silent
-from configs.schema import Config, Language, Text
+from configs.schema import Config
+from configs.section import Language, Text
 from features.intake import take_in
 from features.report import IntakeReport
 from features.report import show as show_intake

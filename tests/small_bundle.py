@@ -13,7 +13,9 @@ import numpy as np
 import pyarrow as pa
 
 from configs.load import load
-from configs.schema import ChurnBands, Config, Guard, Text, Tier
+from configs.schema import Config
+from configs.section import Text
+from configs.tiers import ChurnBands, Guard, Tier
 from features.spec import Feature
 from serving.scores.answers import Terms, terms_of
 from serving.scores.publish import Job

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from configs.schema import Training, Trees
+from configs.learning import Training, Trees
 from training import metrics
 from training.anchor import VALUE_INPUTS, fitted_purchase
 from training.boosting import fit_target

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from configs.schema import SnapshotFile, SnapshotSource, Sources
+from configs.records import SnapshotFile, SnapshotSource, Sources
 from features.report import IntakeReport, TableReport
 from serving.pages.card_page import page_html, write_card
 from tests.small_bundle import config_in, matrix_of

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 
 from configs.errors import ConfigError
-from configs.schema import FeatureChoice
+from configs.learning import FeatureChoice
 from features.build import feature_matrix
 from features.catalogue import ANCHOR_INPUTS, FEATURES, by_name, fingerprint, select, with_inputs
 from features.concepts import CONCEPTS

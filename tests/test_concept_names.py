@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from configs.schema import SnapshotFile, SnapshotSource
+from configs.records import SnapshotFile, SnapshotSource
 from features.snapshot import snapshot_features
 from serving.scores.concept_names import concept_name
 from tests.test_contract import contracts

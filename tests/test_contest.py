@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from configs.schema import Lifecycle
+from configs.tiers import Lifecycle
 from serving.champions import contest as contest_module
 from serving.champions.contest import Side, contests
 from tests.small_bundle import config_in, matrix_of

@@ -12,7 +12,8 @@ import pytest
 from configs.errors import ConfigError, TrainingError
 from configs.load import load, shipped
 from configs.progress import silent
-from configs.schema import Config, SnapshotFile, SnapshotSource, Sources
+from configs.records import SnapshotFile, SnapshotSource, Sources
+from configs.schema import Config
 from features.spec import Feature
 from training.additive import AdditiveModel
 from training.anchor import Anchor

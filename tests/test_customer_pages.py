@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
-from configs.schema import Language, Text
+from configs.section import Language, Text
 from serving.changes.change_facts import customer_change
 from serving.changes.change_shown import render_customer
 from serving.changes.changes import Comparison

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import training.dataset as dataset_module
 from configs.errors import TrainingError
-from configs.schema import Snapshots
+from configs.learning import Snapshots
 from training.dataset import (
     Dataset,
     calibration_split,

@@ -11,7 +11,9 @@ import pytest
 
 from configs.errors import ConfigError, TrainingError
 from configs.load import load, shipped
-from configs.schema import Config, Guard, Text
+from configs.schema import Config
+from configs.section import Text
+from configs.tiers import Guard
 from features.sources import date_of, open_engine, records_from_arrow
 from training.fit import fit
 from training.fitted import Fitted, column_values

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from configs.errors import PromotionRefused
 from configs.load import load
-from configs.schema import Text
+from configs.section import Text
 from serving import pipeline
 from serving.champions.comparison import Comparison
 from serving.champions.contest import Contest, Side

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from configs.errors import ModelError
-from configs.schema import Lifecycle
+from configs.tiers import Lifecycle
 from tests.small_bundle import matrix_of, small_bundle
 from tests.small_fitted import small_fitted
 from training.dataset import Dataset

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from configs.errors import TrainingError
-from configs.schema import Text
+from configs.section import Text
 from features import catalogue
 from features.spec import Feature
 from training import fit as training

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from configs.schema import Lifecycle
+from configs.tiers import Lifecycle
 from training.lifecycle import STAGES, stages
 
 BOUNDARIES = Lifecycle(new_within_days=90, lost_after_days=365)

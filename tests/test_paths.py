@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from configs.events import Contact, Order
 from configs.load import load
-from configs.schema import Action, Config, Text
+from configs.schema import Action, Config
+from configs.section import Text
 from serving.endpoint.served import Served, open_served
 from serving.scores.publication import open_live
 from serving.suppositions.paths import (

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.errors import ConfigError, TrainingError
-from configs.schema import ChurnBands, Guard, Text, Thresholds, Tier, TierPolicy
+from configs.section import Text
+from configs.tiers import ChurnBands, Guard, Thresholds, Tier, TierPolicy
 from training.policy import Policy, check_guards
 
 TIERS = tuple(Tier(code=c, name=Text(zh=c, en=c)) for c in ("vip", "potential", "general", "low"))

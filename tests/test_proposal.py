@@ -11,7 +11,8 @@ import pytest
 
 from configs.errors import RecordsError
 from configs.load import load
-from configs.schema import Config, Mapped, Stores
+from configs.records import Mapped
+from configs.schema import Config, Stores
 from features.intake import take_in
 from features.proposal import propose, write_proposal
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from configs.errors import RecordsError
-from configs.schema import Source
+from configs.records import Source
 from features.databases import read_database
 from features.delimited import Layout, detect_encoding, detect_layout, header_of, records_of
 from features.reading import RawTable, joined_text, read_files

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.schema import Lifecycle, Text
+from configs.section import Text
+from configs.tiers import Lifecycle
 from features.spec import Feature
 from serving.scores.points import Breakdown, Ranked, break_down, keeps_its_place, rank
 from serving.scores.population import Population

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pytest
 from rich.console import Console
 
-from configs.schema import Config, Text
+from configs.schema import Config
+from configs.section import Text
 from serving.changes.change_facts import portfolio_change
 from serving.changes.changes import Comparison
 from serving.pages.explain import render, summary

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from configs.schema import Lifecycle
+from configs.tiers import Lifecycle
 from serving.scores.population import Population
 from serving.scores.scorer import PREVIOUS, SCORES, Scorer, before_of, previous_of
 from tests.small_bundle import matrix_of, small_bundle

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from configs.schema import Text
+from configs.section import Text
 from features.catalogue import by_name
 from features.spec import Feature
 from training.carried_over import carried_over

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from configs.load import load, shipped
-from configs.schema import SnapshotFile, SnapshotSource, Sources
+from configs.records import SnapshotFile, SnapshotSource, Sources
 from features.sensitive import is_sensitive, sensitive_columns, without_sensitive
 from training.fit import fit
 

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 
 from configs.errors import FeatureError
-from configs.schema import SnapshotFile, SnapshotSource, Text
+from configs.records import SnapshotFile, SnapshotSource
+from configs.section import Text
 from features.snapshot import snapshot_features, snapshot_matrix
 from serving.scores.matrix import with_absent
 from training.described import described

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.schema import ChurnBands, Guard, Text, Tier
+from configs.section import Text
+from configs.tiers import ChurnBands, Guard, Tier
 from serving.scores.publication import Publication, open_live
 from serving.scores.publish import publish_matrix
 from serving.scores.tier_trace import replay, tier_trace

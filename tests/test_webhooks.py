@@ -25,7 +25,8 @@ from rich.console import Console
 from configs.errors import ConfigError, ServiceError
 from configs.files import make_live
 from configs.load import secret_text
-from configs.schema import Stores, Webhook
+from configs.schema import Stores
+from configs.service import Webhook
 from serving.endpoint.state import State, open_state
 from serving.jobs.background import alone
 from serving.jobs.beside import WEBHOOKS_LOCK

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from configs.schema import Text
+from configs.section import Text
 from training import fit as training
 from training import learning
 from training.fitted import column_values

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import logit
 from sklearn.linear_model import LogisticRegression
 
-from configs.schema import Text
+from configs.section import Text
 from training.anchor import FREQUENCY, VALUE_INPUTS, TargetName
 from training.dataset import Dataset
 from training.evaluate import churn_figures, value_figures

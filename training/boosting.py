@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 
-from configs.schema import Text, Training
+from configs.learning import Training
+from configs.section import Text
 from features.sources import date_of
 from training import notes as words
 from training.additive import AdditiveModel

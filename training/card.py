@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from configs.schema import Config, Language, Text
+from configs.schema import Config
+from configs.section import Language, Text
 from features.report import TABLE_NAMES, IntakeReport
 from features.sensitive import is_sensitive
 from training import card_words as words

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from configs.schema import Language, Text
+from configs.section import Language, Text
 
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
 TITLE = Text(zh="模型卡：{company}，截至 {day}", en="Model card: {company}, as of {day}")

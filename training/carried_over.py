@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from configs.schema import Text
+from configs.section import Text
 from training.segments import Segments
 
 Codes = NDArray[np.int64]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from configs.schema import Text
+from configs.section import Text
 from features.spec import Feature
 from training.anchor import FREQUENCY, Columns
 from training.carried_over import carried_over

@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from configs.errors import ConfigError, ModelError, did_you_mean
-from configs.schema import SnapshotSource
+from configs.records import SnapshotSource
 from training.additive import LINK_BOUND
 from training.anchor import Columns, TargetName, Vector
 from training.contract_model import ChurnModel, read_churn

@@ -16,7 +16,9 @@ from sklearn.preprocessing import StandardScaler
 
 from configs.errors import TrainingError
 from configs.progress import Progress
-from configs.schema import Config, SnapshotSource, Text
+from configs.records import SnapshotSource
+from configs.schema import Config
+from configs.section import Text
 from features.sample import drawn
 from features.sensitive import sensitive_columns, without_sensitive
 from features.snapshot import snapshot_features, snapshot_matrix

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from configs.schema import Text
+from configs.section import Text
 from training.additive import AdditiveModel
 from training.anchor import Anchor
 from training.contract_model import ContractChurn

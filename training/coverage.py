@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from scipy.special import ndtri
 
-from configs.schema import Text, TierPolicy
+from configs.section import Text
+from configs.tiers import TierPolicy
 from training.intervals import FEWEST_ROWS, Intervals, tiers_of
 from training.policy import Policy
 

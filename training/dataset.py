@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from configs.errors import TrainingError
-from configs.schema import Snapshots
+from configs.learning import Snapshots
 from training.anchor import FREQUENCY
 from training.columns import column_values
 

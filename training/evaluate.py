@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict
 
-from configs.schema import Text
+from configs.section import Text
 from training import metrics
 from training.anchor import TargetName
 from training.coverage import Coverage

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from configs.schema import Text
+from configs.section import Text
 from training import metrics
 from training.anchor import TargetName
 from training.resample import resampled_auc, resampled_gini

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from numpy.typing import NDArray
 
-from configs.schema import Lifecycle
+from configs.tiers import Lifecycle
 from training.anchor import TargetName
 from training.dataset import Dataset
 from training.lifecycle import stages

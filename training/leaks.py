@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from configs.errors import LeakageError
-from configs.schema import Text
+from configs.section import Text
 from training import notes as words
 from training.anchor import VALUE_INPUTS
 from training.dataset import Dataset

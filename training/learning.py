@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from configs.schema import Text, TierPolicy, Training
+from configs.learning import Training
+from configs.section import Text
+from configs.tiers import TierPolicy
 from features.labels import CONTRACT_END, MARGIN, label_table
 from features.sources import Records, date_of
 from training import notes as words

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from configs.schema import Lifecycle, Text
+from configs.section import Text
+from configs.tiers import Lifecycle
 from training.anchor import Columns
 
 STAGES: dict[str, Text] = {

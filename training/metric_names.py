@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from configs.schema import Text
+from configs.section import Text
 
 METRIC_NAMES: dict[str, Text] = {
     "auc": Text(zh="排序能力 AUC", en="Ranking (AUC)"),

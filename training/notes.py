@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
-from configs.schema import Text
+from configs.section import Text
 
 NOBODY_WITHOUT_PURCHASES = Text(
     zh="训练数据中没有从未购买的客户：此类客户按平均水平评分",

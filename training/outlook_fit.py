@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import logit
 from sklearn.linear_model import LogisticRegression
 
-from configs.schema import Training
+from configs.learning import Training
 from training.anchor import VALUE_INPUTS, PurchaseModels
 from training.dataset import Dataset
 from training.outlook import Outlook, Reach, line, signals

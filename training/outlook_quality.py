@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from configs.schema import Text
+from configs.section import Text
 from training.intervals import tiers_of
 from training.metrics import brier, calibration_error
 from training.policy import Policy

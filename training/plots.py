@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from configs.schema import Language
+from configs.section import Language
 from training.additive import AdditiveModel
 from training.anchor import Vector
 from training.contract_model import ContractChurn

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict
 
 from configs.errors import ConfigError, TrainingError, did_you_mean
-from configs.schema import ChurnBands, Guard, Tier, TierPolicy
+from configs.tiers import ChurnBands, Guard, Tier, TierPolicy
 
 Vector = NDArray[np.float64]
 Ranks = NDArray[np.int64]

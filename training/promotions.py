@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from configs.schema import Text
+from configs.section import Text
 
 Way = Literal["promote", "rollback"]
 Verdict = Literal["passed", "failed", "not_judged"]

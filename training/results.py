@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text as Line
 
-from configs.schema import Language, Text
+from configs.section import Language, Text
 from training.coverage import in_words
 from training.evaluate import HIGHER_IS_BETTER, Evaluation, TargetEvaluation
 from training.grade import Grade

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier
 
-from configs.schema import Text
+from configs.section import Text
 from training.segments import Axis
 
 Vector = NDArray[np.float64]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from configs.schema import Text
+from configs.section import Text
 from training.anchor import FREQUENCY, Columns
 
 Vector = NDArray[np.float64]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from configs.errors import LeakageError
-from configs.schema import Training
+from configs.learning import Training
 from training.anchor import PurchaseModels, TargetName
 from training.boosting import fit_target
 from training.dataset import Dataset

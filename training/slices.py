@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from configs.schema import Config, Text
+from configs.schema import Config
+from configs.section import Text
 from features.contracts import TABLES
 from features.sensitive import is_sensitive
 from training.contract import OWN

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from configs.schema import Text
+from configs.section import Text
 
 Vector = NDArray[np.float64]
 Columns = Mapping[str, Vector]

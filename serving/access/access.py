@@ -8,7 +8,7 @@ import time
 from limits import RateLimitItemPerMinute
 from limits.strategies import FixedWindowRateLimiter
 
-from configs.schema import Text
+from configs.section import Text
 from serving.access.keyring import KeyRing
 from serving.access.keys import Key
 from serving.access.pace import Counts

@@ -8,7 +8,8 @@ from pathlib import Path
 from markupsafe import Markup
 
 from configs.files import write_text
-from configs.schema import Config, Language, Text
+from configs.schema import Config
+from configs.section import Language, Text
 from serving.champions.compare_words import (
     GATES,
     TARGETS,

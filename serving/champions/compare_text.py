@@ -8,7 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text as Line
 
-from configs.schema import Config, Language, Text
+from configs.schema import Config
+from configs.section import Language, Text
 from serving.champions.compare_words import (
     GATES,
     TARGETS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from configs.schema import Text
+from configs.section import Text
 from serving.champions.differences import DATA_KEYS, Difference
 from training.metric_names import METRIC_NAMES
 

@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from configs.schema import Config, Text
+from configs.schema import Config
+from configs.section import Text
 from features.sources import date_of, day_number
 from serving.champions.differences import changed_meaning
 from serving.scores.matrix import matrix_to_score

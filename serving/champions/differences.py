@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from configs.schema import Text
+from configs.section import Text
 from training.bundle import Bundle
 from training.described import DescribedFeature
 

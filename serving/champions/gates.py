@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 
-from configs.schema import Promotion, Text
+from configs.learning import Promotion
+from configs.section import Text
 from serving.champions.comparison import Comparison
 from training.anchor import TargetName
 from training.evaluate import TargetEvaluation

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from configs.schema import Config, Text
+from configs.schema import Config
+from configs.section import Text
 from features.units import UNITS
 from serving.scores.concept_names import concept_name
 from serving.scores.matrix import matrix_to_score

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from configs.errors import PublicationError
-from configs.schema import Text
+from configs.section import Text
 from features.sources import day_number
 from serving.changes.changes import PARTS, Comparison, Walk
 from serving.changes.new_records import records_since

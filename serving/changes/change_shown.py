@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text as Line
 
-from configs.schema import Language, Text
+from configs.section import Language, Text
 from serving.scores.numbers import compact_money, money, number, percent, signed
 from serving.scores.publication import Manifest
 from serving.scores.wording import counted

@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from configs.errors import ModelError
-from configs.schema import Config, Text
+from configs.schema import Config
+from configs.section import Text
 from serving.endpoint.served import bundle_of
 from serving.scores.points import break_down
 from serving.scores.population import Array, column

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rich.console import Group, RenderableType
 
-from configs.schema import Config, Language
+from configs.schema import Config
+from configs.section import Language
 from serving.changes.change_facts import customer_change, publication_before
 from serving.changes.change_shown import render_customer
 from serving.changes.changes import compare

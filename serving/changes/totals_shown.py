@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from configs.schema import Language, Text
+from configs.section import Language, Text
 from serving.scores.numbers import compact_money, number, percent
 from serving.scores.publication import Manifest
 from training.portfolio import Sum

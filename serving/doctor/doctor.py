@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from configs.errors import EchelonError
-from configs.schema import Config, Text
+from configs.schema import Config
+from configs.section import Text
 
 State = Literal["ok", "warn", "fail"]
 

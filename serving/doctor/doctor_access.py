@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from cryptography import x509
 
-from configs.schema import Config, Text
+from configs.schema import Config
+from configs.section import Text
 from serving.access.keys import FIRST_KEY_FILE, Key, listed
 from serving.doctor.doctor import Check, Finding, fail, ok, warn
 from serving.endpoint.bind import check_bind

@@ -17,7 +17,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from configs.errors import ServiceError
-from configs.schema import Config, Text
+from configs.schema import Config
+from configs.section import Text
 from serving.doctor.doctor import Check, Finding, fail, ok, warn
 from serving.endpoint.serve import listen
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from configs.errors import ModelError
 from configs.files import live_generation
-from configs.schema import Config, Text
+from configs.schema import Config
+from configs.section import Text
 from serving.doctor.doctor import Check, Finding, fail, ok, warn
 
 OLD_HOURS = 36

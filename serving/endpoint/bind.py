@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Sequence
 
 from configs.errors import ServiceError
-from configs.schema import Serving
+from configs.service import Serving
 
 
 def check_bind(serving: Serving, host: str, roles: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 from configs.errors import nearest
 from configs.events import KINDS
-from configs.schema import Text
+from configs.section import Text
 from features.contracts import LARGEST_NUMBER
 from serving.endpoint.problems import (
     SHOWN_AT_MOST,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from configs.schema import Serving
+from configs.service import Serving
 from features.units import UNITS
 from serving.endpoint.contract_rows import ContractRows
 from serving.endpoint.requests import ROWS

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from anyio import to_thread
 
-from configs.schema import Text
+from configs.section import Text
 from serving.endpoint import problems
 from serving.endpoint.languages import Language, preferred
 from serving.endpoint.logs import failure
@@ -26,7 +26,7 @@ from serving.endpoint.strict_json import strict_json
 from serving.endpoint.trace_id import trace_id
 
 if TYPE_CHECKING:
-    from configs.schema import Serving
+    from configs.service import Serving
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

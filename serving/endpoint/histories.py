@@ -8,7 +8,7 @@ from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
-from configs.schema import Text
+from configs.section import Text
 from serving.changes.tier_history import tier_history
 from serving.endpoint.complaints import invalid
 from serving.endpoint.endpoint import Endpoint, scope_of

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from configs.schema import Text
+from configs.section import Text
 from serving.endpoint.complaints import invalid
 from serving.endpoint.problems import KINDS, FieldError, ProblemError, pointer
 from serving.endpoint.replies import as_text

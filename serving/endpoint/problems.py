@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from configs.schema import Text
+from configs.section import Text
 from serving.endpoint.languages import Language
 
 MEDIA_TYPE = "application/problem+json"

@@ -25,7 +25,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from configs.events import KINDS
-from configs.schema import Text
+from configs.section import Text
 from features.contracts import LARGEST_NUMBER, TABLES, Column, Table
 from features.vocabulary import OPEN, WORDS
 from serving.endpoint.complaints import Known, refused

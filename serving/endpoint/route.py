@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 
 if TYPE_CHECKING:
-    from configs.schema import Serving
+    from configs.service import Serving
     from serving.endpoint.endpoint import Endpoint
 
 Role = Literal["data_scientist", "application", "manager", "admin"]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from configs.schema import Text
+from configs.section import Text
 from features.cleaning import parse_number
 from features.contracts import LARGEST_NUMBER
 from features.vocabulary import SCALES

@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from configs.errors import ModelError
-from configs.schema import Action, Config, Serving
+from configs.schema import Action, Config
+from configs.service import Serving
 from features.prepared import PreparedBuild
 from features.sentiment import SentimentModel, with_sentiment
 from features.sources import day_number

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from configs.schema import Text
+from configs.section import Text
 from serving.endpoint.problems import KINDS, FieldError, ProblemError, pointer
 
 NOT_UTF8 = Text(zh="请以UTF-8文本发送请求体。", en="Send the body as UTF-8 text.")

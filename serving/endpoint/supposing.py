@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from configs.events import LONGEST_DAYS, MOST_EVENTS, AnyEvent
-from configs.schema import Text
+from configs.section import Text
 from features.sources import day_number
 from serving.endpoint.complaints import invalid
 from serving.endpoint.live import customers_of, record_tables

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
 
-from configs.schema import Text
+from configs.section import Text
 from serving.endpoint.state import METADATA, Moment, State
 from serving.jobs.job_rows import RowFormat
 

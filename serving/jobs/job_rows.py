@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from configs.schema import Text
+from configs.section import Text
 from serving.endpoint.complaints import invalid
 from serving.endpoint.predictions import NOBODY
 from serving.endpoint.problems import ProblemError

@@ -19,7 +19,8 @@ from functools import partial
 from pathlib import Path
 
 from configs.files import sweep_drafts
-from configs.schema import Config, Text
+from configs.schema import Config
+from configs.section import Text
 from serving.access.customer_scope import EVERYBODY, CustomerScope
 from serving.access.keys import listed
 from serving.endpoint import logs

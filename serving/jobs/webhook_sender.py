@@ -20,7 +20,8 @@ import httpx
 
 from configs.errors import EchelonError, PublicationError, ServiceError
 from configs.load import secret_text
-from configs.schema import Config, Webhook
+from configs.schema import Config
+from configs.service import Webhook
 from serving.endpoint import logs
 from serving.endpoint.logs import Line, failure
 from serving.endpoint.state import open_state

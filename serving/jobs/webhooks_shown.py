@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from rich.table import Table
 
-from configs.schema import Config, Language, Text
+from configs.schema import Config
+from configs.section import Language, Text
 from serving.endpoint.state import open_state
 from serving.jobs.outbox import Outbox, Standing
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from configs.schema import Text
+from configs.section import Text
 from serving.monitoring import monitor_words as words
 from training.drift import (
     Size,

@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict
 from configs.errors import ModelError, PublicationError, did_you_mean
 from configs.files import live_generation, write_text
 from configs.progress import Progress, silent
-from configs.schema import Config, Text
+from configs.schema import Config
+from configs.section import Text
 from features.mix import record_mixes, snapshot_mixes
 from features.sources import Records, day_number, last_day, open_engine, open_records
 from serving.monitoring.findings import (

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text as Line
 
-from configs.schema import Language, Text
+from configs.section import Language, Text
 from serving.monitoring import monitor_words as words
 from serving.monitoring.monitor import Monitoring
 from serving.monitoring.outcomes import BESIDE, MAIN, Outcome

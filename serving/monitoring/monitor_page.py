@@ -10,7 +10,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from configs.files import write_text
-from configs.schema import Config, Text
+from configs.schema import Config
+from configs.section import Text
 from serving.monitoring import monitor_words as words
 from serving.monitoring.findings import MOVED_PSI
 from serving.monitoring.monitor import Monitoring

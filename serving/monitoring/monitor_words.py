@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from configs.schema import Text
+from configs.section import Text
 from serving.scores.numbers import number, percent
 
 SCORES: dict[str, Text] = {

@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from configs.schema import Config, Text
+from configs.schema import Config
+from configs.section import Text
 from features.labels import CONTRACT_END, MARGIN, NO_PURCHASE, SPEND, Label, label_table
 from features.sources import Records, day_number
 from serving.monitoring import monitor_words as words

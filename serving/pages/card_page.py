@@ -11,7 +11,8 @@ from rich.markdown import Markdown
 
 from configs.errors import ModelError
 from configs.files import write_text
-from configs.schema import Config, Language, Text
+from configs.schema import Config
+from configs.section import Language, Text
 from serving.pages import charts
 from serving.pages.report import environment_of
 from serving.scores.numbers import number, percent

@@ -11,7 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text as Line
 
-from configs.schema import Language, Text
+from configs.section import Language, Text
 from serving.scores.answers import Answer
 from serving.scores.lead import BANDS, lead
 from serving.scores.numbers import money, percent, signed

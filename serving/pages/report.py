@@ -12,7 +12,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from configs.files import write_text
-from configs.schema import Config, Language, Text
+from configs.schema import Config
+from configs.section import Language, Text
 from features.concepts import CONCEPTS
 from serving.changes.change_facts import portfolio_change
 from serving.changes.change_shown import PART_NAMES

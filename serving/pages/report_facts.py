@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
 
-from configs.schema import Text
+from configs.section import Text
 from serving.scores.answers import Answer
 from serving.scores.population import Array
 from serving.scores.population import column as numbers

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from configs.schema import Text
+from configs.section import Text
 from training.metric_names import METRIC_NAMES
 
 Form = Literal["score", "percent", "signed", "money", "times"]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from configs.schema import Config, Language
+from configs.schema import Config
+from configs.section import Language
 from serving.endpoint.served import open_served
 from serving.scores.publication import open_live
 from training.anchor import TargetName

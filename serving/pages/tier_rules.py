@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from configs.files import write_text
-from configs.schema import Language, Text
+from configs.section import Language, Text
 from serving.scores.export import surrogate_of
 from serving.scores.publication import Publication
 from serving.scores.wording import Described

@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
-from configs.schema import Config, Text
+from configs.schema import Config
+from configs.section import Text
 from serving.scores.scorer import BundleLike
 from serving.scores.wording import tier_sentence
 from training.anchor import TargetName

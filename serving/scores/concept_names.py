@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from configs.schema import Text
+from configs.section import Text
 from features.concepts import CONCEPTS
 from serving.scores.wording import Described
 

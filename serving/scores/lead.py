@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from configs.schema import Language, Text
+from configs.section import Language, Text
 from serving.scores.answers import Answer
 from serving.scores.numbers import money, percent
 

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from configs.errors import PublicationError
-from configs.schema import Config, SnapshotSource
+from configs.records import SnapshotSource
+from configs.schema import Config
 from features.build import feature_matrix
 from features.catalogue import by_name
 from features.snapshot import snapshot_features, snapshot_matrix

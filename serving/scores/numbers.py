@@ -14,7 +14,7 @@ from babel.numbers import (
     get_currency_symbol,
 )
 
-from configs.schema import Language
+from configs.section import Language
 
 LOCALES: dict[Language, Locale] = {"zh": Locale.parse("zh_CN"), "en": Locale("en")}
 CACHED = 200_000

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 
 from configs.errors import PublicationError
 from configs.files import live_generation
-from configs.schema import Text
+from configs.section import Text
 from serving.scores.answers import Answer, Terms
 from serving.scores.lookup import Lookup
 from serving.scores.population import Population

@@ -23,7 +23,8 @@ import pyarrow.parquet as pq
 from configs.errors import PublicationError
 from configs.files import live_generation, make_live, new_generation
 from configs.progress import Progress, silent
-from configs.schema import Config, Text
+from configs.schema import Config
+from configs.section import Text
 from features.units import UNITS
 from serving.scores.answers import Terms, answers, terms_of
 from serving.scores.matrix import matrix_to_score

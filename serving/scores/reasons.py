@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from configs.schema import Text
+from configs.section import Text
 from serving.scores.points import Breakdown, Ranked, break_down, keeps_its_place, rank
 from serving.scores.population import Array, column
 from serving.scores.scorer import Scorer

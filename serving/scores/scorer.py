@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from configs.schema import Lifecycle
+from configs.tiers import Lifecycle
 from serving.scores.population import Array, Population, column
 from serving.scores.wording import Described
 from training.anchor import TargetName

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from configs.schema import Guard, Language, Text
+from configs.section import Language, Text
+from configs.tiers import Guard
 from serving.scores.numbers import money, percent
 from training.policy import Policy
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from configs.schema import Language, Text
+from configs.section import Language, Text
 from serving.scores.numbers import money, number, percent
 from serving.scores.population import EVERYBODY
 from training.policy import Policy

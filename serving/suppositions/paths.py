@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 from configs.errors import RecordsError
 from configs.events import AnyEvent
-from configs.schema import Action, Text
+from configs.schema import Action
+from configs.section import Text
 from features.sources import date_of
 from serving.suppositions.scenarios import Placed
 from serving.suppositions.what_if import IN_DAYS, NOTE, Supposed, outcome, told_event

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from configs.events import AnyEvent, ComplaintResolved, Contact, Order, Survey
-from configs.schema import Text
+from configs.section import Text
 from features.contracts import LATER_SOURCES, TABLES
 from features.sources import contract_schema, date_of
 from features.vocabulary import SCALES

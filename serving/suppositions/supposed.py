@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from configs.errors import RecordsError
-from configs.schema import Text
+from configs.section import Text
 
 
 class NotSupposableError(RecordsError):

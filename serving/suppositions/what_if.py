@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from configs.events import AnyEvent
-from configs.schema import Text
+from configs.section import Text
 from features.sources import date_of, day_number
 from serving.endpoint.served import FeatureBuild, Served, rows_of
 from serving.scores.concept_names import concept_name

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text as Line
 
-from configs.schema import Language, Text
+from configs.section import Language, Text
 from serving.scores.lead import BANDS
 from serving.scores.numbers import money, number, percent, signed
 
