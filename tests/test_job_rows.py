@@ -96,6 +96,18 @@ def test_the_rows_of_a_parquet_file_are_those_of_json(tmp_path):
     assert asked.records.as_of == dt.date(2026, 6, 30)
 
 
+def test_a_value_that_is_none_of_json_fails_its_row_alone(tmp_path):
+    texts = pa.array(["a", "b", "c"])
+    texts = pa.Array.from_buffers(
+        pa.string(), 3, [None, texts.buffers()[1], pa.py_buffer(b"a\xffc")]
+    )
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"customer_id": texts}), path)
+    assert said(path, "parquet") == [
+        (1, "a", "ok", ""), (2, None, "malformed-request", ""), (3, "c", "ok", "")
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("damage", ["columns", "cut"])
 def test_a_file_that_holds_no_rows_of_ours_is_refused_whole(tmp_path, damage):
     path = tmp_path / "rows.parquet"

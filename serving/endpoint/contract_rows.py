@@ -32,8 +32,10 @@ def _as_category(value: Any) -> Any:
         return value
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, int | float):
-        return str(int(value)) if float(value).is_integer() else repr(value)
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else repr(value)
     raise PydanticCustomError("not_a_category", "is neither text nor number")
 
 

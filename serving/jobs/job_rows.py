@@ -191,9 +191,25 @@ def _of_parquet(path: Path, limits: RowLimits) -> Iterator[Row]:
         number = 0
         for batch in _batches(file, names):
             each = batch.nbytes // max(batch.num_rows, 1)
-            for document in batch.to_pylist():
+            for document in _documents(batch):
                 number += 1
-                yield _asked(number, _plain(document), each, limits)
+                if document is None:
+                    yield Row(number, None, ProblemError("malformed-request", NO_VALUES), each)
+                else:
+                    yield _asked(number, document, each, limits)
+
+
+def _documents(batch: pa.RecordBatch) -> list[Any]:
+    """Return the rows of ``batch`` as JSON has them; ``None`` for one that holds no such values.
+
+    Nothing has checked what is in a file: text that is no UTF-8, a day in the year 90,000.
+    """
+    try:
+        return [_plain(document) for document in batch.to_pylist()]
+    except Exception:  # noqa: BLE001  whatever one row does, it fails no other row
+        if batch.num_rows == 1:
+            return [None]
+    return [one for row in range(batch.num_rows) for one in _documents(batch.slice(row, 1))]
 
 
 def _batches(file: pq.ParquetFile, names: list[str]) -> Iterator[pa.RecordBatch]:
@@ -225,6 +241,10 @@ def _check(file: pq.ParquetFile) -> None:
         raise UnreadableError(LARGE_GROUPS)
 
 
+NO_VALUES = Text(
+    zh="该行含有无法读出的值（非UTF-8文本，或超出范围的日期）。",
+    en="The row holds a value that cannot be read: text that is no UTF-8, or a day out of range.",
+)
 TOO_LONG = Text(
     zh="一行的字节数超过serving.request_bytes；请减少其中的记录。",
     en="The row holds more than serving.request_bytes bytes; send fewer records in it.",

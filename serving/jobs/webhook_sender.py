@@ -153,7 +153,7 @@ class _Sender:
                 "POST", self._webhook.url, content=body, headers=headers
             ) as response:
                 after = response.headers.get("retry-after", "")
-                asked = float(after) if after.isdigit() else None
+                asked = float(after) if after.isascii() and after.isdigit() else None
                 return response.status_code, asked, f"status {response.status_code}"
         except httpx.HTTPError as error:
             return None, None, type(error).__name__
