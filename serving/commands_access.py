@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -72,7 +73,28 @@ def revoke(
 
 
 @audit.command()
-def verify(config: ConfigPath = None) -> None:
+def archive(
+    before: Annotated[dt.datetime, typer.Option(formats=["%Y-%m-%d"], help="Day in UTC.")],
+    to: Annotated[Path, typer.Option(help="Folder, made where there is none.")],
+    config: ConfigPath = None,
+) -> None:
+    """Move the days of the audit log before a day elsewhere; what is left is verified as before.
+
+    Example: echelon audit archive --before 2026-01-01 --to /srv/audit -c configs/demo.yaml
+    """
+    from serving.access.key_office import archive_audit
+
+    moved = archive_audit(config_at(config), before.date(), to)
+    typer.echo(f"{len(moved)} days of the audit log are now in {to}")
+
+
+@audit.command()
+def verify(
+    archived: Annotated[
+        Path | None, typer.Option(help="Folder of what was archived, to verify it, too.")
+    ] = None,
+    config: ConfigPath = None,
+) -> None:
     """Find the first line of the audit log that was edited, removed or cut off.
 
     Example: echelon audit verify -c configs/demo.yaml
@@ -80,7 +102,7 @@ def verify(config: ConfigPath = None) -> None:
     from serving.access.key_office import verify_audit
 
     loaded = config_at(config)
-    verdict = verify_audit(loaded)
+    verdict = verify_audit(loaded, archived)
     if verdict.broken_at is not None:
         raise AuditError(
             f"{verdict.broken_at} {verdict.why}; the {verdict.n_lines:,} lines before it are as "

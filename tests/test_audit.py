@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import subprocess
@@ -19,6 +20,7 @@ from configs.load import load
 from configs.schema import Stores
 from serving.access import audit, key_office
 from serving.access.audit import Verdict, entry, record, verify
+from serving.access.audit_archive import archive
 from serving.access.audit_writer import AuditWriter
 from serving.access.keys import drawn
 from serving.endpoint.gate import KEY, ROW
@@ -131,6 +133,38 @@ def test_a_process_killed_within_a_line_or_before_the_database_knows_breaks_noth
         file.write(late + b'{"n":5,"previ')
     written(stores, state, 2)
     assert verify(stores, state) == Verdict(6)
+
+
+def test_old_days_are_put_elsewhere_and_the_chain_is_verified_with_and_without_them(
+    stores, state, tmp_path
+):
+    elsewhere = tmp_path / "elsewhere"
+    for day in ("2026-01-01", "2026-01-02", "2026-01-03"):
+        written(stores, state, 4)
+        log_of(stores)[-1].rename(stores.audit / f"{day}.jsonl")
+    moved = archive(stores, state, dt.date(2026, 1, 3), elsewhere)
+    assert [file.name for file in moved] == ["2026-01-01.jsonl", "2026-01-02.jsonl"]
+    written(stores, state, 2)
+    assert verify(stores, state) == verify(stores, state, elsewhere) == Verdict(15)
+    assert archive(stores, state, dt.date(2026, 1, 3), elsewhere) == []
+    (_, second), kept = moved, log_of(stores)[0]
+    second.write_bytes(second.read_bytes().replace(b'":200', b'":404', 1))
+    assert verify(stores, state) == Verdict(15)
+    assert verify(stores, state, elsewhere).broken_at == f"{second}:1"
+    kept.write_bytes(b"".join(kept.read_bytes().splitlines(keepends=True)[1:]))
+    assert verify(stores, state).broken_at == f"{kept}:1"
+
+
+def test_what_does_not_fit_on_the_disk_is_not_half_in_the_log(stores, state, monkeypatch):
+    written(stores, state, 2)
+    whole, write = lines_of(stores), os.write
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", lambda handle, data: write(handle, data[: len(data) // 2]))
+        with pytest.raises(OSError, match="written whole"):
+            written(stores, state, 3)
+    assert lines_of(stores) == whole
+    written(stores, state, 1)
+    assert verify(stores, state) == Verdict(3)
 
 
 @pytest.mark.slow

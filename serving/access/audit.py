@@ -8,6 +8,7 @@ or written anew unseen. Nothing of what was asked or answered is in it.
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import hashlib
 import json
 import os
@@ -63,7 +64,7 @@ def record(stores: Stores, state: State, entries: Sequence[Entry]) -> None:
     name = chain_name(stores)
     with state.writing() as connection:
         end = _end_for_update(connection, name)
-        files = _files(stores.audit)
+        files = files_in(stores.audit)
         found = end if not files else _last(files[-1], end)
         made = list(_lines(entries, found))
         file = stores.audit / f"{dt.datetime.now(dt.UTC):%Y-%m-%d}.jsonl"
@@ -95,6 +96,11 @@ def chain_name(stores: Stores) -> str:
     return f"{socket.gethostname()}:{stores.root.resolve()}"[:500]
 
 
+def archived_name(stores: Stores) -> str:
+    """Return what the end of the part that was archived is called in the state database."""
+    return f"{chain_name(stores)[:480]} archived"
+
+
 def _end_for_update(connection: sa.Connection, name: str) -> End:
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text("LOCK TABLE audit_chains IN EXCLUSIVE MODE"))
@@ -112,7 +118,8 @@ def end_of(connection: sa.Connection, name: str) -> End | None:
     return None if row is None else End(*row)
 
 
-def _files(folder: Path) -> list[Path]:
+def files_in(folder: Path) -> list[Path]:
+    """Return the files of a log, the oldest first."""
     return sorted(folder.glob("*.jsonl"))
 
 
@@ -149,7 +156,10 @@ def _append(file: Path, lines: bytes) -> None:
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle = os.open(file, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
     try:
-        os.write(handle, lines)
+        before = os.fstat(handle).st_size
+        if os.write(handle, lines) < len(lines):
+            os.ftruncate(handle, before)
+            raise OSError(errno.ENOSPC, "the audit log could not be written whole")
         os.fsync(handle)
     finally:
         os.close(handle)
@@ -182,24 +192,43 @@ class Verdict:
     why: str | None = None
 
 
-def verify(stores: Stores, state: State) -> Verdict:
+def end_of_file(file: Path) -> End:
+    """Return where a file of whole lines ends."""
+    return _last(file, End())
+
+
+def verify(stores: Stores, state: State, archived: Path | None = None) -> Verdict:
     """Look for the first line that was edited, removed, put in or cut off.
+
+    Args:
+        stores: whose log it is.
+        state: knows where the chain ends, and where it goes on after what was archived.
+        archived: folder of what was archived, to begin with the first line of all.
 
     Where a line does not name the hash of the one before, the one of the two whose own hash is not
     named either, by the next line or the database, was altered.
     """
     with state.reading() as connection:
         end = end_of(connection, chain_name(stores)) or End()
-    seen, before = End(), str(stores.audit)
-    for (place, line), after in pairwise(chain(_placed(stores.audit), [("", b"")])):
+        kept_from = end_of(connection, archived_name(stores)) or End()
+    start = kept_from if archived is None else End()
+    older = () if archived is None else _placed(archived)
+    seen, before = start, str(stores.audit)
+    for (place, line), after in pairwise(chain(older, _placed(stores.audit), [("", b"")])):
         told = _told(line)
         if told is None:
             return Verdict(seen.n_lines, place, "is no whole line")
         number, previous = told
+        if number <= start.n_lines:
+            continue
         now = End(number, _hash(line))
         if number != seen.n_lines + 1:
             return Verdict(seen.n_lines, place, f"is line {number}, not {seen.n_lines + 1}")
-        if previous != seen.last_hash and number > 1 and _is_named(now, after[1], end):
+        if (
+            previous != seen.last_hash
+            and number > start.n_lines + 1
+            and _is_named(now, after[1], end)
+        ):
             return Verdict(number - 2, before, "was altered")
         if previous != seen.last_hash:
             return Verdict(number - 1, place, "was altered")
@@ -214,7 +243,7 @@ def verify(stores: Stores, state: State) -> Verdict:
 
 def _placed(folder: Path) -> Iterator[tuple[str, bytes]]:
     """Yield every line with its file and number, through all files."""
-    for file in _files(folder):
+    for file in files_in(folder):
         with file.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 yield f"{file}:{number}", line

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from configs.schema import Config
 from serving.access import keys
 from serving.access.audit import Verdict, note, verify
+from serving.access.audit_archive import archive
 from serving.access.keys import Key, Made
 from serving.endpoint.bind import check_bind
 from serving.endpoint.state import State, open_state
@@ -44,10 +45,16 @@ def revoke(config: Config, key_id: str) -> None:
     note(config.stores, "key-revoked", key=key_id)
 
 
-def verify_audit(config: Config) -> Verdict:
+def verify_audit(config: Config, archived: Path | None = None) -> Verdict:
     """Look for the first line of the audit log that is not as it was written."""
     with _state(config) as state:
-        return verify(config.stores, state)
+        return verify(config.stores, state, archived)
+
+
+def archive_audit(config: Config, before: dt.date, folder: Path) -> list[Path]:
+    """Move old days of the audit log; see :func:`serving.access.audit_archive.archive`."""
+    with _state(config) as state:
+        return archive(config.stores, state, before, folder)
 
 
 def key_file(config: Config) -> Path | None:
