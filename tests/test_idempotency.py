@@ -65,6 +65,17 @@ def test_while_the_first_is_answered_the_second_waits_and_a_dead_one_gives_way(k
     assert keys.reserve("k1", "key", NOW + LEASE).stored is None
 
 
+def test_a_request_taken_for_dead_creates_nothing_beside_the_one_after_it(keys, state):
+    dead = keys.reserve("k1", "key", NOW)
+    next_one = keys.reserve("k1", "key", NOW + LEASE)
+    with pytest.raises(ProblemError) as refused, state.writing() as connection:
+        keys.complete(connection, dead, "b1", REPLY)
+    assert refused.value.code == "request-in-flight"
+    keys.release(dead)
+    with state.writing() as connection:
+        keys.complete(connection, next_one, "b1", REPLY)
+
+
 def test_a_request_that_created_nothing_gives_its_key_free(keys):
     keys.release(keys.reserve("k1", "key", NOW))
     assert keys.reserve("k1", "key", NOW).stored is None

@@ -61,11 +61,13 @@ class Reservation:
     Attributes:
         caller: whose key.
         digest: of the key; the key itself is not stored.
+        reserved_at: tells it from a later one, where its own was taken for dead.
         stored: the fingerprint of the body and the answer of an earlier request, if there is one.
     """
 
     caller: str
     digest: str
+    reserved_at: dt.datetime
     stored: tuple[str, Reply] | None = None
 
 
@@ -100,7 +102,7 @@ class IdempotencyKeys:
                 too-many-idempotency-keys.
         """
         digest = hashlib.sha256(key.encode()).hexdigest()
-        held = Reservation(caller, digest)
+        held = Reservation(caller, digest, now)
         with self._state.writing() as connection:
             self._sweep(connection, caller, now)
         try:
@@ -124,16 +126,23 @@ class IdempotencyKeys:
 
     def _earlier(self, held: Reservation) -> Reservation:
         with self._state.reading() as connection:
-            row = connection.execute(sa.select(IDEMPOTENCY).where(_is(held))).mappings().first()
+            row = connection.execute(sa.select(IDEMPOTENCY).where(_of(held))).mappings().first()
         if row is None or row["status"] is None:
             raise ProblemError("request-in-flight", headers={"Retry-After": "1"})
         reply = Reply(row["status"], row["headers"], row["body"])
-        return Reservation(held.caller, held.digest, (row["fingerprint"], reply))
+        return Reservation(
+            held.caller, held.digest, row["reserved_at"], (row["fingerprint"], reply)
+        )
 
     @staticmethod
     def complete(connection: Connection, held: Reservation, fingerprint: str, reply: Reply) -> None:
-        """Store the answer, in the transaction that creates what it speaks of."""
-        connection.execute(
+        """Store the answer, in the transaction that creates what it speaks of.
+
+        Raises:
+            ProblemError: request-in-flight: it took so long that another request has the key now,
+                and nothing may be created.
+        """
+        stored = connection.execute(
             sa.update(IDEMPOTENCY)
             .where(_is(held))
             .values(
@@ -143,6 +152,8 @@ class IdempotencyKeys:
                 body=reply.body,
             )
         )
+        if stored.rowcount != 1:
+            raise ProblemError("request-in-flight", headers={"Retry-After": "1"})
 
     def release(self, held: Reservation) -> None:
         """Give a key free whose request created nothing: it may be mended and sent again."""
@@ -164,5 +175,9 @@ def replayed(held: Reservation, fingerprint: str) -> Reply:
     return Reply(reply.status, {**reply.headers, REPLAYED: "true"}, reply.body)
 
 
-def _is(held: Reservation) -> sa.ColumnElement[bool]:
+def _of(held: Reservation) -> sa.ColumnElement[bool]:
     return sa.and_(IDEMPOTENCY.c.caller == held.caller, IDEMPOTENCY.c.digest == held.digest)
+
+
+def _is(held: Reservation) -> sa.ColumnElement[bool]:
+    return sa.and_(_of(held), IDEMPOTENCY.c.reserved_at == held.reserved_at)
