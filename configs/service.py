@@ -16,6 +16,10 @@ class Jobs(Section):
 
     bytes_at_most: Annotated[int, Field(ge=1024)]
     """Of one job's rows."""
+    rows_at_most: Annotated[int, Field(ge=1)]
+    """Of one job; a compressed file may hold any number."""
+    spare_bytes_at_least: Annotated[int, Field(ge=0)]
+    """What jobs leave free on the disk of the stores; none is taken in or goes on with less."""
     waiting_at_most: Annotated[int, Field(ge=1)]
     """Jobs queued or running; more are refused."""
     kept_days: Annotated[int, Field(ge=1)]

@@ -5,14 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from configs.schema import Stores
 from serving.endpoint.state import State, open_state
-from serving.jobs.beside import RUNNER, SENDER
 from serving.jobs.job_book import TRIES_AT_MOST, JobBook, new_id
 
 NOW = dt.datetime(2026, 7, 1, 12, tzinfo=dt.UTC)
@@ -104,8 +102,3 @@ def test_a_caller_lists_their_own_jobs_page_by_page_the_newest_first(book, state
     first = book.listed("k1", 2)
     rest = book.listed("k1", 10, first[-1].id)
     assert [job.id for job in (*first, *rest)] == mine[::-1]
-
-
-@pytest.mark.parametrize("program", [RUNNER, SENDER])
-def test_what_is_started_beside_the_endpoint_is_there_to_be_started(program):
-    assert find_spec(program) is not None

@@ -8,16 +8,20 @@ import shutil
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from configs.schema import Stores
 from serving.access.keys import create
 from serving.endpoint.gate import Gate
 from serving.endpoint.state import State, open_state
 from serving.jobs.beside import RUNNER, SENDER
-from tests.test_access import EverybodysData, bearer, endpoint_over, sent
+from serving.jobs.job_rows import UnreadableError
+from serving.jobs.room import check_size
+from tests.test_access import EverybodysData, bearer, config_at, endpoint_over, sent
 
 ROWS = b'{"customer_id": "a"}\n'
 
@@ -84,6 +88,36 @@ def test_no_more_jobs_wait_than_may(gate, keys):
     codes = [asked(gate, keys["mine"], "POST", "/v1/jobs") for _ in range(21)]
     assert [status for status, _ in codes] == [202] * 20 + [429]
     assert codes[-1][1]["code"] == "too-many-jobs"
+
+
+def test_what_jobs_put_on_disk_is_their_owners_alone_and_leaves_room(
+    gate, keys, tmp_path, monkeypatch
+):
+    _, job = asked(gate, keys["mine"], "POST", "/v1/jobs")
+    assert (tmp_path / "jobs" / job["id"]).stat().st_mode & 0o077 == 0
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=2**30 - 1))
+    status, problem = asked(gate, keys["mine"], "POST", "/v1/jobs")
+    assert (status, problem["code"]) == (507, "no-room")
+    assert len(list((tmp_path / "jobs").glob("job_*"))) == 1
+    with pytest.raises(UnreadableError, match="free some"):
+        check_size(config_at(tmp_path), 1)
+
+
+def test_a_job_of_more_rows_than_may_be_is_not_gone_on_with(tmp_path):
+    config = config_at(tmp_path)
+    check_size(config, config.serving.jobs.rows_at_most)
+    with pytest.raises(UnreadableError, match="several jobs"):
+        check_size(config, config.serving.jobs.rows_at_most + 1)
+
+
+def test_while_the_state_database_is_held_by_others_jobs_are_answered_503(gate, keys, monkeypatch):
+    def held(*given: Any) -> None:
+        raise sa.exc.OperationalError("SELECT 'secret4711'", {}, Exception("database is locked"))
+
+    monkeypatch.setattr("serving.jobs.job_book.JobBook.listed", held)
+    status, problem = asked(gate, keys["mine"], "GET", "/v1/jobs")
+    assert (status, problem["code"]) == (503, "busy")
+    assert "4711" not in json.dumps(problem)
 
 
 def test_a_body_that_is_cut_off_leaves_no_job_and_gives_its_key_free(gate, keys, tmp_path):

@@ -9,6 +9,7 @@ time-outs, limits and metrics, is in ``turns.py``, ``gate.py`` and ``observed.py
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 from functools import partial
 
@@ -19,17 +20,25 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from serving.endpoint.endpoint import Endpoint
-from serving.endpoint.gate import LANGUAGE, ROW, TRACE_ID, App, Receive, Scope, Send
+from serving.endpoint.gate import LANGUAGE, ROW, TRACE_ID, App, Receive, Scope, Send, failed
+from serving.endpoint.logs import failure
 from serving.endpoint.problems import ProblemError, encoded
 from serving.endpoint.routes import ROUTES
+from serving.endpoint.state import AWAY
 from serving.jobs.beside import lanes
+
+logger = logging.getLogger("echelon.app")
 
 
 def app(endpoint: Endpoint) -> Starlette:
     """Return the app that answers from ``endpoint``; the watch on publications lives with it."""
 
-    async def refused(request: Request, problem: Exception) -> Response:
-        assert isinstance(problem, ProblemError)
+    async def refused(request: Request, error: Exception) -> Response:
+        if isinstance(error, ProblemError):
+            problem = error
+        else:
+            problem = failed(error)
+            logger.error(failure("request-failed", error, request.scope[TRACE_ID]))
         endpoint.meters.refused(problem.code)
         body, headers = encoded(problem, request.scope[TRACE_ID], request.scope[LANGUAGE])
         return Response(body, problem.kind.status, headers)
@@ -56,7 +65,7 @@ def app(endpoint: Endpoint) -> Starlette:
             for row in ROUTES
             if row.handler is not None
         ],
-        exception_handlers={ProblemError: refused},
+        exception_handlers=dict.fromkeys((ProblemError, *AWAY), refused),
         lifespan=lifespan,
     )
 

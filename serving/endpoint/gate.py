@@ -22,6 +22,7 @@ from serving.endpoint.languages import Language, preferred
 from serving.endpoint.logs import failure
 from serving.endpoint.problems import ProblemError
 from serving.endpoint.route import Body, RouteTable, Row
+from serving.endpoint.state import AWAY
 from serving.endpoint.strict_json import strict_json
 from serving.endpoint.trace_id import trace_id
 
@@ -49,8 +50,17 @@ SAFE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no
 PASSED = frozenset({*range(200, 300), 304})
 """Statuses that leave as they are; 304 answers a browser that has the page already."""
 
+SINGLE = frozenset(
+    {b"host", b"authorization", b"content-type", b"content-encoding", b"content-length"}
+)
+"""Headers that may stand once: of two, this gate and what is behind it might heed another."""
+
 ADDRESS_CHARACTERS = 8000
 HEADERS_BYTES = 32 * 1024
+STATE_AWAY = Text(
+    zh="暂时无法访问状态数据库；请按Retry-After所示等待后重发。",
+    en="The state database cannot be reached; send it again after the seconds of Retry-After.",
+)
 WHOLE_BODY = Text(zh="完整请求体", en="the whole body")
 NEXT_PIECE = Text(zh="请求体的下一部分", en="the next piece of the body")
 
@@ -134,7 +144,14 @@ class Gate:
             await outlet.refuse(problem)
         except Exception as error:  # noqa: BLE001  the outermost frame: the client gets a document
             logger.error(failure("request-failed", error, trace))
-            await outlet.refuse(ProblemError("internal-error"))
+            await outlet.refuse(failed(error))
+
+
+def failed(error: Exception) -> ProblemError:
+    """Return what a client is told of ``error``: that it may pass, or that it is our fault."""
+    if isinstance(error, AWAY):
+        return ProblemError("busy", STATE_AWAY, headers={"Retry-After": "5"})
+    return ProblemError("internal-error")
 
 
 class _Outlet:
@@ -204,7 +221,8 @@ def check_head(scope: Scope, headers: Mapping[str, str], rules: Rules) -> Row:
         raise ProblemError("address-too-long")
     if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADERS_BYTES:
         raise ProblemError("headers-too-large")
-    if sum(name == b"host" for name, _ in scope["headers"]) > 1:
+    single = [name for name, _ in scope["headers"] if name in SINGLE]
+    if len(single) > len(set(single)):
         raise ProblemError("malformed-request")
     if _host(headers.get("host", "")) not in rules.serving.allowed_hosts:
         raise ProblemError("host-not-allowed")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
-from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -30,7 +30,7 @@ async def history(request: Request, endpoint: Endpoint) -> Response:
     live, customer_id = endpoint.served.publication, request.path_params["customer_id"]
     if customer_id not in scope_of(request):
         raise unknown_at("/customer_id")
-    body = await to_thread.run_sync(_body, live, customer_id, limit, after)
+    body = await endpoint.in_turn(partial(_body, live, customer_id, limit, after))
     return spoken(request, body)
 
 

@@ -213,6 +213,7 @@ OPERATIONS: dict[str, Operation] = {
             "not-parquet",
             "too-many-jobs",
             "too-many-idempotency-keys",
+            "no-room",
         ),
     ),
     "jobs": Operation(

@@ -328,6 +328,15 @@ KINDS = {
                 "Send fewer rows, or send the request again later.",
             ),
         ),
+        _kind(
+            "no-room",
+            507,
+            ("磁盘空间不足", "The disk is too full"),
+            (
+                "请删除已完成的任务，或请运维人员腾出空间后重发。",
+                "Remove finished jobs, or have the operator free some, and send it again.",
+            ),
+        ),
     )
 }
 """Every kind, by code; ``docs/api.md`` explains each, and a test says so."""

@@ -26,6 +26,9 @@ VERSION = sa.table("alembic_version", sa.column("version_num"))
 MIGRATION_LOCK = 0x_EC4E_1017
 """PostgreSQL's number of the lock that migrations hold."""
 
+AWAY = (sa.exc.OperationalError, sa.exc.TimeoutError)
+"""What is raised while the database cannot be reached, is held by others, or has no room."""
+
 BUSY_SECONDS = 10.0
 """How long a process waits for another one's write to SQLite."""
 

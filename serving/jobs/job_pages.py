@@ -22,6 +22,7 @@ from serving.jobs.job_book import UNFINISHED, Job, JobBook, new_id
 from serving.jobs.job_results import result_file
 from serving.jobs.job_rows import FORMATS, RowFormat
 from serving.jobs.job_runner import rows_file
+from serving.jobs.room import has_room
 from serving.jobs.uploads import Upload, received
 
 JSON = "application/json"
@@ -73,6 +74,8 @@ async def results(request: Request, endpoint: Endpoint) -> Response:
         wait = {"Retry-After": "5"} if job.state in UNFINISHED else {}
         raise ProblemError("job-without-results", headers=wait)
     path = result_file(endpoint.config.stores.jobs / job.id, FORMATS[media_type])
+    if not path.is_file():
+        raise ProblemError("unknown-job")  # removed in this moment
     headers = {"vary": "Accept"}
     return FileResponse(path, headers=headers, media_type=media_type, filename=path.name)
 
@@ -134,7 +137,8 @@ class Jobs:
         folder = self._store / job_id
         is_kept = False
         try:
-            upload = await received(self._request, rows_file(folder, form), form)
+            path = rows_file(folder, form)
+            upload = await received(self._request, path, form, self._check_disk)
             print_of_body = self._fingerprint(media_type, upload)
             if held is not None and held.stored is not None:
                 return replayed(held, print_of_body)
@@ -149,6 +153,10 @@ class Jobs:
     def _check_room(self) -> None:
         if self.book.n_waiting() >= self._config.serving.jobs.waiting_at_most:
             raise ProblemError("too-many-jobs", headers={"Retry-After": "60"})
+
+    def _check_disk(self) -> None:
+        if not has_room(self._config):
+            raise ProblemError("no-room")
 
     def _fingerprint(self, media_type: str, upload: Upload) -> str:
         parts = (self._request.method, self._request.url.path, media_type, upload.digest)

@@ -7,6 +7,7 @@ so its results are wholly of one publication.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import logging
 import os
@@ -35,6 +36,7 @@ from serving.jobs.job_answers import answered, in_chunks
 from serving.jobs.job_book import Job, JobBook
 from serving.jobs.job_results import result_writer
 from serving.jobs.job_rows import RowFormat, RowLimits, UnreadableError, count_rows, rows_of
+from serving.jobs.room import check_size
 
 IDLE_SECONDS = 30.0
 LOOK_EVERY_SECONDS = 0.2
@@ -109,6 +111,7 @@ class Runner:
         served = self._served()
         file = rows_file(folder, job.form)
         total = count_rows(file, job.form)
+        check_size(self._config, total)
         manifest = served.publication.manifest
         self._go_on(
             self._book.begun(job, total, manifest.id, manifest.as_of, manifest.terms.versions)
@@ -119,6 +122,7 @@ class Runner:
                 today = dt.datetime.now(served.zone).date()
                 writer.write(answered(served, chunk, scope, today))
                 self._go_on(self._book.progressed(job, writer.counts))
+                check_size(self._config, sum(writer.counts.values()))
         if not self._book.succeeded(job, writer.counts, _now(), self._kept):
             raise StoppedError
 
@@ -157,6 +161,7 @@ def _now() -> dt.datetime:
 def main() -> None:
     """Work on the jobs of the company that the parent tells."""
     os.nice(NICENESS)
+    die_first()
     logs.start()
     given = told(sys.stdin.buffer)
     stop = Stop(given.parent)
@@ -164,6 +169,15 @@ def main() -> None:
         if is_mine:
             state = open_state(given.config.stores)
             Runner(given.config, JobBook(state), partial(scope_in, state), stop).run()
+
+
+def die_first() -> None:
+    """Have the system end this process, and no other, where the memory does not suffice.
+
+    A small file of Parquet can hold a row of gigabytes; the job then fails after three times.
+    """
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def scope_in(state: State, owner: str | None) -> CustomerScope:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,13 +31,23 @@ class Upload:
     size: int
 
 
-async def received(request: Request, path: Path, form: RowFormat) -> Upload:
+async def received(
+    request: Request, path: Path, form: RowFormat, check_disk: Callable[[], None]
+) -> Upload:
     """Write the body of ``request`` to ``path``, which is there only once it is whole.
+
+    Args:
+        request: its body is not read yet.
+        path: in a folder of its own, which nobody else may look into.
+        form: of the rows.
+        check_disk: raises where there is no room; called for every piece, as others write, too.
 
     Raises:
         ProblemError: malformed-request where the client goes away; no-rows; not-parquet. What the
             gate counts and times it refuses itself.
     """
+    check_disk()
+    path.parent.mkdir(mode=0o700, parents=True)
     digest = hashlib.sha256()
     size = 0
     with written_whole(path) as draft:
@@ -50,6 +61,7 @@ async def received(request: Request, path: Path, form: RowFormat) -> Upload:
                     if sum(map(len, waiting)) >= PIECE_BYTES:
                         await to_thread.run_sync(file.writelines, waiting)
                         waiting = []
+                        check_disk()
             except ClientDisconnect as error:
                 raise ProblemError("malformed-request") from error
             await to_thread.run_sync(file.writelines, waiting)
