@@ -81,6 +81,8 @@ GET = b"GET /state HTTP/1.1\r\nHost: localhost\r\n"
         (b"GET /state HTTP/1.1\r\n\r\n", "host-not-allowed"),
         (b"GET /state HTTP/1.0\r\n\r\n", "host-not-allowed"),
         (GET + b"Host: localhost\r\n\r\n", "malformed-request"),
+        (POST + b"Content-Type: text/csv\r\n\r\n", "malformed-request"),
+        (GET + b"Authorization: a\r\nAuthorization: b\r\n\r\n", "malformed-request"),
         (GET + b"se cret: 4711\r\n\r\n", "malformed-request"),
         (GET + b"x: " + b"secret4711" * 4000 + b"\r\n\r\n", "headers-too-large"),
         (GET + b"x: " + b"secret4711" * 20_000, "headers-too-large"),
@@ -101,7 +103,7 @@ GET = b"GET /state HTTP/1.1\r\nHost: localhost\r\n"
         (POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", "body-too-slow"),
         (POST + b"Expect: 100-continue\r\nContent-Length: 5000\r\n\r\n", "body-too-large"),
     ],
-    ids=range(23),
+    ids=range(25),
 )  # fmt: skip
 def test_odd_requests_are_refused_with_a_problem_document(address, request_bytes, code):
     status, headers, body = say(address, request_bytes)
@@ -110,6 +112,16 @@ def test_odd_requests_are_refused_with_a_problem_document(address, request_bytes
     assert headers["content-type"] == "application/problem+json"
     assert headers["x-request-id"] == problem.trace_id
     assert b"4711" not in body
+
+
+@pytest.mark.parametrize("sent", [b"", b"GE", GET, GET + b"\r\n", GET + b"\r\n\r\n"])
+def test_a_connection_without_the_end_of_a_head_is_closed(address, sent, monkeypatch):
+    monkeypatch.setattr("serving.endpoint.protocol.HEAD_SECONDS", 0.2)
+    with socket.create_connection(address, timeout=3) as connection:
+        connection.sendall(sent)
+        while piece := connection.recv(65536):
+            assert piece.startswith(b"HTTP/1.1 200")
+            connection.sendall(b"\r\n")
 
 
 def test_a_request_that_waits_for_100_continue_is_told_to_go_on(address):
