@@ -6,20 +6,24 @@ import datetime as dt
 import io
 import json
 import socket
+from importlib import metadata
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from configs.schema import Config
+from configs.version import VERSION
 from serving.access.keys import create, first_key
 from serving.cli import app
 from serving.doctor import doctor_access, doctor_machine, doctor_stores
 from serving.doctor.doctor import Examined, Finding, examine
 from serving.doctor.doctor_shown import render
+from serving.endpoint.exposition import Versions
 from serving.endpoint.state import open_state
 from serving.scores.publish import publish_matrix
 from tests.small_bundle import config_in, job_in, matrix_of
+from training.manifest import libraries
 from training.signing import signing_key
 
 
@@ -89,6 +93,21 @@ def test_a_missing_package_fails_and_another_version_is_only_told(config, monkey
     pins = tmp_path / "constraints.txt"
     pins.write_text("bentoml==1.0.0\n")
     assert doctor_machine._unlike(pins)[0].startswith("bentoml")
+
+
+def test_code_that_is_not_installed_knows_its_version_and_what_it_needs(config, monkeypatch):
+    installed = metadata.Distribution.from_name
+
+    def from_name(name: str) -> metadata.Distribution:
+        if name == "echelon":
+            raise metadata.PackageNotFoundError(name)
+        return installed(name)
+
+    monkeypatch.setattr(metadata.Distribution, "from_name", from_name)
+    assert found(doctor_machine.software, config).state != "fail"
+    assert libraries()["echelon"] == VERSION
+    (told,) = Versions().collect()
+    assert told.samples[0].labels["echelon"] == VERSION
 
 
 def test_a_clock_that_is_off_is_said(config, monkeypatch):

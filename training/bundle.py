@@ -12,7 +12,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +26,7 @@ from configs.child import child_environment
 from configs.errors import ModelError
 from configs.redaction import redacted
 from configs.schema import Config
+from configs.version import VERSION
 from features.spec import Feature
 from training.anchor import TargetName, Vector
 from training.described import DescribedFeature, described
@@ -177,7 +177,7 @@ def parsed(folder: Path, whole: Verified) -> Bundle:
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(
             f"{folder} is signed and whole, but Echelon {whole.manifest.libraries['echelon']} made "
-            f"it in a form that {version('echelon')} does not know "
+            f"it in a form that {VERSION} does not know "
             f"({str(error).splitlines()[0]}). {AGAIN}"
         ) from error
 

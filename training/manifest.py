@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from configs.errors import ModelError
+from configs.version import VERSION
 from training.signing import is_signed_by, key_id
 
 FORMAT = 1
@@ -31,7 +32,7 @@ FORMAT = 1
 MANIFEST_FILE = "manifest.json"
 SIGNATURE_FILE = "manifest.sig"
 LARGEST_MANIFEST_BYTES = 1_000_000
-LIBRARIES = ("echelon", "lightgbm", "numpy", "pyarrow", "scikit-learn", "scipy")
+LIBRARIES = ("lightgbm", "numpy", "pyarrow", "scikit-learn", "scipy")
 AGAIN = "Train again, or promote another version"
 
 
@@ -168,7 +169,8 @@ def verified(folder: Path, key: Ed25519PublicKey) -> Verified:
 def libraries() -> dict[str, str]:
     """Return package → version of what makes and reads models here."""
     python = ".".join(str(part) for part in sys.version_info[:3])
-    return {"python": python, **{name: version(name) for name in LIBRARIES}}
+    installed = {name: version(name) for name in LIBRARIES}
+    return {"python": python, "echelon": VERSION, **installed}
 
 
 def changed_libraries(manifest: Manifest) -> str:
@@ -199,7 +201,7 @@ def _manifest_in(folder: Path, text: bytes) -> Manifest:
     if found != FORMAT:
         raise ModelError(
             f"{folder} is a bundle of format {found!r}; this version of Echelon "
-            f"({version('echelon')}) reads format {FORMAT}. Train again with this version"
+            f"({VERSION}) reads format {FORMAT}. Train again with this version"
         )
     return Manifest.model_validate_json(text)
 

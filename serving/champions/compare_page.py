@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from pathlib import Path
 
 from markupsafe import Markup
@@ -10,6 +9,7 @@ from markupsafe import Markup
 from configs.files import write_text
 from configs.schema import Config
 from configs.section import Language, Text
+from configs.version import VERSION
 from serving.champions.compare_words import (
     GATES,
     TARGETS,
@@ -57,7 +57,7 @@ def page_html(config: Config, comparison: Comparison, language: Language) -> str
         metric_name=metric_name,
         outcome_of=outcome_of,
         data_key=data_key,
-        echelon=version("echelon"),
+        echelon=VERSION,
     )
 
 

@@ -7,6 +7,7 @@ import platform
 import shutil
 import tempfile
 import time
+import tomllib
 from collections.abc import Iterator
 from importlib import resources
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -19,6 +20,7 @@ from packaging.utils import canonicalize_name
 from configs.errors import ServiceError
 from configs.schema import Config
 from configs.section import Text
+from configs.version import VERSION
 from serving.doctor.doctor import Check, Finding, fail, ok, warn
 from serving.endpoint.serve import listen
 
@@ -31,7 +33,7 @@ SHOWN = 3
 
 def software(config: Config) -> Iterator[Finding]:
     """Look whether what is installed is what Echelon declares, and what it was tested with."""
-    wrong = [told for line in requires("echelon") or () if (told := _unmet(Requirement(line)))]
+    wrong = [told for line in _declared() if (told := _unmet(Requirement(line)))]
     if wrong:
         yield fail(
             f"{len(wrong)}个软件包不符合要求：{_some(wrong)}",
@@ -39,9 +41,9 @@ def software(config: Config) -> Iterator[Finding]:
             Text(zh="重新安装：pip install --upgrade echelon", en="Install again: pip install ."),
         )
         return
-    pins = Path(str(resources.files("configs"))).parent / "constraints.txt"
+    pins = _beside_the_code("constraints.txt")
     other = _unlike(pins) if pins.is_file() else []
-    here = f"Echelon {version('echelon')}, Python {platform.python_version()}"
+    here = f"Echelon {VERSION}, Python {platform.python_version()}"
     if other:
         yield warn(
             f"{len(other)}个软件包与 constraints.txt 中测试过的版本不同：{_some(other)}",
@@ -53,6 +55,19 @@ def software(config: Config) -> Iterator[Finding]:
         )
     else:
         yield ok(f"{here}，依赖齐全", f"{here}, all that it needs")
+
+
+def _declared() -> list[str]:
+    """Return what Echelon needs, as it is installed or, as in a Bento, as its project says."""
+    try:
+        return requires("echelon") or []
+    except PackageNotFoundError:
+        project = tomllib.loads(_beside_the_code("pyproject.toml").read_text(encoding="utf-8"))
+        return list(project["project"]["dependencies"])
+
+
+def _beside_the_code(name: str) -> Path:
+    return Path(str(resources.files("configs"))).parent / name
 
 
 def _unmet(requirement: Requirement) -> str | None:
@@ -68,7 +83,7 @@ def _unmet(requirement: Requirement) -> str | None:
 
 
 def _unlike(pins: Path) -> list[str]:
-    needed = {canonicalize_name(Requirement(line).name) for line in requires("echelon") or ()}
+    needed = {canonicalize_name(Requirement(line).name) for line in _declared()}
     pairs = [line.split("==") for line in pins.read_text(encoding="utf-8").split()]
     return [
         f"{name} {found} ({pinned})"

@@ -17,6 +17,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
+from configs.version import VERSION
 from serving.endpoint.meters import Meters
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-LIBRARIES = ("echelon", "bentoml", "lightgbm", "pyarrow")
+LIBRARIES = ("bentoml", "lightgbm", "pyarrow")
 EARLIEST = "process_start_time_seconds"
 
 
@@ -113,8 +114,8 @@ class Versions(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield a 1 that carries the versions."""
-        labels = {name: version(name) for name in LIBRARIES}
-        labels["python"] = platform.python_version()
+        labels = {"echelon": VERSION, "python": platform.python_version()}
+        labels |= {name: version(name) for name in LIBRARIES}
         yield named("echelon_build_info", "Versions of the software", labels)
 
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from configs.errors import ServiceError
+from configs.version import VERSION
 from serving.endpoint.trace_id import TRACEPARENT
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Tracing:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-        about = Resource.create({"service.name": "echelon", "service.version": version("echelon")})
+        about = Resource.create({"service.name": "echelon", "service.version": VERSION})
         self._provider = TracerProvider(resource=about, id_generator=_generator())
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = self._provider.get_tracer("echelon")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -12,6 +11,7 @@ from markupsafe import Markup
 from configs.files import write_text
 from configs.schema import Config
 from configs.section import Text
+from configs.version import VERSION
 from serving.monitoring import monitor_words as words
 from serving.monitoring.findings import MOVED_PSI
 from serving.monitoring.monitor import Monitoring
@@ -59,7 +59,7 @@ def page_html(config: Config, found: Monitoring) -> str:
         targets=words.TARGETS,
         main=MAIN,
         beside=BESIDE,
-        echelon=version("echelon"),
+        echelon=VERSION,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 
 from markupsafe import Markup
@@ -13,6 +12,7 @@ from configs.errors import ModelError
 from configs.files import write_text
 from configs.schema import Config
 from configs.section import Language, Text
+from configs.version import VERSION
 from serving.pages import charts
 from serving.pages.report import environment_of
 from serving.scores.numbers import number, percent
@@ -38,9 +38,7 @@ def page_html(config: Config, card: Card, evaluation: Evaluation) -> str:
     """Return the card as HTML text; nothing in it is loaded from elsewhere."""
     page = environment_of(config.currency).get_template(TEMPLATE)
     pictures = [_picture(one) for one in evaluation.targets.values() if one.calibration]
-    return page.render(
-        card=card, language=config.language, pictures=pictures, echelon=version("echelon")
-    )
+    return page.render(card=card, language=config.language, pictures=pictures, echelon=VERSION)
 
 
 def fetch_card(

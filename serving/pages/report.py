@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from markupsafe import Markup
 from configs.files import write_text
 from configs.schema import Config
 from configs.section import Language, Text
+from configs.version import VERSION
 from features.concepts import CONCEPTS
 from serving.changes.change_facts import portfolio_change
 from serving.changes.change_shown import PART_NAMES
@@ -122,7 +122,7 @@ def report_html(
         objective=OBJECTIVES[publication.manifest.terms.policy.objective],
         protocols=PROTOCOLS,
         rule_served=RULE_SERVED,
-        echelon=version("echelon"),
+        echelon=VERSION,
     )
 
 

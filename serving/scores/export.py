@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import pyarrow.csv as pa_csv
 
 from configs.errors import PublicationError
 from configs.files import write_text, written_whole
+from configs.version import VERSION
 from serving.scores.population import Array, column
 from serving.scores.publication import Publication
 from training.exports import arff_lines, pmml_of_segments, pmml_of_tree
@@ -98,10 +98,9 @@ def _arff(publication: Publication, out: Path) -> Path:
 
 
 def _pmml(publication: Publication, segments: Segments | None, out: Path) -> list[Path]:
-    application = version("echelon")
     tiers = out / "tiers.pmml"
-    write_text(tiers, pmml_of_tree(surrogate_of(publication), "tier", application))
-    document = None if segments is None else pmml_of_segments(segments, application)
+    write_text(tiers, pmml_of_tree(surrogate_of(publication), "tier", VERSION))
+    document = None if segments is None else pmml_of_segments(segments, VERSION)
     if document is None:
         return [tiers]
     path = out / "segments.pmml"

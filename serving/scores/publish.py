@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +24,7 @@ from configs.files import live_generation, make_live, new_generation
 from configs.progress import Progress, silent
 from configs.schema import Config
 from configs.section import Text
+from configs.version import VERSION
 from features.units import UNITS
 from serving.scores.answers import Terms, answers, terms_of
 from serving.scores.matrix import matrix_to_score
@@ -325,7 +325,7 @@ def _digest_of_inputs(job: Job, matrix: pa.Table, previous: Publication | None) 
     config = job.config
     parts = {
         "layout": LAYOUT,
-        "echelon": version("echelon"),
+        "echelon": VERSION,
         "terms": job.terms.model_dump(mode="json"),
         "bundle": job.digest,
         "lifecycle": config.lifecycle.model_dump(mode="json"),
