@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import datetime as dt
 import hashlib
 import hmac
@@ -10,7 +11,9 @@ import io
 import json
 import random
 import shutil
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
@@ -31,8 +34,9 @@ from serving.endpoint.state import State, open_state
 from serving.jobs.background import alone
 from serving.jobs.beside import WEBHOOKS_LOCK
 from serving.jobs.outbox import Outbox
+from serving.jobs.posting import Posting
 from serving.jobs.tier_events import churn_alerts, messages, tier_changes
-from serving.jobs.webhook_sender import announce, new_client, send_due, send_once
+from serving.jobs.webhook_sender import announce, send_due, send_once
 from serving.jobs.webhook_work import has_work
 from serving.jobs.webhooks import ATTEMPTS_AT_MOST, LONGEST_WAIT, secrets_in, wait_after
 from serving.jobs.webhooks_shown import render, standings
@@ -141,8 +145,8 @@ def told_of_both(outbox: Outbox, hook: Webhook, published: tuple[Publication, ..
 
 
 def send(outbox: Outbox, hook: Webhook) -> dict[str, int]:
-    with new_client() as client:
-        return dict(send_due(outbox, [hook], client, random.Random(0)))
+    with Posting() as posting:
+        return dict(send_due(outbox, [hook], posting, random.Random(0)))
 
 
 def make_due(outbox: Outbox, state: State) -> None:
@@ -219,6 +223,33 @@ def test_redirects_are_not_followed_and_a_closed_port_is_a_failure_like_others(
     assert {headers["host"] for headers, _ in receiver.got} == {receiver.url[7:]}
     closed = hook.model_copy(update={"url": "http://127.0.0.1:9"})
     assert set(send(outbox, closed)) <= {"failed"}
+
+
+@pytest.fixture
+def dripping() -> Iterator[str]:
+    """The address of a receiver that answers a byte at a time, and never ends."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ended = threading.Event()
+
+        def drip() -> None:
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nx: ")
+                while not ended.wait(0.02):
+                    connection.sendall(b"x")
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        ended.set()
+        thread.join()
+
+
+def test_a_receiver_that_drips_its_answer_is_given_up_in_time(dripping):
+    with Posting(seconds=0.3) as posting:
+        begun = time.monotonic()
+        assert posting.post(dripping, b"{}", {}) == (None, None, "TimeoutError")
+        assert time.monotonic() - begun < 2
 
 
 def test_after_the_last_attempt_a_message_is_given_up_and_kept_in_mind(

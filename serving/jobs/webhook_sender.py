@@ -16,8 +16,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import httpx
-
 from configs.errors import EchelonError, PublicationError, ServiceError
 from configs.load import secret_text
 from configs.schema import Config
@@ -28,15 +26,9 @@ from serving.endpoint.state import open_state
 from serving.jobs.background import NICENESS, Stop, alone, told
 from serving.jobs.beside import WEBHOOKS_LOCK
 from serving.jobs.outbox import Outbox, Waiting
+from serving.jobs.posting import Outcome, Posting
 from serving.jobs.tier_events import messages
-from serving.jobs.webhooks import (
-    ATTEMPTS_AT_MOST,
-    SENDING_SECONDS,
-    Message,
-    headers_of,
-    secrets_in,
-    wait_after,
-)
+from serving.jobs.webhooks import ATTEMPTS_AT_MOST, Message, headers_of, secrets_in, wait_after
 from serving.scores.publication import Publication, open_live, open_publication
 
 LINGER_SECONDS = 30.0
@@ -86,7 +78,7 @@ def _kept(folder: Path) -> Publication | None:
 def send_due(
     outbox: Outbox,
     webhooks: Sequence[Webhook],
-    client: httpx.Client,
+    posting: Posting,
     chance: random.Random,
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> Counter[str]:
@@ -104,7 +96,7 @@ def send_due(
             logger.error(replace(failure("webhook-unsigned", error), webhook=webhook.name))
             outcomes["no_secret"] += 1
             continue
-        sender = _Sender(outbox, webhook, keys, client, chance)
+        sender = _Sender(outbox, webhook, keys, posting, chance)
         while not is_stopped() and (waiting := outbox.due(webhook.name, _now())) is not None:
             outcomes[sender.send(waiting)] += 1
     return outcomes
@@ -118,11 +110,11 @@ class _Sender:
         outbox: Outbox,
         webhook: Webhook,
         keys: Sequence[bytes],
-        client: httpx.Client,
+        posting: Posting,
         chance: random.Random,
     ) -> None:
         self._outbox, self._webhook, self._keys = outbox, webhook, keys
-        self._client, self._chance = client, chance
+        self._posting, self._chance = posting, chance
 
     def send(self, waiting: Waiting) -> str:
         """Try one message; return delivered, failed or given_up."""
@@ -144,24 +136,9 @@ class _Sender:
             self._outbox.hold(self._webhook.name, until)
         return "failed"
 
-    def _try(self, waiting: Waiting) -> tuple[int | None, float | None, str]:
-        """Return the status, the wait that the receiver asks for, and both in words."""
+    def _try(self, waiting: Waiting) -> Outcome:
         headers = headers_of(waiting.message, self._keys, _now())
-        body = waiting.message.body.encode()
-        try:
-            with self._client.stream(
-                "POST", self._webhook.url, content=body, headers=headers
-            ) as response:
-                after = response.headers.get("retry-after", "")
-                asked = float(after) if after.isascii() and after.isdigit() else None
-                return response.status_code, asked, f"status {response.status_code}"
-        except httpx.HTTPError as error:
-            return None, None, type(error).__name__
-
-
-def new_client() -> httpx.Client:
-    """Return a client that follows no redirect and waits ten seconds at most for each step."""
-    return httpx.Client(timeout=SENDING_SECONDS, follow_redirects=False)
+        return self._posting.post(self._webhook.url, waiting.message.body.encode(), headers)
 
 
 def _now() -> dt.datetime:
@@ -173,9 +150,9 @@ def send_until_done(
 ) -> None:
     """Send what is due, and what comes due within moments."""
     names = [webhook.name for webhook in webhooks]
-    with new_client() as client:
+    with Posting() as posting:
         while not is_stopped():
-            send_due(outbox, webhooks, client, random.Random(), is_stopped)
+            send_due(outbox, webhooks, posting, random.Random(), is_stopped)
             due_at = outbox.next_due(names)
             wait = LINGER_SECONDS if due_at is None else (due_at - _now()).total_seconds()
             if wait >= LINGER_SECONDS:
@@ -198,8 +175,8 @@ def send_once(config: Config) -> Counter[str]:
         state = open_state(config.stores)
         outbox = Outbox(state)
         announce(outbox, config.webhooks, live, _now())
-        with new_client() as client:
-            outcomes = send_due(outbox, config.webhooks, client, random.Random())
+        with Posting() as posting:
+            outcomes = send_due(outbox, config.webhooks, posting, random.Random())
         state.close()
     return outcomes
 
