@@ -97,13 +97,15 @@ GET = b"GET /state HTTP/1.1\r\nHost: localhost\r\n"
          b"Sec-WebSocket-Version: 13\r\nContent-Length: x\r\n\r\n", "malformed-request"),
         (POST + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", "malformed-request"),
         (POST + b"Content-Length: -1\r\n\r\n", "malformed-request"),
-        (POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n", "body-too-slow"),
+        (POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n", "transfer-coding-not-known"),
+        (POST + b"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n",
+         "transfer-coding-not-known"),
         (POST + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}", "malformed-request"),
         (POST + b"Transfer-Encoding: chunked\r\n\r\nsecret4711\r\n", "malformed-request"),
         (POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", "body-too-slow"),
         (POST + b"Expect: 100-continue\r\nContent-Length: 5000\r\n\r\n", "body-too-large"),
     ],
-    ids=range(25),
+    ids=range(26),
 )  # fmt: skip
 def test_odd_requests_are_refused_with_a_problem_document(address, request_bytes, code):
     status, headers, body = say(address, request_bytes)

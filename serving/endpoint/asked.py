@@ -7,7 +7,7 @@ from functools import partial
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serving.endpoint.endpoint import Endpoint, scope_of, today
+from serving.endpoint.endpoint import Endpoint, files_there, scope_of, today
 from serving.endpoint.gate import DOCUMENT
 from serving.endpoint.predictions import by_ids, by_records, explained_by_ids, explained_by_records
 from serving.endpoint.requests import read, read_as
@@ -20,7 +20,8 @@ async def predictions(request: Request, endpoint: Endpoint) -> Response:
     asked = read(request.scope[DOCUMENT], endpoint.config.serving.rows_per_request)
     served, scope = endpoint.served, scope_of(request)
     if asked.records is None:
-        body = by_ids(served, asked.customer_ids or (), scope)
+        with files_there():
+            body = by_ids(served, asked.customer_ids or (), scope)
     else:
         work = partial(by_records, served, asked.records, today(served), scope)
         body = await endpoint.in_turn(work)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from starlette.requests import Request
 
 from configs.schema import Config
+from configs.section import Text
 from serving.access.audit_writer import AuditWriter
 from serving.access.customer_scope import EVERYBODY, CustomerScope
 from serving.access.keyring import KeyRing
@@ -17,7 +19,7 @@ from serving.access.keys import Key
 from serving.endpoint.current import Current
 from serving.endpoint.gate import KEY
 from serving.endpoint.meters import Meters
-from serving.endpoint.problems import of_status
+from serving.endpoint.problems import ProblemError, of_status
 from serving.endpoint.route import ANSWER_SECONDS
 from serving.endpoint.state import State
 from serving.endpoint.turns import Turns
@@ -26,6 +28,12 @@ if TYPE_CHECKING:
     from serving.endpoint.served import Served
 
 T = TypeVar("T")
+
+REMOVED = Text(
+    zh="所服务的发布结果有文件不见了；请稍后重发，并告知运维人员。",
+    en="Files of the publication that is served are gone; send the request again later, and tell "
+    "the operator.",
+)
 
 
 @dataclass(frozen=True)
@@ -64,13 +72,25 @@ class Endpoint:
         """Return what ``work`` returns, run in a thread, one at a time.
 
         Raises:
-            ProblemError: busy or timed-out, see :class:`serving.endpoint.turns.Turns`; not-ready
-                where a file was removed under it, of which the watch on publications alerts.
+            ProblemError: busy or timed-out, see :class:`serving.endpoint.turns.Turns`; not-ready,
+                see :func:`files_there`.
         """
-        try:
+        with files_there():
             return await self._heavy.take(work)
-        except FileNotFoundError as error:
-            raise of_status(503) from error
+
+
+@contextlib.contextmanager
+def files_there() -> Iterator[None]:
+    """Read a publication.
+
+    Raises:
+        ProblemError: not-ready where a file was removed under it, of which the watch on
+            publications alerts.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise ProblemError("not-ready", REMOVED, headers={"Retry-After": "1"}) from error
 
 
 def caller_of(request: Request) -> Key | None:

@@ -139,7 +139,7 @@ class Gate:
         except ProblemError as problem:
             if headers.get("expect", "").lower() == "100-continue" and not incoming.begun:
                 problem.headers.setdefault("Connection", "close")  # nobody sends before 100
-            else:
+            elif problem.code != "transfer-coding-not-known":  # nobody knows where that ends
                 await incoming.discard()
             await outlet.refuse(problem)
         except Exception as error:  # noqa: BLE001  the outermost frame: the client gets a document
@@ -214,8 +214,8 @@ def check_head(scope: Scope, headers: Mapping[str, str], rules: Rules) -> Row:
     """Return the row that a request comes by.
 
     Raises:
-        ProblemError: malformed-request, address-too-long, headers-too-large, host-not-allowed,
-            unknown-route, method-not-allowed.
+        ProblemError: malformed-request, address-too-long, headers-too-large,
+            transfer-coding-not-known, host-not-allowed, unknown-route, method-not-allowed.
     """
     if len(scope["path"]) + len(scope.get("query_string", b"")) > ADDRESS_CHARACTERS:
         raise ProblemError("address-too-long")
@@ -224,6 +224,8 @@ def check_head(scope: Scope, headers: Mapping[str, str], rules: Rules) -> Row:
     single = [name for name, _ in scope["headers"] if name in SINGLE]
     if len(single) > len(set(single)):
         raise ProblemError("malformed-request")
+    if "transfer-encoding" in headers and not _is_chunked(scope):
+        raise ProblemError("transfer-coding-not-known", headers={"Connection": "close"})
     if _host(headers.get("host", "")) not in rules.serving.allowed_hosts:
         raise ProblemError("host-not-allowed")
     rows = rules.table.at(scope["path"])
@@ -235,6 +237,12 @@ def check_head(scope: Scope, headers: Mapping[str, str], rules: Rules) -> Row:
         detail = Text(zh=f"请使用{allowed}。", en=f"Use {allowed}.")
         raise ProblemError("method-not-allowed", detail, headers={"Allow": allowed})
     return row
+
+
+def _is_chunked(scope: Scope) -> bool:
+    """Return whether where the body ends is told by chunks, and by nothing else besides."""
+    codings = [value for name, value in scope["headers"] if name == b"transfer-encoding"]
+    return [coding.strip().lower() for coding in codings] == [b"chunked"]
 
 
 def check_content(headers: Mapping[str, str], body: Body, bytes_at_most: int) -> None:

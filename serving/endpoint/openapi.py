@@ -11,7 +11,6 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from configs.schema import Config
+from configs.version import VERSION
 from serving.endpoint.contract_rows import ContractRows
 from serving.endpoint.operations import JSON, OPERATIONS, TAGS, WEBHOOKS, Answer, Operation
 from serving.endpoint.problems import KINDS, MEDIA_TYPE, ProblemError, document
@@ -40,6 +40,7 @@ ALWAYS = (
     "host-not-allowed",
     "overloaded",
     "headers-too-large",
+    "transfer-coding-not-known",
     "internal-error",
     "not-ready",
     "busy",
@@ -89,7 +90,7 @@ def openapi(
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
         "info": {
             "title": "Echelon",
-            "version": version("echelon"),
+            "version": VERSION,
             "summary": "Tiers, lifetime value and churn of customers, with reasons",
             "description": _about(config),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},

@@ -302,6 +302,15 @@ KINDS = {
             ),
         ),
         _kind(
+            "transfer-coding-not-known",
+            501,
+            ("不支持该Transfer-Encoding", "The Transfer-Encoding is not known here"),
+            (
+                "请只用chunked，或发送Content-Length；不要压缩。",
+                "Send the body with 'chunked' alone or with a Content-Length, and uncompressed.",
+            ),
+        ),
+        _kind(
             "not-ready",
             503,
             ("服务未就绪", "The endpoint is not ready"),

@@ -27,7 +27,11 @@ class Lookup:
         self._opened: list[sqlite3.Connection] = []
 
     def find(self, customer_ids: Sequence[str]) -> dict[str, str]:
-        """Return the answers about those of ``customer_ids`` that are published."""
+        """Return the answers about those of ``customer_ids`` that are published.
+
+        Raises:
+            FileNotFoundError: the file was removed before this thread first asked.
+        """
         found: dict[str, str] = {}
         for start in range(0, len(customer_ids), IDS_AT_ONCE):
             asked = customer_ids[start : start + IDS_AT_ONCE]
@@ -41,7 +45,10 @@ class Lookup:
         connection: sqlite3.Connection | None = getattr(self._own, "connection", None)
         if connection is None:
             name = f"file:{quote(str(self._path.resolve()))}?mode=ro&immutable=1"
-            connection = sqlite3.connect(name, uri=True, check_same_thread=False)
+            try:
+                connection = sqlite3.connect(name, uri=True, check_same_thread=False)
+            except sqlite3.OperationalError as error:
+                raise FileNotFoundError(f"{self._path} cannot be opened ({error})") from error
             self._own.connection = connection
             self._opened.append(connection)
         return connection
