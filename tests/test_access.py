@@ -455,3 +455,23 @@ def test_the_guide_says_what_each_role_may():
     assert may[2] - may[1] == {"metrics"}
     assert may[3] == may[2]
     assert may[0] < may[1] < may[2]
+
+
+def test_the_document_is_made_once_for_what_is_served(state, tmp_path):
+    config, ring = config_at(tmp_path), KeyRing(state)
+    writer = AuditWriter(config.stores, state)
+    one: Any = EverybodysData()
+    other: Any = EverybodysData()
+    nothing: Any = None
+    endpoint = Endpoint(config, nothing, nothing, state, ring, writer)
+    made: list[bytes] = []
+
+    def make() -> bytes:
+        made.append(b"%d" % len(made))
+        return made[-1]
+
+    async def asked() -> list[bytes]:
+        together = await asyncio.gather(*(endpoint.once(one, make) for _ in range(5)))
+        return [*together, await endpoint.once(other, make), await endpoint.once(other, make)]
+
+    assert asyncio.run(asked()) == [b"0"] * 5 + [b"1"] * 2

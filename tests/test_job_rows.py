@@ -108,6 +108,21 @@ def test_a_value_that_is_none_of_json_fails_its_row_alone(tmp_path):
     ]  # fmt: skip
 
 
+def test_a_row_that_is_short_on_disk_and_long_in_memory_fails_alone(tmp_path):
+    nobody = pa.StructArray.from_arrays([pa.nulls(100_000, pa.string())], ["customer_id"])
+    lists = pa.ListArray.from_arrays(pa.array([0, 100_000, 100_000], pa.int32()), nobody)
+    records = pa.StructArray.from_arrays([lists], ["transactions"])
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"records": records}), path)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("serving.jobs.job_rows.BATCH_BYTES", 10_000)
+        assert [code for _, _, code, _ in said(path, "parquet")] == [
+            "body-too-large",
+            "invalid-request",
+        ]
+    assert path.stat().st_size < 2_000
+
+
 @pytest.mark.parametrize("damage", ["columns", "cut"])
 def test_a_file_that_holds_no_rows_of_ours_is_refused_whole(tmp_path, damage):
     path = tmp_path / "rows.parquet"

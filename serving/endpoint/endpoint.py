@@ -56,6 +56,7 @@ class Endpoint:
     keys: KeyRing
     audit: AuditWriter
     _heavy: Turns = field(default_factory=lambda: Turns(1, ANSWER_SECONDS))
+    _document: list[tuple[Served, bytes]] = field(default_factory=list)
 
     @property
     def served(self) -> Served:
@@ -77,6 +78,23 @@ class Endpoint:
         """
         with files_there():
             return await self._heavy.take(work)
+
+    async def once(self, served: Served, make: Callable[[], bytes]) -> bytes:
+        """Return the document of ``served``, made in a turn by whoever asks first.
+
+        It takes half a second, and anybody may ask for it as often as they like.
+        """
+
+        def kept() -> bytes | None:
+            return next((text for one, text in self._document if one is served), None)
+
+        def made() -> bytes:
+            text = kept() or make()  # of those that came together, the first makes it
+            self._document[:] = [(served, text)]
+            return text
+
+        text = kept()
+        return await self.in_turn(made) if text is None else text
 
 
 @contextlib.contextmanager

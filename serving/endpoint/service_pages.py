@@ -6,11 +6,12 @@ from functools import partial
 
 from anyio import to_thread
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response
 
 from serving.endpoint.endpoint import Endpoint
 from serving.endpoint.openapi import openapi
 from serving.endpoint.openapi_page import PAGE, PAGE_POLICY
+from serving.endpoint.replies import as_text
 from serving.endpoint.spoken import spoken
 
 
@@ -24,7 +25,11 @@ async def document(request: Request, endpoint: Endpoint) -> Response:
     from serving.endpoint.routes import ROUTES  # the table names this very handler
 
     served = endpoint.served
-    return JSONResponse(openapi(endpoint.config, ROUTES, served.as_of, served.contract))
+
+    def made() -> bytes:
+        return as_text(openapi(endpoint.config, ROUTES, served.as_of, served.contract)).encode()
+
+    return Response(await endpoint.once(served, made), media_type="application/json")
 
 
 async def metrics(request: Request, endpoint: Endpoint) -> Response:

@@ -36,6 +36,10 @@ FORMATS: dict[str, RowFormat] = {
 PARQUET_ROWS_AT_ONCE = 500
 GROUP_BYTES = 1 << 30
 """The largest row group, uncompressed, that is read: it is held in memory whole."""
+BATCH_BYTES = 64 << 20
+"""A larger batch is taken row by row."""
+WIDER = 8
+"""How many times the bytes of a row as JSON it may take in columns, empty ones included."""
 PANDAS_INDEX = "__index_level_"
 
 
@@ -191,25 +195,31 @@ def _of_parquet(path: Path, limits: RowLimits) -> Iterator[Row]:
         number = 0
         for batch in _batches(file, names):
             each = batch.nbytes // max(batch.num_rows, 1)
-            for document in _documents(batch):
+            for document in _documents(batch, limits):
                 number += 1
-                if document is None:
-                    yield Row(number, None, ProblemError("malformed-request", NO_VALUES), each)
+                if isinstance(document, ProblemError):
+                    yield Row(number, None, document, each)
                 else:
                     yield _asked(number, document, each, limits)
 
 
-def _documents(batch: pa.RecordBatch) -> list[Any]:
-    """Return the rows of ``batch`` as JSON has them; ``None`` for one that holds no such values.
+def _documents(batch: pa.RecordBatch, limits: RowLimits) -> list[Any]:
+    """Return the rows of ``batch`` as JSON has them, or what is wrong with one of them.
 
-    Nothing has checked what is in a file: text that is no UTF-8, a day in the year 90,000.
+    Nothing has checked what is in a file: text that is no UTF-8, a day in the year 90,000, a
+    list that is short on disk and takes gigabytes as objects of Python.
     """
-    try:
-        return [_plain(document) for document in batch.to_pylist()]
-    except Exception:  # noqa: BLE001  whatever one row does, it fails no other row
-        if batch.num_rows == 1:
-            return [None]
-    return [one for row in range(batch.num_rows) for one in _documents(batch.slice(row, 1))]
+    is_one = batch.num_rows == 1
+    if batch.nbytes <= (limits.bytes * WIDER if is_one else BATCH_BYTES):
+        try:
+            return [_plain(document) for document in batch.to_pylist()]
+        except Exception:  # noqa: BLE001  whatever one row does, it fails no other row
+            if is_one:
+                return [ProblemError("malformed-request", NO_VALUES)]
+    elif is_one:
+        return [ProblemError("body-too-large", TOO_LONG)]
+    rows = (batch.slice(row, 1) for row in range(batch.num_rows))
+    return [one for row in rows for one in _documents(row, limits)]
 
 
 def _batches(file: pq.ParquetFile, names: list[str]) -> Iterator[pa.RecordBatch]:
