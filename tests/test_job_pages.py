@@ -120,6 +120,33 @@ def test_while_the_state_database_is_held_by_others_jobs_are_answered_503(gate, 
     assert "4711" not in json.dumps(problem)
 
 
+def test_rows_that_drip_in_are_refused_after_a_while_and_leave_nothing(
+    gate, keys, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("serving.jobs.uploads.UPLOAD_SECONDS", 0.2)
+    answer: list[Any] = []
+
+    async def receive() -> Any:
+        await asyncio.sleep(0.01)
+        return {"type": "http.request", "body": b" ", "more_body": not answer}
+
+    async def send(message: Any) -> None:
+        answer.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": "/v1/jobs", "query_string": b"", "root_path": "",
+        "headers": [
+            (b"host", b"localhost"),
+            (b"content-type", b"application/x-ndjson"),
+            (b"authorization", bearer(keys["mine"]).encode()),
+        ],
+    }  # fmt: skip
+    monkeypatch.setattr("serving.endpoint.gate.DISCARDED_BODIES", 0)
+    asyncio.run(gate(scope, receive, send))
+    assert answer[0]["status"] == 408
+    assert list((tmp_path / "jobs").glob("job_*")) == []
+
+
 def test_a_body_that_is_cut_off_leaves_no_job_and_gives_its_key_free(gate, keys, tmp_path):
     headers = {"authorization": bearer(keys["mine"]), "content-type": "application/x-ndjson"}
     scope_headers = {**headers, "idempotency-key": "4711"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,11 +12,18 @@ from anyio import to_thread
 from starlette.requests import ClientDisconnect, Request
 
 from configs.files import written_whole
+from configs.schema import Text
 from serving.endpoint.problems import ProblemError
 from serving.jobs.job_rows import RowFormat
 
 PIECE_BYTES = 1 << 20
 PARQUET_MAGIC = b"PAR1"
+UPLOAD_SECONDS = 600.0
+"""Less than a reservation of an idempotency key holds."""
+TOO_SLOW = Text(
+    zh="请在10分钟内发送全部行，或拆分成几个任务。",
+    en="Send all rows within 10 minutes, or as several jobs.",
+)
 
 
 @dataclass(frozen=True)
@@ -43,8 +51,8 @@ async def received(
         check_disk: raises where there is no room; called for every piece, as others write, too.
 
     Raises:
-        ProblemError: malformed-request where the client goes away; no-rows; not-parquet. What the
-            gate counts and times it refuses itself.
+        ProblemError: malformed-request where the client goes away; body-too-slow; no-rows;
+            not-parquet. What the gate counts and times it refuses itself.
     """
     check_disk()
     path.parent.mkdir(mode=0o700, parents=True)
@@ -54,16 +62,19 @@ async def received(
         with draft.open("wb") as file:
             waiting: list[bytes] = []
             try:
-                async for piece in request.stream():
-                    waiting.append(piece)
-                    size += len(piece)
-                    digest.update(piece)
-                    if sum(map(len, waiting)) >= PIECE_BYTES:
-                        await to_thread.run_sync(file.writelines, waiting)
-                        waiting = []
-                        check_disk()
+                async with asyncio.timeout(UPLOAD_SECONDS):
+                    async for piece in request.stream():
+                        waiting.append(piece)
+                        size += len(piece)
+                        digest.update(piece)
+                        if sum(map(len, waiting)) >= PIECE_BYTES:
+                            await to_thread.run_sync(file.writelines, waiting)
+                            waiting = []
+                            check_disk()
             except ClientDisconnect as error:
                 raise ProblemError("malformed-request") from error
+            except TimeoutError as error:
+                raise ProblemError("body-too-slow", TOO_SLOW) from error
             await to_thread.run_sync(file.writelines, waiting)
         _check(draft, size, form)
     return Upload(digest.hexdigest(), size)
