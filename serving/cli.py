@@ -17,7 +17,7 @@ from serving import (
     commands_models,
     commands_webhooks,
 )
-from serving.hints import with_config
+from serving.hints import config_of, with_config
 
 EXIT_CODES = """
 Exit codes: 0 done · 1 `doctor` found a failure · 2 wrong usage · 3 configuration · 4 records ·
@@ -48,7 +48,7 @@ def main() -> None:
     try:
         app()
     except EchelonError as error:
-        print(f"echelon: {with_config(str(error), sys.argv[1:])}", file=sys.stderr)
+        print(f"echelon: {with_config(str(error), config_of(sys.argv[1:]))}", file=sys.stderr)
         raise SystemExit(error.exit_code) from error
     except KeyboardInterrupt as error:
         print("echelon: stopped; nothing is half-written", file=sys.stderr)

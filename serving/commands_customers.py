@@ -57,7 +57,8 @@ def explain(
     from serving.console_output import console
 
     loaded = config_at(config)
-    console().print(customer_page(loaded, customer_id, since, language_of(language, loaded)))
+    shown = language_of(language, loaded)
+    console().print(customer_page(loaded, customer_id, since, shown, config))
 
 
 @commands.command(rich_help_panel="Scores")
@@ -271,6 +272,6 @@ def doctor(
     if as_json:
         typer.echo(json.dumps([one.as_json() for one in found], ensure_ascii=False, indent=1))
     else:
-        console().print(render(found, language_of(language, loaded)))
+        console().print(render(found, language_of(language, loaded), config))
     if any(one.finding.state == "fail" for one in found):
         raise typer.Exit(1)

@@ -29,7 +29,7 @@ from serving.endpoint.served import bundle_of, open_served
 from serving.pages.card_page import write_card
 from serving.pages.explain import render
 from serving.pages.report import write_report
-from serving.pages.tier_rules import tier_rules, write_rules
+from serving.pages.tier_rules import segment_fidelity, tier_rules, write_rules
 from serving.scores.export import FORMATS, RULES
 from serving.scores.export import export as write_export
 from serving.scores.publication import Publication, open_live
@@ -75,7 +75,9 @@ class Outcome:
     def summary(self, language: Language, config: Path | None) -> RenderableType:
         """Return what the terminal shows at the end: figures, three customers, next commands."""
         examples = self.publication.examples(EXAMPLES)
-        shown = [render(self.publication.customer(one), language) for one in examples]
+        shown = [
+            render(self.publication.customer(one), language, config=config) for one in examples
+        ]
         totals = show_totals(self.publication.manifest, language)
         option = f" -c {config}" if config else ""
         commands = [f"explain{option} -- {examples[0]}", f"history{option}", f"serve{option}"]
@@ -199,7 +201,8 @@ def export(config: Config, form: str, out: Path) -> list[Path]:
     if form not in FORMATS:
         raise PublicationError(f"there is no format {form!r}; {did_you_mean(form, FORMATS)}")
     if form == RULES:
-        return write_rules(live, bundle_of(live, config).features, out)
+        bundle = bundle_of(live, config)
+        return write_rules(live, bundle.features, bundle.segments, out)
     segments = bundle_of(live, config).segments if form == "pmml" else None
     return write_export(live, segments, form, out)
 
@@ -217,7 +220,8 @@ def report(config: Config, out: Path | None = None) -> Path:
         )
     path = out or config.stores.root / "report.html"
     rules = tier_rules(publication, bundle.features) if "clv" in bundle.models else None
-    write_report(config, publication, bundle.evaluation, path, rules)
+    segments = segment_fidelity(bundle.segments)
+    write_report(config, publication, bundle.evaluation, path, rules, segments)
     return path
 
 

@@ -26,7 +26,7 @@ from training.manifest import Manifest, Verified
 GOLDEN = Path(__file__).parent / "golden"
 SECTIONS = (
     "data", "definitions", "use", "features", "training", "figures.churn", "figures.clv",
-    "calibration", "slices", "sensitive", "segments", "intervals", "versions",
+    "calibration", "slices", "sensitive", "rules", "segments", "intervals", "versions",
 )  # fmt: skip
 
 

@@ -17,9 +17,12 @@ from configs.section import Language, Text
 from serving.changes.change_facts import customer_change
 from serving.changes.change_shown import render_customer
 from serving.changes.changes import Comparison
+from serving.hints import with_config
 from serving.pages.explain import render
+from serving.scores.lead import advice, lead
 from serving.scores.publication import open_publication
 from serving.scores.publish import publish_matrix
+from serving.scores.wording import REST
 from serving.suppositions.paths import STATUSES
 from serving.suppositions.what_if import NOTE
 from serving.suppositions.what_if_shown import render_paths, render_what_if
@@ -115,7 +118,7 @@ WHAT_IF = {
 ACTIONS = {
     "resolve": {"name": {"zh": "解决未决投诉", "en": "Resolve the open complaints"}, "count": 1},
     "order": {
-        "name": {"zh": "促成一次通常金额的消费", "en": "Win an order of the usual amount"},
+        "name": {"zh": "促成通常金额的消费", "en": "Win an order of the usual amount"},
         "count": 2,
     },
 }
@@ -165,6 +168,58 @@ def test_the_first_line_says_who_which_tier_what_risk_and_what_to_do(written, la
     assert CUSTOMERS[0] in lead
     assert all(words in lead for words in told[language])
     assert "…" not in text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_moved_adds_up_however_many_subjects_there_are(language):
+    points = [-9.0, 5.0, -3.0, 2.0, 1.5, -0.5]
+    concepts = [
+        {"name": {"zh": f"方面{i}", "en": f"S{i}"}, "points": p} for i, p in enumerate(points)
+    ]
+    number = {"before": 50.0, "after": 46.0, "change": sum(points), "concepts": concepts}
+    effect = {"churn": number, "clv": None}
+    what_if = text_of([render_what_if(WHAT_IF | {"effect": effect}, language, TIERS)])
+    facts = {
+        "since": {"as_of": "2024-09-06", "versions": {"model": "1", "policy": "vip4"}},
+        "churn": number | {"parts": {"data": sum(points), "model": 0.0, "policy": 0.0}},
+        **dict.fromkeys(("clv", "tier", "records", "why_not_split")),
+    }
+    changed = text_of([render_customer(facts, language)])
+    assert all(f"{REST[language]} +1.0" in " ".join(text.split()) for text in (what_if, changed))
+
+
+def test_near_the_next_tier_the_command_for_paths_is_there_to_be_typed():
+    answer = {
+        "customer_id": "No 7",
+        "tier": {
+            "name": {"zh": "一般客户", "en": "General"},
+            "falls_below": 1.0,
+            "rises_at": 110.0,
+        },
+        "churn": {"probability": 0.1, "band": "low", "trend": "steady", "horizon_days": 90},
+        "clv": {"expected": 100.0, "currency": "CNY", "horizon_days": 365},
+        "reasons": [],
+    }
+    told = with_config(lead(answer, "en"), "shop.yaml")
+    assert "`echelon paths 'No 7' -c shop.yaml`" in told
+    assert "CN¥10" in told
+
+
+def test_where_nothing_can_be_mended_at_once_the_strongest_reason_says_what_to_ask_about():
+    points = {"relationship": 9.0, "purchase_recency": 6.0, "complaints": -1.0}
+    reasons = [
+        {"target": "churn", "concept": concept, "points": size, "actionable": False}
+        for concept, size in points.items()
+    ]
+    answer = {
+        "tier": {"falls_below": 900.0},
+        "churn": {"band": "high", "trend": None},
+        "reasons": reasons,
+    }
+    assert "not bought for so long" in advice(answer, "en")
+    mended = [{**reasons[1], "concept": "complaints", "actionable": True}, *reasons]
+    assert "settle their complaint first" in advice(answer | {"reasons": mended}, "en")
+    assert "how they are" in advice(answer | {"reasons": reasons[:1]}, "en")
 
 
 if __name__ == "__main__":

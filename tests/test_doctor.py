@@ -7,6 +7,7 @@ import io
 import json
 import socket
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -179,3 +180,11 @@ def test_the_table_counts_what_it_shows(config, language):
     failed = sum(one.finding.state == "fail" for one in shown)
     assert text.splitlines()[-1].count(str(failed)) >= 1
     assert all(isinstance(one, Examined) and one.name[language] in text for one in shown)
+
+
+def test_what_it_says_to_run_names_the_configuration_that_was_given(config):
+    from rich.console import Console
+
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(render(list(examine(config)), "en", Path("shop.yaml")))
+    assert "`echelon run -c shop.yaml`" in console.export_text()

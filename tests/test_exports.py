@@ -18,7 +18,7 @@ from serving.scores.publication import Publication, open_live
 from serving.scores.publish import publish_matrix
 from tests.small_bundle import FEATURES, job_in, matrix_of, small_bundle
 from training.exports import PMML, arff_lines, pmml_of_segments, pmml_of_tree
-from training.surrogate import SurrogateTree, fit_surrogate
+from training.surrogate import Node, SurrogateTree, fit_surrogate
 
 NS = {"p": PMML}
 
@@ -59,11 +59,11 @@ def test_labels_that_follow_one_feature_are_found_again_with_missing_values():
     assert tree.inputs == ("x",)
     assert 240 < tree.nodes[0].threshold < 260
     assert tree.assign({"x": np.array([np.nan, 300.0])}, 2).tolist() == ["low", "high"]
-    rules = tree.rules({"x": {"zh": "某数", "en": "Some number"}})
+    rules = tree.rules({"x": {"zh": "某数", "en": "Some number"}}, {"x": "orders"})
     assert {label for label, _, _ in rules} == {"high", "low"}
     high = next(text for label, _, text in rules if label == "high")
-    assert "高于" in high.zh
-    assert "above" in high.en
+    assert high.zh.startswith("某数不低于25")
+    assert high.en.startswith("Some number at least 25")
 
 
 def by_tree(document: str, row: dict[str, float]) -> str:
@@ -189,7 +189,7 @@ def test_rules_in_words_name_every_condition_by_its_label_and_say_how_often_they
 ):
     texts = {
         path.stem: path.read_text(encoding="utf-8")
-        for path in write_rules(publication, FEATURES, tmp_path / "new")
+        for path in write_rules(publication, FEATURES, small_bundle().segments, tmp_path / "new")
     }
     labels = {one.label["zh"] for one in FEATURES}
     rules = [line for line in texts["tier_rules.zh"].splitlines() if line.startswith("- ")]
@@ -197,3 +197,27 @@ def test_rules_in_words_name_every_condition_by_its_label_and_say_how_often_they
     assert all(any(label in rule for label in labels) for rule in rules)
     tree = surrogate_of(publication)
     assert f"{tree.fidelity:.0%} get the tier" in texts["tier_rules.en"]
+    assert "segment_rules.en" not in texts, "how often these are right is not known of them"
+
+
+def test_segments_are_told_by_their_rules_and_how_often_these_are_right(publication, tmp_path):
+    segments = small_bundle().segments.model_copy(update={"agreement": 0.93})
+    for path in write_rules(publication, FEATURES, segments, tmp_path):
+        told = path.read_text(encoding="utf-8")
+        if path.name == "segment_rules.en.md":
+            assert "93%" in told
+            assert all(one.name.en in told and one.description.en in told for one in segments.all)
+
+
+@pytest.mark.parametrize(
+    ("unit", "edge", "said"),
+    [("orders", 2.5, "at least 3"), ("days", 31.25, "above 31.2"), ("share", 0.0625, "above 6.2%")],
+)
+def test_conditions_of_tiers_are_said_in_whole_numbers_where_they_count(unit, edge, said):
+    leaf = Node(label="high", n=60)
+    nodes = (Node(feature="x", threshold=edge, left=1, right=2, label="high", n=120), leaf, leaf)
+    tree = SurrogateTree(nodes=nodes, labels=("high",), stand_in={}, fidelity=1.0, commonest=1.0)
+    found = [
+        text.en for _, _, text in tree.rules({"x": {"zh": "某数", "en": "Number"}}, {"x": unit})
+    ]
+    assert f"Number {said}" in found

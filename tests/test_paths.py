@@ -16,8 +16,11 @@ from configs.section import Text
 from serving.endpoint.served import Served, open_served
 from serving.scores.publication import open_live
 from serving.suppositions.paths import (
+    STATUSES,
     STEPS_AT_MOST,
+    Search,
     Supposed,
+    _said,
     candidates,
     cost_of,
     events_of,
@@ -155,3 +158,10 @@ def test_paths_are_shown_with_cost_actions_and_what_waiting_gives(served):
     assert all(words in english for words in ("cost", "nothing", "not a promise"))
     first = facts["paths"][0]["actions"][0]["name"]["zh"]
     assert first in shown(render_paths(facts, "zh", names))
+
+
+def test_that_there_is_no_path_is_said_only_of_the_sets_that_were_tried():
+    cut_off = _said("no_path", Search(None, [], 256, False))
+    assert "256" in cut_off.zh
+    assert "256" in cut_off.en
+    assert _said("no_path", Search(None, [], 80, True)) == STATUSES["no_path"]

@@ -21,13 +21,14 @@ from features.sensitive import is_sensitive
 from training import card_words as words
 from training.coverage import in_words
 from training.evaluate import TargetEvaluation
-from training.fitted import Fitted
+from training.fitted import Fitted, column_values
 from training.held_out import HeldOut
 from training.manifest import Verified
 from training.metric_names import METRIC_NAMES
 from training.paired import MAIN, interval
 from training.results import METHODS, SHOWN
 from training.slices import slices_of
+from training.surrogate import SurrogateTree, fit_surrogate
 
 CARD_FOLDER = "card"
 FEWEST_IN_A_SLICE = 30
@@ -80,6 +81,7 @@ def card_of(config: Config, fitted: Fitted, bundle: Verified, records: Path) -> 
         _calibration(fitted),
         _slices(config, fitted, records),
         _sensitive(config, fitted, records),
+        *_rules(fitted),
         _segments(fitted),
         _intervals(fitted),
         _versions(bundle),
@@ -311,11 +313,37 @@ def _columns(records: Path) -> list[str]:
     return [name for path in paths if path.is_file() for name in pq.read_schema(path).names]
 
 
+def _rules(fitted: Fitted) -> tuple[Section, ...]:
+    """Return what the tiers come to in rules, and how often these are right; none without tiers."""
+    tree = _tree_of_tiers(fitted)
+    if tree is None:
+        return ()
+    labels = {feature.name: feature.label for feature in fitted.features}
+    units = {feature.name: feature.unit for feature in fitted.features}
+    names = {tier.code: tier.name for tier in fitted.policy.tiers}
+    rows = tuple((condition, names[tier]) for tier, _, condition in tree.rules(labels, units))
+    lines = (tree.fidelity_in_words,)
+    return (Section("rules", words.RULES, lines, words.RULE_HEAD, rows),)
+
+
+def _tree_of_tiers(fitted: Fitted) -> SurrogateTree | None:
+    """Return a tree of the tiers that the customers drawn at the fit get by value and guards."""
+    model = fitted.models.get("clv")
+    if model is None:
+        return None
+    columns = {one.name: column_values(fitted.golden, one.name) for one in fitted.features}
+    tiers = fitted.policy.assign(model.predict(columns), guard_columns=columns).codes.tolist()
+    return fit_surrogate(columns, tiers) if len(set(tiers)) > 1 else None
+
+
 def _segments(fitted: Fitted) -> Section:
     last = fitted.segments.prospects
     everyone = [*fitted.segments.segments, *([] if last is None else [last])]
     rows = tuple((one.name, _plain(f"{one.share:.0%}"), one.description) for one in everyone)
+    agreement = fitted.segments.agreement
     lines = () if rows else (words.NO_SEGMENTS,)
+    if agreement is not None:
+        lines = (_filled(words.SEGMENT_RULES, agreement=f"{agreement:.0%}"),)
     return Section("segments", words.SEGMENTS, lines, words.SEGMENT_HEAD if rows else (), rows)
 
 

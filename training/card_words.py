@@ -175,8 +175,16 @@ NONE_FOUND = Text(zh="记录中没有", en="none among the records")
 LEFT_OUT = Text(zh="不参与评分，只用于分组对照", en="kept out of scoring, for splitting figures")
 SENSITIVE_WORDS = Text(zh="列名含有这些词即视为敏感", en="columns with these words count as such")
 
+RULES = Text(zh="等级大致由什么决定", en="What the tiers come to")
+RULE_HEAD = (Text(zh="条件", en="conditions"), Text(zh="等级", en="tier"))
+
 SEGMENTS = Text(zh="客户分群", en="Segments")
 NO_SEGMENTS = Text(zh="没有分群", en="no segments")
+SEGMENT_RULES = Text(
+    zh="客群按与哪个中心最近来划分；描述由一棵小树写成：训练时{agreement}的客户按描述归入的正是所在客群",
+    en="Customers are in the segment whose centre is nearest; the words are read off a small tree, "
+    "which put {agreement} of the customers at training where they are",
+)
 SEGMENT_HEAD = (
     Text(zh="客群", en="segment"),
     Text(zh="占比", en="share"),

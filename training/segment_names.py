@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier
 
 from configs.section import Text
+from training.bounds import above, at_most
 from training.segments import Axis
 
 Vector = NDArray[np.float64]
 Codes = NDArray[np.int64]
 STANDS_OUT = 0.5
-WHOLE = frozenset({"orders", "times", "cases", "days"})
-"""Units of axes that are whole numbers, so that a rule can say "at least 3", not "above 2.46"."""
 
 
 @dataclass(frozen=True)
@@ -137,39 +136,14 @@ def _sentence(
         name = axes[i].feature
         label, unit = labels[name], units.get(name, "")
         if np.isfinite(low):
-            above = _above(_raw(axes[i], low), unit)
-            zh.append(f"{label['zh']}{above.zh}")
-            en.append(f"{label['en']} {above.en}")
+            from_there = above(_raw(axes[i], low), unit)
+            zh.append(f"{label['zh']}{from_there.zh}")
+            en.append(f"{label['en']} {from_there.en}")
         if np.isfinite(high):
-            most = _shown(_raw(axes[i], high), unit)
-            zh.append(f"{label['zh']}不高于{most}")
-            en.append(f"{label['en']} at most {most}")
+            most = at_most(_raw(axes[i], high), unit)
+            zh.append(f"{label['zh']}{most.zh}")
+            en.append(f"{label['en']} {most.en}")
     return Text(zh="，".join(zh), en="; ".join(en))
-
-
-def _above(edge: float, unit: str) -> Text:
-    """Return the words of what lies above ``edge``: of whole numbers, from the next one on.
-
-    >>> _above(2.46, "times").en, _above(0.0602, "share").en
-    ('at least 3', 'above 6.0%')
-    """
-    if unit in WHOLE:
-        least = _shown(np.floor(edge) + 1.0, unit)
-        return Text(zh=f"不低于{least}", en=f"at least {least}")
-    return Text(zh=f"高于{_shown(edge, unit)}", en=f"above {_shown(edge, unit)}")
-
-
-def _shown(edge: float, unit: str) -> str:
-    """Return a bound as people read it; whole numbers end at the one below.
-
-    >>> _shown(2.46, "times"), _shown(0.0602, "share"), _shown(-0.134, "balance")
-    ('2', '6.0%', '-0.134')
-    """
-    if unit == "share":
-        return f"{edge:.1%}"
-    if unit in WHOLE:
-        return f"{np.floor(edge):,.0f}"
-    return f"{edge:,.0f}" if abs(edge) >= 100 else f"{edge:.3g}"
 
 
 def _raw(axis: Axis, place: float) -> float:

@@ -13,10 +13,17 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from configs.section import Text
+from training.bounds import WHOLE, above, at_most
 
 Vector = NDArray[np.float64]
 Columns = Mapping[str, Vector]
 FEWEST_IN_LEAF = 20
+FIDELITY = Text(
+    zh="这些规则由一棵小树模仿等级得出，仅供阅读，并不用于分层：在另一半客户中，{right}与所给等级一致，"
+    "若一律猜最常见的等级则为{commonest}。",
+    en="Read off a small tree that imitates the tiers and sets none: of the customers it did not "
+    "see, {right} get the tier that they have, against {commonest} by always naming the commonest.",
+)
 
 
 class Node(BaseModel):
@@ -63,6 +70,15 @@ class SurrogateTree(BaseModel):
         """Features that some question asks about."""
         return tuple(dict.fromkeys(node.feature for node in self.nodes if node.feature))
 
+    @property
+    def fidelity_in_words(self) -> Text:
+        """How often the rules are right, and what naming the commonest label comes to."""
+        right, commonest = f"{self.fidelity:.0%}", f"{self.commonest:.0%}"
+        return Text(
+            zh=FIDELITY.zh.format(right=right, commonest=commonest),
+            en=FIDELITY.en.format(right=right, commonest=commonest),
+        )
+
     def assign(self, columns: Columns, n: int) -> NDArray[np.object_]:
         """Return the label of each of ``n`` customers."""
         labels = np.full(n, None, dtype=object)
@@ -79,11 +95,14 @@ class SurrogateTree(BaseModel):
             waiting += [(node.left, rows[goes_left]), (node.right, rows[~goes_left])]
         return labels
 
-    def rules(self, features: Mapping[str, Mapping[str, str]]) -> list[tuple[str, int, Text]]:
+    def rules(
+        self, features: Mapping[str, Mapping[str, str]], units: Mapping[str, str]
+    ) -> list[tuple[str, int, Text]]:
         """Return label, customers and conditions in words of every leaf, the fullest first.
 
         Args:
             features: name → label by language.
+            units: name → key of ``features.units``.
         """
         found: list[tuple[str, int, Text]] = []
         waiting: list[tuple[int, tuple[tuple[str, str, float], ...]]] = [(0, ())]
@@ -91,7 +110,7 @@ class SurrogateTree(BaseModel):
             place, asked = waiting.pop()
             node = self.nodes[place]
             if node.feature is None:
-                found.append((node.label, node.n, _in_words(asked, features)))
+                found.append((node.label, node.n, _in_words(asked, features, units)))
                 continue
             edge = node.threshold
             waiting.append((node.left, (*asked, (node.feature, "<=", edge))))
@@ -154,16 +173,27 @@ def _nodes(tree: object, names: Sequence[str]) -> tuple[Node, ...]:
 
 
 def _in_words(
-    asked: Sequence[tuple[str, str, float]], features: Mapping[str, Mapping[str, str]]
+    asked: Sequence[tuple[str, str, float]],
+    features: Mapping[str, Mapping[str, str]],
+    units: Mapping[str, str],
 ) -> Text:
     """Return the conditions of a leaf, each feature's bounds drawn together."""
     bounds: dict[tuple[str, str], float] = {}
     for name, way, edge in asked:
         held = bounds.get((name, way), edge)
         bounds[name, way] = min(held, edge) if way == "<=" else max(held, edge)
-    zh, en = [], []
-    for (name, way), edge in bounds.items():
-        shown = f"{edge:,.0f}" if abs(edge) >= 100 else f"{edge:.3g}"
-        zh.append(f"{features[name]['zh']}{'不高于' if way == '<=' else '高于'}{shown}")
-        en.append(f"{features[name]['en']} {'at most' if way == '<=' else 'above'} {shown}")
+    told: dict[str, list[Text]] = {}
+    for (name, way), edge in sorted(bounds.items(), key=lambda one: one[0][1] == "<="):
+        words = above if way == ">" else at_most
+        told.setdefault(name, []).append(words(edge, _unit(units.get(name, ""), edge)))
+    zh = [features[name]["zh"] + "且".join(one.zh for one in both) for name, both in told.items()]
+    en = [
+        f"{features[name]['en']} {' and '.join(one.en for one in both)}"
+        for name, both in told.items()
+    ]
     return Text(zh="，".join(zh) or "全部客户", en="; ".join(en) or "all customers")
+
+
+def _unit(unit: str, edge: float) -> str:
+    """Return the unit; none of whole numbers where no half lies between two: means are asked of."""
+    return "" if unit in WHOLE and edge % 1.0 != 0.5 else unit

@@ -12,7 +12,7 @@ from rich.text import Text as Line
 from configs.section import Language, Text
 from serving.scores.numbers import compact_money, money, number, percent, signed
 from serving.scores.publication import Manifest
-from serving.scores.wording import counted
+from serving.scores.wording import REST, counted
 
 Facts = Mapping[str, Any]
 Write = Callable[[float], str]
@@ -34,7 +34,7 @@ RECORDS = Text(zh="期间新增记录", en="New records")
 NO_RECORDS = Text(zh="无；变化只来自时间推移", en="none; only time has passed")
 RECORDS_GONE = Text(zh="该批记录已不在", en="these records are no longer kept")
 NOT_SPLIT = Text(zh="无法拆分为三部分：{why}", en="Cannot be split into its three parts: {why}")
-WITHIN_DATA = Text(zh="数据部分按内容", en="the data part by subject")
+WITHIN_DATA = Text(zh="数据部分按方面拆分", en="the data part by subject")
 NEW = Text(zh="此前尚未发布", en="not published before")
 GONE = Text(zh="现已不在发布中", en="no longer published")
 SAME_TIER = Text(zh="仍为{tier}", en="still {tier}")
@@ -158,9 +158,11 @@ def _number(change: Facts, writes: tuple[Write, Write], language: Language) -> L
     )
     if change["parts"] is not None:
         line.append("\n" + _joined(change["parts"], write, language))
-    shown = [one for one in change["concepts"] or () if one["points"]][:CONCEPTS_SHOWN]
-    if shown:
-        points = {one["name"][language]: one["points"] for one in shown}
+    moved = [one for one in change["concepts"] or () if one["points"]]
+    if moved:
+        points = {one["name"][language]: one["points"] for one in moved[:CONCEPTS_SHOWN]}
+        if moved[CONCEPTS_SHOWN:]:
+            points[REST[language]] = sum(one["points"] for one in moved[CONCEPTS_SHOWN:])
         colon = "：" if language == "zh" else ": "
         rest = WITHIN_DATA[language] + colon + _pairs(points, write, language)
         line.append("\n" + rest, style="dim")

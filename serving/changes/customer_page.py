@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rich.console import Group, RenderableType
 
 from configs.schema import Config
@@ -14,7 +16,11 @@ from serving.scores.publication import Publication, open_live
 
 
 def customer_page(
-    config: Config, customer_id: str, since: str | None, language: Language
+    config: Config,
+    customer_id: str,
+    since: str | None,
+    language: Language,
+    given: Path | None = None,
 ) -> RenderableType:
     """Return the sentence to act on, the reasons, the tier's rules and what changed.
 
@@ -23,12 +29,13 @@ def customer_page(
         customer_id: published.
         since: what to compare with; ``None`` for the publication before, where there is one.
         language: of the words.
+        given: the configuration's file as it was given, for commands that are named.
 
     Raises:
         PublicationError: nobody of that id is published, or there is no such publication.
     """
     live = open_live(config.stores.publications)
-    page = render(live.customer(customer_id), language, live.trace(customer_id))
+    page = render(live.customer(customer_id), language, live.trace(customer_id), given)
     before = live.earlier() if since is None else publication_before(live, since)
     return (
         page

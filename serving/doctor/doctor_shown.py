@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -10,6 +11,7 @@ from rich.text import Text as Line
 
 from configs.section import Language, Text
 from serving.doctor.doctor import Examined
+from serving.hints import with_config
 
 COLUMNS = (
     Text(zh="检查", en="check"),
@@ -26,19 +28,28 @@ SUMMARY = Text(
 )
 
 
-def render(found: Sequence[Examined], language: Language) -> RenderableType:
-    """Return one row for each finding, with how to mend it below, and how many of each."""
+def render(
+    found: Sequence[Examined], language: Language, config: Path | None = None
+) -> RenderableType:
+    """Return one row for each finding, with how to mend it below, and how many of each.
+
+    Args:
+        found: by the doctor.
+        language: of the words.
+        config: as it was given, for commands that are named.
+    """
     table = Table(*(column[language] for column in COLUMNS), box=None, pad_edge=False)
     for one in found:
         name, style = STATES[one.finding.state]
-        table.add_row(one.name[language], Line(name[language], style), _said(one, language))
+        table.add_row(one.name[language], Line(name[language], style), _said(one, language, config))
     states = [one.finding.state for one in found]
     counts = {state: states.count(state) for state in STATES}  # type: ignore[arg-type]
     return Group(table, Line(SUMMARY[language].format(**counts)))
 
 
-def _said(one: Examined, language: Language) -> Line:
+def _said(one: Examined, language: Language, config: Path | None) -> Line:
     said = Line(one.finding.said[language])
     if one.finding.mend is not None:
-        said.append(f"\n→ {one.finding.mend[language]}", style="dim")
+        mend = with_config(one.finding.mend[language], config)
+        said.append(f"\n→ {mend}", style="dim")
     return said

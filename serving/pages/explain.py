@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -12,6 +13,7 @@ from rich.table import Table
 from rich.text import Text as Line
 
 from configs.section import Language, Text
+from serving.hints import with_config
 from serving.scores.answers import Answer
 from serving.scores.lead import BANDS, lead
 from serving.scores.numbers import money, percent, signed
@@ -39,7 +41,7 @@ RANGE = Text(
 )
 NOTHING = Text(zh="有{level}以上的可能不再消费", en="more than {level} likely to bring nothing")
 POINTS = Text(zh="个百分点", en="pp")
-FROM = Text(zh="从典型客户的{base}到{shown}", en="from a typical {base} to {shown}")
+FROM = Text(zh="从典型客户的{base}到{shown}", en="from a typical customer's {base} to {shown}")
 AS_OF = Text(
     zh="截至{day} · 模型{model} · 策略{policy}", en="as of {day} · model {model} · policy {policy}"
 )
@@ -57,13 +59,22 @@ GRADES: dict[str, Text] = {
 
 
 def render(
-    answer: Answer, language: Language, trace: Mapping[str, Any] | None = None
+    answer: Answer,
+    language: Language,
+    trace: Mapping[str, Any] | None = None,
+    config: Path | None = None,
 ) -> RenderableType:
-    """Return one customer as a panel for the terminal, the tier's trace with it where given.
+    """Return one customer as a panel for the terminal.
 
     First the sentence to act on, then the reasons, then the figures and where they come from.
+
+    Args:
+        answer: about the customer.
+        language: of the words.
+        trace: of the tier, shown where given.
+        config: as it was given, for commands that are named.
     """
-    parts: list[RenderableType] = [Line(lead(answer, language), style="bold")]
+    parts: list[RenderableType] = [Line(with_config(lead(answer, language), config), style="bold")]
     for target in ("churn", "clv"):
         if answer[target] is not None:
             parts += [Line(), _reasons(answer, target, language)]
@@ -181,13 +192,13 @@ def _churn(churn: Mapping[str, Any], language: Language) -> Line:
     return line
 
 
-def _reasons(answer: Answer, target: str, language: Language) -> Table:
+def _reasons(answer: Answer, target: str, language: Language) -> Group:
     own = [reason for reason in answer["reasons"] if reason["target"] == target]
     longest = max((abs(reason["points"]) for reason in own), default=1.0)
-    table = Table(box=None, show_header=True, header_style="dim", padding=(0, 1), pad_edge=False)
-    table.add_column((CHURN if target == "churn" else VALUE)[language], justify="right")
-    table.add_column(_way(answer, target, language), no_wrap=True)
-    table.add_column("", overflow="fold")
+    table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for reason in own:
         is_bad = (reason["points"] > 0) == (target == "churn")
         style = "red" if is_bad else "green"
@@ -201,7 +212,8 @@ def _reasons(answer: Answer, target: str, language: Language) -> Table:
             Line(_bar(reason["points"], longest), style=style),
             text,
         )
-    return table
+    head = (CHURN if target == "churn" else VALUE)[language]
+    return Group(Line(f"{head}  {_way(answer, target, language)}", style="dim"), table)
 
 
 def _way(answer: Answer, target: str, language: Language) -> str:

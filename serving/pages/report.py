@@ -22,7 +22,7 @@ from serving.pages import charts
 from serving.pages.explain import TRENDS
 from serving.pages.report_facts import Facts, histogram
 from serving.pages.report_words import METRICS, OBJECTIVES, PROTOCOLS, Metric
-from serving.pages.tier_rules import TierRules
+from serving.pages.tier_rules import Rules
 from serving.scores.answers import Answer
 from serving.scores.lead import BANDS, advice
 from serving.scores.numbers import compact_money, money, number, percent, signed
@@ -70,7 +70,8 @@ def write_report(
     publication: Publication,
     evaluation: Evaluation,
     path: Path,
-    rules: TierRules | None = None,
+    rules: Rules | None = None,
+    segments: Text | None = None,
 ) -> Path:
     """Write the report on ``publication`` to ``path``, wholly or not at all, and return it.
 
@@ -80,8 +81,9 @@ def write_report(
         evaluation: how the model did, from its bundle.
         path: the HTML file.
         rules: what the tiers come to in words.
+        segments: how often the words of segments are right.
     """
-    write_text(path, report_html(config, publication, evaluation, rules))
+    write_text(path, report_html(config, publication, evaluation, rules, segments))
     return path
 
 
@@ -89,7 +91,8 @@ def report_html(
     config: Config,
     publication: Publication,
     evaluation: Evaluation,
-    rules: TierRules | None = None,
+    rules: Rules | None = None,
+    segments: Text | None = None,
 ) -> str:
     """Return the report as HTML text; nothing in it is loaded from elsewhere."""
     facts = Facts(publication, STAGES)
@@ -107,6 +110,7 @@ def report_html(
         traces={one["customer_id"]: _traced(publication, one) for one in facts.most_at_stake},
         todo=_todo,
         rules=rules,
+        segments=segments,
         qualities=[
             _quality(one, config.currency)
             for one in evaluation.targets.values()

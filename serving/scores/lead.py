@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from configs.section import Language, Text
@@ -23,15 +24,16 @@ TOGETHER = Text(
     en="of little value, so no call of their own: include them in the next win-back offer",
 )
 EASY = Text(
-    zh="价值不高，发消息即可：{act}", en="of little value, so by message and not by phone, {act}"
+    zh="价值不高，发消息即可：{act}",
+    en="of little value, so send a message rather than call, and {act}",
 )
 WATCH = Text(
     zh="风险不高但在上升，下次发布时再看", en="a low risk, but rising: look again next time"
 )
 NEAR_NEXT = Text(
-    zh="无需挽留；预期价值再增加{gap}即可升级，可用echelon paths查看途径",
-    en="nothing to mend; {gap} more expected value reaches the next tier, and echelon paths says "
-    "how",
+    zh="无需挽留；预期价值再增加{gap}即可升级，可用`echelon paths {who}`查看途径",
+    en="nothing to mend; {gap} more expected value reaches the next tier, and "
+    "`echelon paths {who}` says how",
 )
 NOTHING = Text(zh="目前无需行动", en="nothing to do now")
 ASK = Text(zh="询问近况和需求", en="ask how they are and what they need")
@@ -46,7 +48,7 @@ ACTS: dict[str, Text] = {
     "refunds": Text(zh="询问退款的原因", en="ask why they sent things back"),
     "purchase_frequency": Text(
         zh="了解最近的购买打算，给出再次购买的理由",
-        en="ask what they plan to buy, with a reason to order again",
+        en="ask what they plan to buy and give a reason to order again",
     ),
     "purchase_interval": Text(
         zh="询问为何迟迟没有再次购买", en="ask why they have not come back when they usually do"
@@ -83,30 +85,34 @@ def lead(answer: Answer, language: Language) -> str:
 
 
 def advice(answer: Answer, language: Language) -> str:
-    """Return what to do first: by risk, by value, and by what raises the risk and can be helped."""
+    """Return what to do first: by risk, by value, and by what raises the risk."""
     churn, tier = answer["churn"], answer["tier"]
     if churn is None:
         return ""
     if churn["band"] != "low":
-        act = _act(answer)
+        to_mend, to_ask = _acts(answer)
         if tier is not None and tier["falls_below"] is None:
-            return EASY[language].format(act=act[language]) if act else TOGETHER[language]
+            return EASY[language].format(act=to_mend[language]) if to_mend else TOGETHER[language]
         how = SOON if churn["band"] == "high" else THIS_MONTH
-        return how[language].format(act=(act or ASK)[language])
+        return how[language].format(act=(to_mend or to_ask)[language])
     if churn["trend"] == "rising":
         return WATCH[language]
     gap = _gap(answer)
     if gap is None:
         return NOTHING[language]
-    return NEAR_NEXT[language].format(gap=money(gap, answer["clv"]["currency"], language))
+    more = money(gap, answer["clv"]["currency"], language)
+    return NEAR_NEXT[language].format(gap=more, who=shlex.quote(answer["customer_id"]))
 
 
-def _act(answer: Answer) -> Text | None:
-    """Return what to do about the strongest reason that raises the risk and can be helped."""
-    for reason in answer["reasons"]:
-        if reason["target"] == "churn" and reason["points"] > 0 and reason["actionable"]:
-            return ACTS.get(reason["concept"], ASK)
-    return None
+def _acts(answer: Answer) -> tuple[Text | None, Text]:
+    """Return what to do about the strongest reason that can be helped, and what to ask about.
+
+    Of reasons that raise the risk; ``None`` where none of them can be helped.
+    """
+    raising = [one for one in answer["reasons"] if one["target"] == "churn" and one["points"] > 0]
+    to_mend = [ACTS.get(one["concept"], ASK) for one in raising if one["actionable"]]
+    to_ask = [ACTS[one["concept"]] for one in raising if one["concept"] in ACTS]
+    return next(iter(to_mend), None), next(iter(to_ask), ASK)
 
 
 def _gap(answer: Answer) -> float | None:

@@ -17,6 +17,7 @@ from configs.events import AnyEvent
 from configs.schema import Action
 from configs.section import Text
 from features.sources import date_of
+from serving.scores.tier_trace import LANGUAGES
 from serving.suppositions.scenarios import Placed
 from serving.suppositions.what_if import IN_DAYS, NOTE, Supposed, outcome, told_event
 from training.policy import Policy
@@ -238,7 +239,7 @@ def _answer(
         "today": outcome(supposed.today),
         "idle": None if search.idle is None else outcome(search.idle),
         "status": status,
-        "text": STATUSES[status].model_dump(),
+        "text": _said(status, search).model_dump(),
         "paths": paths,
         "tried": search.tried,
         "is_whole": search.is_whole,
@@ -246,6 +247,18 @@ def _answer(
     }
 
 
+def _said(status: str, search: Search) -> Text:
+    """Return the status in words; where sets were left out, none of those tried is all to say."""
+    if status != "no_path" or search.is_whole:
+        return STATUSES[status]
+    zh, en = (NONE_OF_TRIED[language].format(tried=search.tried) for language in LANGUAGES)
+    return Text(zh=zh, en=en)
+
+
+NONE_OF_TRIED = Text(
+    zh="未找到路径，所试的{tried}种组合都达不到目标",
+    en="no path found, for none of the {tried} sets tried reaches the goal",
+)
 STATUSES = {
     "paths": Text(zh="找到以下路径，费用由低到高", en="paths found, the cheapest first"),
     "no_path": Text(

@@ -12,6 +12,7 @@ from rich.text import Text as Line
 from configs.section import Language, Text
 from serving.scores.lead import BANDS
 from serving.scores.numbers import money, number, percent, signed
+from serving.scores.wording import REST
 
 Facts = Mapping[str, Any]
 COLUMNS = {
@@ -64,7 +65,7 @@ def what_if_lead(facts: Facts, language: Language, tier_names: Mapping[str, Text
 
 IF = Text(
     zh="{who}：如果发生下列事件，到{until}预计{told}。",
-    en="{who}, if this came, by {until}: {told}.",
+    en="{who}, if the events below happened by {until}: {told}.",
 )
 INSTEAD = {
     "churn": Text(zh="流失概率为{}，而非{}", en="{} likely to leave instead of {}"),
@@ -99,12 +100,12 @@ def paths_lead(facts: Facts, language: Language, tier_names: Mapping[str, Text])
     actions = joint.join(_times(action, language) for action in path["actions"])
     cost = money(path["cost"], facts["currency"], language)
     way = CHEAPEST[language].format(actions=actions, cost=cost)
-    return COLON[language].join((whose, way))
+    return comma.join((whose, way))
 
 
 COLON = Text(zh="：", en=": ")
 CHEAPEST = Text(
-    zh="最便宜的途径是{actions}，费用{cost}", en="the cheapest way is {actions}, for {cost}"
+    zh="最便宜的途径费用{cost}：{actions}", en="the cheapest way costs {cost}: {actions}"
 )
 PATH_TO = Text(zh="到{until}升为{goal}", en="to {goal} by {until}")
 PATH_BELOW = Text(zh="到{until}流失概率降到{goal}以下", en="churn below {goal} by {until}")
@@ -134,7 +135,9 @@ def _times(action: Facts, language: Language) -> str:
     if action["count"] == 1:
         return name
     return (
-        f"{name}，{action['count']}次" if language == "zh" else f"{name}, {action['count']} times"
+        f"{name}（{action['count']}次）"
+        if language == "zh"
+        else f"{name} ({action['count']} times)"
     )
 
 
@@ -223,6 +226,9 @@ def _effects(facts: Facts, language: Language) -> Table:
         total = _points(effect["change"], target, facts, language)
         joint = "，" if language == "zh" else ", "
         head = EFFECT[language] if place == 0 else ""
+        rest = sum(one["points"] for one in effect["concepts"][CONCEPTS_SHOWN:])
+        if rest:
+            moved.append(f"{REST[language]} {_points(rest, target, facts, language)}")
         shown = joint.join(moved) or NO_EFFECT[language]
         table.add_row(head, f"{word[language]} {total}", shown)
     return table
