@@ -398,8 +398,9 @@ def sale(**more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("document", "status", "pointer"),
     [
-        ({"records": {"transactions": [sale(secret4711="x")]}}, 422,
-         "/records/transactions/0/secret4711"),
+        ({"records": {"transactions": [sale(total_amount="x")]}}, 422,
+         "/records/transactions/0/total_amount"),
+        ({"records": {"transactions": [sale(secret4711="x")]}}, 422, "/records/transactions/0"),
         ({"records": {"transactions": [sale(amount="secret4711")]}}, 422,
          "/records/transactions/0/amount"),
         ({"records": {"transactions": [sale(occurred_at="2026-07-01")]}}, 422,
@@ -419,7 +420,7 @@ def test_a_wrong_request_is_refused_where_it_is_wrong(client, document, status, 
     problem = refusal(response)
     assert problem.status == status
     assert [error.pointer for error in problem.errors] == ([] if pointer is None else [pointer])
-    assert "secret4711" not in response.text.replace("/0/secret4711", "")
+    assert "secret4711" not in response.text
 
 
 def test_nan_is_refused_with_its_place(client):
