@@ -17,15 +17,15 @@ BANDS: dict[str, Text] = {
 NEAR = 0.25
 """A next tier is worth a word where this much more expected value reaches it."""
 
-SOON = Text(zh="本周内联系：{act}", en="get in touch this week and {act}")
-THIS_MONTH = Text(zh="本月内联系：{act}", en="get in touch this month and {act}")
+SOON = Text(zh="本周内联系：{act}", en="get in touch this week to {act}")
+THIS_MONTH = Text(zh="本月内联系：{act}", en="get in touch this month to {act}")
 TOGETHER = Text(
     zh="价值不高，不必单独联系，纳入下一次挽回活动",
     en="of little value, so no call of their own: include them in the next win-back offer",
 )
 EASY = Text(
     zh="价值不高，发消息即可：{act}",
-    en="of little value, so send a message rather than call, and {act}",
+    en="of little value, so send a message rather than call, to {act}",
 )
 WATCH = Text(
     zh="风险不高但在上升，下次发布时再看", en="a low risk, but rising: look again next time"

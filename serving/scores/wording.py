@@ -255,7 +255,10 @@ class Sentences:
         median = self._medians.get(group, {}).get(name)
         if median is None:
             return None
-        return _bare(self._quantity(self._features[name], median, language))
+        feature = self._features[name]
+        return _bare(self._quantity(feature, median, language)) + _or_more(
+            feature, median, language
+        )
 
     def _quantity(self, feature: Described, value: float, language: Language) -> str:
         """Return the value with its unit, which English leaves out where the label says it."""
@@ -330,7 +333,7 @@ def _beside(shown: str, of_all: str | None, of_tier: str | None, language: Langu
     >>> _beside("18", "6", "25", "en")
     "18; all customers' median is 6, the tier's 25"
     >>> _beside("1件", "0件", "0件", "zh"), _beside("6", "6", "6", "en")
-    ('1件，全体及同级客户的中位数均为0件', '6, as the median of all customers and of the tier')
+    ('1件，全体及同级客户的中位数均为0件', '6, the same as the median of all customers and of the tier')
     """
     if of_all is None:
         return shown
@@ -348,7 +351,7 @@ def _of_both(median: str, is_own: bool, language: Language) -> str:
     if is_own:
         zh, en = (
             "，与全体及同级客户的中位数相同",
-            ", as the median of all customers and of the tier",
+            ", the same as the median of all customers and of the tier",
         )
     else:
         zh = f"，全体及同级客户的中位数均为{median}"
