@@ -49,9 +49,10 @@ def test_a_damaged_publication_fails_and_an_untouched_one_does_not(tmp_path):
     folder = publish_matrix(job, matrix_of(20))
     assert found(doctor_stores.publication, job.config).state == "ok"
     (folder / "scores.parquet").write_bytes(b"PAR1")
-    (one,) = [one for one in examine(job.config) if one.name.en == "publication"]
-    assert one.finding.state == "fail"
-    assert "scores.parquet" in one.finding.said.en
+    findings = {one.name.en: one.finding for one in examine(job.config)}
+    assert findings["publication"].state == findings["models"].state == "fail"
+    assert "scores.parquet" in findings["publication"].said.en
+    assert "Mend the publication first" in findings["models"].mend.en
 
 
 def test_a_key_that_others_may_read_fails(config):

@@ -195,9 +195,10 @@ def check_golden(bundle: Bundle) -> None:
         off = np.abs(now - then) > GOLDEN_TOLERANCE * np.maximum(1.0, np.abs(then))
         if off.any() or not np.isfinite(now).all():
             row = int(np.argmax(off))
+            given, once = float(now[row]), float(then[row])
             raise ModelError(
                 f"the {target} model does not give what it gave when it was made: {off.sum()} of "
-                f"{len(then)} golden rows differ (row {row}: {now[row]!r}, then {then[row]!r}). "
+                f"{len(then)} golden rows differ (row {row}: {given}, then {once}). "
                 f"{changed_libraries(bundle.manifest)}. {AGAIN}"
             )
     if bundle.outlook is not None:

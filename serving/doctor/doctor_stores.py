@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from configs.errors import ModelError
+from configs.errors import ModelError, PublicationError
 from configs.files import live_generation
 from configs.schema import Config
 from configs.section import Text
@@ -106,13 +106,23 @@ def models(config: Config) -> Iterator[Finding]:
     from serving.scores.publication import open_publication
 
     folder = _live(config.stores.publications)
-    if folder is not None:
-        bundle = bundle_of(open_publication(folder), config)
-        when = bundle.manifest.created_at.date()
-        yield ok(
-            f"训练于{when}，签名、摘要与评分均一致",
-            f"trained {when}; signature, digests and scores agree",
+    if folder is None:
+        return
+    opened = open_publication(folder)
+    try:
+        opened.check()
+    except PublicationError:
+        yield fail(
+            "发布已损坏，无法核对其模型",
+            "the publication is damaged: models cannot be held against it",
+            Text(zh="先修复发布", en="Mend the publication first"),
         )
+        return
+    when = bundle_of(opened, config).manifest.created_at.date()
+    yield ok(
+        f"训练于{when}，签名、摘要与评分均一致",
+        f"trained {when}; signature, digests and scores agree",
+    )
 
 
 def records(config: Config) -> Iterator[Finding]:
