@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import load
 from benchmarks.load import LOST, Answer
 from benchmarks.reliability import kills, mutations, swaps, terminations
 from benchmarks.reliability.company import WAYS, Company, company
@@ -49,6 +50,12 @@ def test_what_a_proof_found_stays_until_it_runs_again(tmp_path):
     assert table({}).startswith("# Reliability")
 
 
+@pytest.fixture
+def one_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One connection: however slow the machine, the next request waits for the answer before."""
+    monkeypatch.setattr(load, "CONNECTIONS_AT_MOST", 1)
+
+
 @pytest.fixture(scope="module")
 def made(small_company: Path, tmp_path_factory: pytest.TempPathFactory) -> Company:
     return company(small_company, tmp_path_factory.mktemp("reliability"))
@@ -62,6 +69,7 @@ def test_no_mutated_model_file_reaches_lightgbm(made, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_client")
 def test_publications_and_models_change_under_load_and_bad_ones_do_not(made, tmp_path, monkeypatch):
     monkeypatch.setattr(swaps, "PER_SECOND", 2.0)
     proof = swaps.prove(made, tmp_path, 12)
@@ -70,6 +78,7 @@ def test_publications_and_models_change_under_load_and_bad_ones_do_not(made, tmp
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_client")
 def test_a_killed_worker_is_replaced_while_the_other_answers(made, tmp_path, monkeypatch):
     monkeypatch.setattr(kills, "APART_SECONDS", 0.2)
     monkeypatch.setattr(kills, "PER_SECOND", 5.0)

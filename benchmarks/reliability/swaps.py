@@ -178,10 +178,14 @@ def proof_of(
 
 
 def prove(made: Company, folder: Path, count: int) -> Proof:
-    """Start the service and return what came of ``count`` swaps."""
+    """Start the service and return what came of ``count`` swaps; what was live is put back."""
+    first = made.live()
     command = ["-P", "-m", "serving.cli", "serve", "-c", str(made.path), "--port", "{port}"]
     with running(command, "/readyz", folder / "swaps.log") as server:
-        return run(under_load(made, server.address, server.process, count))
+        try:
+            return run(under_load(made, server.address, server.process, count))
+        finally:
+            made.make_live(first)
 
 
 if __name__ == "__main__":

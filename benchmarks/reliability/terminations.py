@@ -12,6 +12,7 @@ what ``echelon serve`` imports, and run what it runs.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -25,12 +26,13 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import psutil
 
 from benchmarks.load import REFUSED, UNANSWERED, Address, Answer, open_loop, run
 from benchmarks.reliability.company import Company
 from benchmarks.reliability.page import Proof, main
 from benchmarks.reliability.questions import by_id, in_turn, raw
-from benchmarks.serving.contestants import free_port
+from benchmarks.serving.contestants import answers, free_port
 
 COUNT = 100
 PER_SECOND = 50.0
@@ -116,16 +118,12 @@ async def _said_unready(address: Address) -> bool:
             await asyncio.sleep(0.02)
 
 
-def _wait(address: Address, process: int) -> None:
-    for _ in range(int(START_SECONDS / 0.02)):
-        try:
-            if httpx.get(f"http://{address.host}:{address.port}/readyz").status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.02)
-    os.kill(process, signal.SIGKILL)
-    raise TimeoutError("the service is not ready")
+def _wait(address: Address, process: int, log: Path) -> None:
+    url = f"http://{address.host}:{address.port}/readyz"
+    if not answers(url, partial(psutil.pid_exists, process), START_SECONDS):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+        raise TimeoutError(f"the service is not ready: {log.read_text()[-2000:]}")
 
 
 def prove(made: Company, folder: Path, count: int) -> Proof:
@@ -135,13 +133,14 @@ def prove(made: Company, folder: Path, count: int) -> Proof:
     codes: Counter[int] = Counter()
     unready, seconds = 0, []
     asked = [by_id(made)] * 9 + [raw(made)]
-    with starter(made, folder / "terminations.log") as starting:
+    log = folder / "terminations.log"
+    with starter(made, log) as starting:
         for number in range(count):
             address = Address(free_port())
             assert starting.stdin is not None
             print(address.port, file=starting.stdin, flush=True)
             process = said(starting)
-            _wait(address, process)
+            _wait(address, process, log)
             requests = in_turn(asked, address, made.headers)
             after = LOAD_SECONDS * (1.0 + rng.random())
             work = terminate(address, requests, process, partial(said, starting), after, number)

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -115,12 +115,21 @@ def running(
 
 
 def _wait(child: subprocess.Popen[bytes], url: str, start: float, log: Path) -> float:
-    while time.perf_counter() - start < START_SECONDS and child.poll() is None:
-        with contextlib.suppress(httpx.TransportError):
-            if httpx.get(url, timeout=30).status_code == 200:
-                return time.perf_counter() - start
-        time.sleep(0.05)
-    raise TimeoutError(f"{child.args!r} is not ready: {log.read_text()[-2000:]}")
+    if not answers(url, lambda: child.poll() is None, START_SECONDS):
+        raise TimeoutError(f"{child.args!r} is not ready: {log.read_text()[-2000:]}")
+    return time.perf_counter() - start
+
+
+def answers(url: str, is_running: Callable[[], bool], seconds: float) -> bool:
+    """Wait until ``url`` answers 200, and return whether it did in ``seconds`` while it ran."""
+    end = time.perf_counter() + seconds
+    with httpx.Client(timeout=30) as client:
+        while time.perf_counter() < end and is_running():
+            with contextlib.suppress(httpx.TransportError):
+                if client.get(url).status_code == 200:
+                    return True
+            time.sleep(0.05)
+    return False
 
 
 def _stop(child: subprocess.Popen[bytes], process: psutil.Process) -> None:
