@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 """Tests run beside each other: threads that wait must not keep a core from those that work."""
@@ -61,32 +61,42 @@ def postgresql() -> Iterator[str]:
         yield url
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """Return a folder that ``make`` has filled; one worker makes it, the others wait."""
+    shared = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / name
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / f"{name}.made").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            (shared / f"{name}.made").touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def small_company(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the configuration of a company of 500, gone the whole way; made once for all workers.
 
-    Its store is shared: read it, never change it.
+    Its store is shared: read it, never change it; ``tests/companies.py`` copies it.
     """
-    from configs.load import load, shipped
-    from features.simulator import simulate
-    from serving.pipeline import run
+    from tests.companies import whole_way
 
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    root, path = shared / "small_company", shared / "small_company.yaml"
-    with (shared / "small_company.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not path.exists():
-            simulate(500, seed=5, out=root / "exports", days=1000)
-            given = yaml.safe_load(shipped("demo.yaml").read_text(encoding="utf-8"))
-            given |= {"data": str(root / "exports"), "stores": {"root": str(root / "store")}}
-            given |= {"clv": {"horizon_days": 182}, "training": {"threads": 1}}
-            draft = shared / "small_company.draft.yaml"
-            draft.write_text(yaml.safe_dump(given, allow_unicode=True), encoding="utf-8")
-            run(load(draft, {}))
-            draft.rename(path)
-    return path
+    return made_once(tmp_path_factory, "small_company", whole_way) / "company.yaml"
+
+
+@pytest.fixture(scope="session")
+def returning_company(small_company: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the configuration of the small company four weeks ago and today; shared, too."""
+    from tests.companies import four_weeks_later, own_copy
+
+    def make(folder: Path) -> None:
+        four_weeks_later(own_copy(small_company, folder))
+
+    return made_once(tmp_path_factory, "returning_company", make) / "company.yaml"
 
 
 @pytest.fixture(scope="session")

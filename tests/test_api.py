@@ -25,41 +25,26 @@ import httpx
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-import yaml
 from jsonschema import Draft202012Validator
 
 from benchmarks.load import Address, Answer, closed_loop, run
+from benchmarks.serving.contestants import answers as answers_at
 from configs.errors import ModelError, PublicationError
 from configs.files import live_generation, make_live
 from configs.load import load
 from configs.schema import Config
 from features.contracts import TABLES
-from features.intake import take_in
-from features.simulator import simulate
-from features.sources import open_engine, open_records
-from features.statement import statement
 from serving.access import key_office
 from serving.endpoint.model_reply import ModelReply
 from serving.endpoint.problems import KINDS
 from serving.endpoint.replies import Explanations, PathsReply, Predictions, Problem, WhatIfReply
 from serving.endpoint.served import bundle_of, open_served
 from serving.scores.publication import Publication, open_live
-from serving.scores.publish import publish
-from training.bundle import read_bundle, write_bundle
-from training.fit import fit
-from training.signing import signing_key
+from tests.companies import own_copy
 
 pytestmark = pytest.mark.slow
 
 END = dt.date(2026, 6, 30)
-DEMO = Path("configs/demo.yaml")
-SMALL = {
-    "snapshots": {"count": 1, "year_back": False},
-    "churn": {"horizon_days": 60},
-    "clv": {"horizon_days": 90},
-    "training": {"trees": {"count": 20, "minimum_rows_per_leaf": 20}},
-    "policy": {"minimum_stay_days": 28},
-}
 READY_SECONDS = 60
 PREDICT = "/v1/predictions"
 EXPLAIN = "/v1/explanations"
@@ -96,26 +81,12 @@ class Company:
 
 
 @pytest.fixture(scope="module")
-def company(tmp_path_factory) -> Company:
-    """Simulate, take in, fit, and publish two days, four weeks apart: the second has a past."""
-    root = tmp_path_factory.mktemp("company")
-    simulate(300, 7, root / "raw", 500, END, False, "parquet")
-    given = yaml.safe_load(DEMO.read_text(encoding="utf-8"))
-    given |= SMALL | {"data": str(root / "raw"), "stores": {"root": str(root / "store")}}
-    path = root / "company.yaml"
-    path.write_text(yaml.safe_dump(given, allow_unicode=True), encoding="utf-8")
+def company(returning_company, tmp_path_factory) -> Company:
+    """A copy of a company of two days, four weeks apart: the second has a past."""
+    path = own_copy(returning_company, tmp_path_factory.mktemp("company"))
     config = load(path, {})
-    take_in(config, lambda step, share: None)
     records = live_generation(config.stores.records)
     assert records is not None
-    fitted = fit(config, open_records(open_engine(config.engine), records))
-    key = signing_key(config.stores.keys)
-    folder = config.stores.bundles / "1"
-    write_bundle(fitted, folder, key, {}, config, statement(fitted.features))
-    bundle = read_bundle(folder, key.public_key())
-    earlier = config.model_copy(update={"as_of": END - dt.timedelta(days=28)})
-    publish(earlier, bundle, "1", records)
-    publish(config.model_copy(update={"as_of": END}), bundle, "1", records)
     return Company(config, path, records)
 
 
@@ -134,15 +105,9 @@ class Running:
     log: Path
 
     def wait_until_ready(self) -> None:
-        for _ in range(READY_SECONDS * 10):
-            if self.process.poll() is not None:
-                break
-            try:
-                if httpx.get(self.url + "/readyz", timeout=30).status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass
-            time.sleep(0.1)
+        url = self.url + "/readyz"
+        if answers_at(url, lambda: self.process.poll() is None, READY_SECONDS):
+            return
         raise AssertionError(self.log.read_text())
 
 

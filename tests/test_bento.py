@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-import yaml
 
+from benchmarks.serving.contestants import answers
 from configs.load import load
 from serving.scores.publication import open_live
+from tests.companies import own_copy
 
 pytestmark = pytest.mark.slow
 
@@ -60,13 +59,7 @@ def test_a_bento_holds_the_packages_and_nothing_of_records_stores_or_keys(home):
 @pytest.fixture(scope="module")
 def company(small_company, tmp_path_factory) -> Path:
     """The configuration of a copy of the small company: the endpoint makes a key in its store."""
-    folder = tmp_path_factory.mktemp("company")
-    given = yaml.safe_load(small_company.read_text(encoding="utf-8"))
-    shutil.copytree(given["stores"]["root"], folder / "store")
-    path = folder / "company.yaml"
-    given["stores"]["root"] = str(folder / "store")
-    path.write_text(yaml.safe_dump(given, allow_unicode=True), encoding="utf-8")
-    return path
+    return own_copy(small_company, tmp_path_factory.mktemp("company"))
 
 
 @pytest.fixture(scope="module")
@@ -93,14 +86,9 @@ def url(home, company, tmp_path_factory) -> Iterator[str]:
 
 
 def ready(url: str, process: subprocess.Popen[bytes], log: Path) -> str:
-    for _ in range(READY_SECONDS * 5):
-        try:
-            if httpx.get(f"{url}/readyz").status_code == 200:
-                return url
-        except httpx.TransportError:
-            assert process.poll() is None, log.read_text()
-        time.sleep(0.2)
-    raise AssertionError(log.read_text())
+    if not answers(f"{url}/readyz", lambda: process.poll() is None, READY_SECONDS):
+        raise AssertionError(log.read_text())
+    return url
 
 
 def test_the_bento_answers_predictions_behind_the_gate(url, company):

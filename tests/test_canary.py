@@ -11,13 +11,11 @@ import datetime as dt
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,8 +25,8 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-import yaml
 
+from benchmarks.serving.contestants import answers
 from configs.load import load
 from serving.access.key_office import create
 from serving.endpoint.exposition import MEDIA_TYPE
@@ -37,6 +35,7 @@ from serving.endpoint.openapi import plain
 from serving.endpoint.route import Row
 from serving.endpoint.routes import ROUTES
 from serving.scores.publication import open_live
+from tests.companies import own_copy
 
 pytestmark = pytest.mark.slow
 
@@ -86,18 +85,13 @@ class Collector(BaseHTTPRequestHandler):
 def told(small_company, tmp_path_factory) -> Told:
     """Send everything to an endpoint of its own, damage it, send again, and stop it."""
     folder = tmp_path_factory.mktemp("canary")
-    given = yaml.safe_load(small_company.read_text(encoding="utf-8"))
-    store = folder / "store"
-    shutil.copytree(given["stores"]["root"], store)
-    given["stores"]["root"] = str(store)
     received: list[bytes] = []
     handler = type("Received", (Collector,), {"received": received})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as collector:
         threading.Thread(target=collector.serve_forever, daemon=True).start()
         endpoint = f"http://127.0.0.1:{collector.server_port}/v1/traces"
-        given["serving"] = {"traces_endpoint": endpoint}
-        path = folder / "company.yaml"
-        path.write_text(yaml.safe_dump(given, allow_unicode=True), encoding="utf-8")
+        path = own_copy(small_company, folder, {"serving": {"traces_endpoint": endpoint}})
+        store = folder / "store"
         told = Told(folder / "log", store, lengths(store), traces=received)
         serve_and_ask(path, told)
         collector.shutdown()
@@ -119,7 +113,9 @@ def serve_and_ask(path: Path, told: Told) -> None:
         process = subprocess.Popen(command, stdout=out, stderr=out, env=kept)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-            wait_for(client, process, told.log)
+            url = str(client.base_url.join("/readyz"))
+            is_ready = answers(url, lambda: process.poll() is None, READY_SECONDS)
+            assert is_ready, told.log.read_text()
             client.headers["authorization"] = f"Bearer {key}"
             as_of = open_live(told.store / "publications").manifest.as_of
             told.paths = client.get("/docs.json").json()["paths"]
@@ -132,17 +128,6 @@ def serve_and_ask(path: Path, told: Told) -> None:
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
-
-
-def wait_for(client: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(READY_SECONDS * 5):
-        try:
-            if client.get("/readyz").status_code == 200:
-                return
-        except httpx.TransportError:
-            assert process.poll() is None, log.read_text()
-        time.sleep(0.2)
-    raise AssertionError(log.read_text())
 
 
 def damage(store: Path) -> None:

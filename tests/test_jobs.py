@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-import datetime as dt
 import json
 import os
-import shutil
 import signal
 import threading
 import time
@@ -19,12 +17,10 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import yaml
 
 from configs.files import make_live
 from configs.load import load
 from configs.schema import Config
-from serving.endpoint.served import bundle_of
 from serving.endpoint.state import open_state
 from serving.jobs.beside import RUNNER
 from serving.jobs.job_replies import (
@@ -37,7 +33,7 @@ from serving.jobs.job_replies import (
 )
 from serving.jobs.outbox import Outbox
 from serving.scores.publication import Publication, open_live
-from serving.scores.publish import publish
+from tests.companies import own_copy
 from tests.test_api import ECHELON_SERVE, Company, Running, raw_records, refusal, start
 from tests.test_webhooks import Receiver, verified
 
@@ -76,34 +72,20 @@ class Shop:
 
 
 @pytest.fixture(scope="module")
-def shop(small_company, tmp_path_factory) -> Iterator[Shop]:
+def shop(returning_company, tmp_path_factory) -> Iterator[Shop]:
     root = tmp_path_factory.mktemp("shop")
     receiver = Receiver()
-    given = yaml.safe_load(small_company.read_text(encoding="utf-8"))
-    shutil.copytree(given["stores"]["root"], root / "store")
     (root / "crm.secret").write_text(SECRET)
-    given["stores"] = {"root": str(root / "store")}
-    given["serving"] = {"jobs": {"waiting_at_most": 4}}
     hook = {"name": "crm", "url": receiver.url, "events": ["tier.changed", "churn.alert"]}
-    given["webhooks"] = [hook | {"secret_file": str(root / "crm.secret"), "churn_alert_at": 0.5}]
-    path = root / "shop.yaml"
-    path.write_text(yaml.safe_dump(given, allow_unicode=True), encoding="utf-8")
+    hook |= {"secret_file": str(root / "crm.secret"), "churn_alert_at": 0.5}
+    changes = {"serving": {"jobs": {"waiting_at_most": 4}}, "webhooks": [hook]}
+    path = own_copy(returning_company, root, changes)
     config = load(path, {})
-    publish_twice(config)
     state = open_state(config.stores)
     records = config.stores.records / open_live(config.stores.publications).manifest.records
     yield Shop(Company(config, path, records), receiver, Outbox(state))
     state.close()
     receiver.close()
-
-
-def publish_twice(config: Config) -> None:
-    """Publish four weeks ago and today again, which then has a past."""
-    live = open_live(config.stores.publications)
-    bundle = bundle_of(live, config)
-    records = config.stores.records / live.manifest.records
-    for as_of in (live.manifest.as_of - dt.timedelta(days=28), live.manifest.as_of):
-        publish(config.model_copy(update={"as_of": as_of}), bundle, "1", records)
 
 
 @pytest.fixture(scope="module")
