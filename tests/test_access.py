@@ -36,7 +36,7 @@ from serving.endpoint.bind import check_bind
 from serving.endpoint.endpoint import Endpoint
 from serving.endpoint.gate import Gate, Rules
 from serving.endpoint.meters import Meters
-from serving.endpoint.problems import ProblemError
+from serving.endpoint.problems import ProblemError, in_one
 from serving.endpoint.route import PUBLIC, ROLES, Row
 from serving.endpoint.routes import ROUTES, TABLE
 from serving.endpoint.state import State, open_state
@@ -93,6 +93,15 @@ def test_the_key_that_was_made_comes_in_and_no_other(state):
     assert {refusal_of(ring, bearer(text)) for text in wrong} == {"key-not-valid"}
     assert refusal_of(ring, one) == "key-not-valid"
     assert refusal_of(ring, "") == "key-missing"
+
+
+def test_a_header_of_another_form_is_told_apart_from_a_key_that_does_not_hold(state):
+    ring = KeyRing(state)
+    key = create(state, "one", "application").text
+    for header, is_told in ((key, True), (f"Basic {key}", True), (bearer(key[:-2] + "aa"), False)):
+        with pytest.raises(ProblemError) as refused:
+            ring.holder(header)
+        assert ("another form" in in_one(refused.value.detail, "en")) == is_told
 
 
 def test_a_key_that_expired_is_refused(state, monkeypatch):
@@ -209,8 +218,10 @@ async def sent(gate: Any, method: str, path: str, headers: dict[str, str], body:
     """Return status and body of one request, sent to the ASGI app without a client between."""
     answer: list[Any] = []
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    plain, _, query = path.partition("?")
     scope = {
-        "type": "http", "method": method, "path": path, "query_string": b"", "root_path": "",
+        "type": "http", "method": method, "path": plain, "query_string": query.encode(),
+        "root_path": "",
         "headers": [(b"host", b"localhost"), (b"content-length", b"%d" % len(body)), *raw],
     }  # fmt: skip
 

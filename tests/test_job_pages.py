@@ -52,6 +52,16 @@ def asked(gate: Gate, key: str, method: str, path: str, **headers: str) -> tuple
     return status, json.loads(answer) if answer else None
 
 
+def test_a_list_goes_on_after_a_job_of_the_key_and_after_no_other(gate, keys):
+    mine, other = keys["mine"], keys["other"]
+    ids = [asked(gate, mine, "POST", "/v1/jobs")[1]["id"] for _ in range(2)]
+    _, page = asked(gate, mine, "GET", f"/v1/jobs?cursor={ids[1]}")
+    assert [job["id"] for job in page["jobs"]] == ids[:1]
+    for key, place in ((other, ids[1]), (mine, "job_nowhere")):
+        status, problem = asked(gate, key, "GET", f"/v1/jobs?cursor={place}")
+        assert (status, problem["errors"][0]["pointer"]) == (422, "/cursor")
+
+
 def test_a_job_is_its_keys_own_and_an_admin_sees_all(gate, keys):
     mine, other, admin = keys.values()
     status, job = asked(gate, mine, "POST", "/v1/jobs")

@@ -13,8 +13,9 @@ from features.contracts import TABLES
 from serving.endpoint.examples import of_customers
 from serving.endpoint.live import customers_of, in_order, record_tables
 from serving.endpoint.problems import ProblemError, in_one
-from serving.endpoint.requests import count_rows, read
+from serving.endpoint.requests import count_rows, read, read_as
 from serving.endpoint.rules import check_rows
+from serving.endpoint.supposing import PathsRequest
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 DAY = 20_000
@@ -42,6 +43,24 @@ def refused(document: Any, rows_at_most: int = 1000) -> list[tuple[str, str]]:
     assert problem.value.kind.status == 422
     assert all(error.remedy for error in problem.value.errors)
     return [(error.pointer, in_one(error.detail, "en")) for error in problem.value.errors]
+
+
+def test_a_bound_of_a_goal_that_is_not_asked_for_is_refused_and_not_passed_over():
+    with pytest.raises(ProblemError) as problem:
+        read_as(PathsRequest, {"customer_id": "ada", "below": 0.3}, 10)
+    (error,) = problem.value.errors
+    assert "below_churn" in in_one(error.remedy, "en")
+    given = {"customer_id": "ada", "below": 0.3, "goal": "below_churn"}
+    assert read_as(PathsRequest, given, 10).below == 0.3
+
+
+def test_an_empty_text_asks_for_a_character_and_an_empty_list_for_an_entry():
+    with pytest.raises(ProblemError) as text:
+        read({"customer_ids": [""]}, 10)
+    with pytest.raises(ProblemError) as entries:
+        read({"customer_ids": []}, 10)
+    said = [in_one(one.value.errors[0].remedy, "en") for one in (text, entries)]
+    assert said == ["Send at least one character.", "Send at least one."]
 
 
 def test_every_table_has_its_contract_layout_even_when_nothing_is_sent():

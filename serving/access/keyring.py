@@ -16,6 +16,7 @@ from contextlib import suppress
 
 import sqlalchemy as sa
 
+from configs.section import Text
 from serving.access.keys import Key, count, digest, listed, note_use
 from serving.endpoint.logs import failure
 from serving.endpoint.problems import ProblemError
@@ -28,6 +29,10 @@ CHALLENGE = 'Bearer realm="echelon"'
 logger = logging.getLogger("echelon.keys")
 _BEARER = re.compile(r"bearer +ech_([0-9a-f]{10})_([A-Za-z0-9_-]{43})", re.IGNORECASE)
 _NOBODY = "0" * 64
+OTHER_FORM = Text(
+    zh="Authorization的形式不对；请发送Authorization: Bearer ech_…，密钥须完整。",
+    en="The header has another form than 'Authorization: Bearer ech_…' with the whole key.",
+)
 
 
 class KeyRing:
@@ -60,7 +65,8 @@ class KeyRing:
         now = dt.datetime.now(dt.UTC)
         if key is None or not is_same or not key.holds_at(now):
             challenge = f'{CHALLENGE}, error="invalid_token"'
-            raise ProblemError("key-not-valid", headers={"WWW-Authenticate": challenge})
+            detail = "" if sent else OTHER_FORM
+            raise ProblemError("key-not-valid", detail, headers={"WWW-Authenticate": challenge})
         self._used[key.id] = now
         return key
 

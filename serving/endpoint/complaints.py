@@ -65,6 +65,12 @@ REMEDIES = {
         "请只发送其中之一。",
         "Send exactly one of them.",
     ),
+    "below_of_another_goal": _words(
+        "给出了below，而goal不是below_churn",
+        "gives below, which only the goal below_churn has",
+        '请同时发送"goal": "below_churn"，或去掉below。',
+        'Send "goal": "below_churn" with it, or leave it out.',
+    ),
     "string_type": _words(
         "不是文本", "is no text", "请发送双引号中的文本。", "Send text in double quotes."
     ),
@@ -102,13 +108,15 @@ REMEDIES = {
         "请发送花括号中的对象。",
         "Send an object in braces.",
     ),
-    "string_too_short": _words("为空", "is empty", "请至少发送一个。", "Send at least one."),
+    "string_too_short": _words(
+        "为空", "is empty", "请至少发送一个字符。", "Send at least one character."
+    ),
+    "too_short": _words("为空", "is empty", "请至少发送一个。", "Send at least one."),
 }
 """By pydantic's type of error."""
 ALIASES = {
     "model_attributes_type": "model_type",
     "dict_type": "model_type",
-    "too_short": "string_too_short",
     "list_type": "tuple_type",
 }
 

@@ -263,10 +263,10 @@ def check_content(headers: Mapping[str, str], body: Body, bytes_at_most: int) ->
 
 
 def _not_accepted(body: Body) -> ProblemError:
-    types = " / ".join(body.media_types)
+    headers = [f"Content-Type: {media_type}" for media_type in body.media_types]
     detail = Text(
-        zh=f"请发送请求头Content-Type: {types}，且不压缩。",
-        en=f"Send the header 'Content-Type: {types}', and the body uncompressed.",
+        zh=f"请发送请求头{'或'.join(headers)}，且不压缩。",
+        en=f"Send the header {' or '.join(map(repr, headers))}, and the body uncompressed.",
     )
     return ProblemError("media-type-not-accepted", detail)
 

@@ -92,6 +92,8 @@ class PathsRequest(Closed):
     @model_validator(mode="after")
     def _one_customer(self) -> PathsRequest:
         _of_one_customer(self)
+        if self.below is not None and self.goal != "below_churn":
+            raise PydanticCustomError("below_of_another_goal", "gives below without below_churn")
         return self
 
 

@@ -12,8 +12,9 @@ from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
+from serving.endpoint.complaints import invalid
 from serving.endpoint.endpoint import Endpoint, caller_of
-from serving.endpoint.histories import cursor, whole
+from serving.endpoint.histories import WRONG_CURSOR, cursor, whole
 from serving.endpoint.media_types import preferred_type
 from serving.endpoint.problems import ProblemError
 from serving.endpoint.replies import as_text
@@ -50,6 +51,8 @@ async def listed(request: Request, endpoint: Endpoint) -> Response:
     """Answer with the caller's jobs, the newest first."""
     jobs = Jobs(endpoint, request)
     limit, after = whole(request, "limit", SHOWN, MOST), cursor(request)
+    if after is not None and await jobs.seen(after) is None:
+        raise invalid([WRONG_CURSOR])
     found = await to_thread.run_sync(jobs.book.listed, jobs.owner, limit + 1, after)
     more = found[limit - 1].id if len(found) > limit else None
     told = {"jobs": [document(job) for job in found[:limit]], "next": more}
@@ -121,11 +124,16 @@ class Jobs:
         Raises:
             ProblemError: unknown-job, also for one of another caller.
         """
-        job_id = self._request.path_params["job_id"]
-        job = await to_thread.run_sync(self.book.find, job_id)
-        if job is None or (self.owner is not None and job.owner != self.owner):
+        job = await self.seen(self._request.path_params["job_id"])
+        if job is None:
             raise ProblemError("unknown-job")
         return job
+
+    async def seen(self, job_id: str) -> Job | None:
+        """Return the job of that id; ``None`` where there is none that the caller may see."""
+        job = await to_thread.run_sync(self.book.find, job_id)
+        is_hidden = job is None or (self.owner is not None and job.owner != self.owner)
+        return None if is_hidden else job
 
     async def taken_in(self, held: Reservation | None) -> Reply:
         """Return the answer to a request for a job, stored under the key that is ``held``."""
