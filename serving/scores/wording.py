@@ -332,8 +332,10 @@ def _beside(shown: str, of_all: str | None, of_tier: str | None, language: Langu
 
     >>> _beside("18", "6", "25", "en")
     "18; all customers' median is 6, the tier's 25"
-    >>> _beside("1件", "0件", "0件", "zh"), _beside("6", "6", "6", "en")
-    ('1件，全体及同级客户的中位数均为0件', '6, the same as the median of all customers and of the tier')
+    >>> _beside("1件", "0件", "0件", "zh")
+    '1件，全体及同级客户的中位数均为0件'
+    >>> _beside("6", "6", "6", "en")
+    '6, the same as the median of all customers and of the tier'
     """
     if of_all is None:
         return shown
