@@ -72,6 +72,7 @@ def test_no_mutated_model_file_reaches_lightgbm(made, tmp_path):
 @pytest.mark.usefixtures("one_client")
 def test_publications_and_models_change_under_load_and_bad_ones_do_not(made, tmp_path, monkeypatch):
     monkeypatch.setattr(swaps, "PER_SECOND", 2.0)
+    monkeypatch.setattr(swaps, "BAD_OF_EACH_WAY", 1)
     proof = swaps.prove(made, tmp_path, 12)
     assert proof.broken == ()
     assert proof.figures["publications that answered"] >= 2
