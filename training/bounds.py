@@ -6,7 +6,7 @@ import numpy as np
 
 from configs.section import Text
 
-WHOLE = frozenset({"orders", "times", "cases", "days"})
+WHOLE = frozenset({"orders", "times", "cases", "days", "levels", "products", "categories"})
 """Units of whole numbers, so that a rule can say "at least 3", not "above 2.46"."""
 
 

@@ -46,8 +46,8 @@ MOVED_BY = Text(zh="等级变动人数：{counts}", en="Tier changed by: {counts
 FROM_TO = Text(zh="之前 ＼ 现在", en="before \\ now")
 MOVERS = Text(zh="变动最大的客户", en="Who changed most")
 EVENTS = {
-    ("transactions", "purchase"): Text(zh="消费", en="purchase lines"),
-    ("transactions", "refund"): Text(zh="退款", en="refund lines"),
+    ("transactions", "purchase"): Text(zh="消费明细", en="purchase lines"),
+    ("transactions", "refund"): Text(zh="退款明细", en="refund lines"),
     ("interactions", "visit"): Text(zh="到访", en="visits"),
     ("interactions", "enquiry"): Text(zh="咨询", en="enquiries"),
     ("interactions", "support"): Text(zh="服务请求", en="support cases"),
@@ -118,7 +118,7 @@ def render_publications(manifests: Sequence[Manifest], live: str | None) -> Tabl
 def _grid() -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
-    table.add_column()
+    table.add_column(overflow="fold")
     return table
 
 
@@ -213,7 +213,8 @@ def _event(one: Facts, currency: str, language: Language) -> str:
     name = EVENTS.get((one["table"], one["kind"]))
     word = str(one["kind"]).upper() if name is None else name[language]
     count = str(one["count"])
-    text = f"{word}{count}" if language == "zh" else f"{count} {counted(word, count)}"
+    measure = "行" if one["table"] == "transactions" else "次"
+    text = f"{word}{count}{measure}" if language == "zh" else f"{count} {counted(word, count)}"
     if "total" in one:
         amount = money(one["total"], currency, language)
         text += f"（{amount}）" if language == "zh" else f" ({amount})"

@@ -65,6 +65,15 @@ ACTS: dict[str, Text] = {
 }
 
 
+ASKED_BY = dict.fromkeys(
+    ("purchase_frequency", "purchase_interval", "purchase_recency", "purchase_trend", "spend"),
+    "purchase_frequency",
+) | dict.fromkeys(
+    ("interaction_frequency", "interaction_recency", "interaction_trend"), "interaction_frequency"
+)
+"""What to ask by a reason that cannot be mended: words that suit a figure that rose, too."""
+
+
 def lead(answer: Answer, language: Language) -> str:
     """Return the first sentence about a customer.
 
@@ -111,7 +120,7 @@ def _acts(answer: Answer) -> tuple[Text | None, Text]:
     """
     raising = [one for one in answer["reasons"] if one["target"] == "churn" and one["points"] > 0]
     to_mend = [ACTS.get(one["concept"], ASK) for one in raising if one["actionable"]]
-    to_ask = [ACTS[one["concept"]] for one in raising if one["concept"] in ACTS]
+    to_ask = [ACTS[ASKED_BY[one["concept"]]] for one in raising if one["concept"] in ASKED_BY]
     return next(iter(to_mend), None), next(iter(to_ask), ASK)
 
 
