@@ -47,7 +47,7 @@ SEED = 3
 def starter(made: Company, log: Path) -> Iterator[subprocess.Popen[str]]:
     """Give a process that services are forked from; see ``preloaded.py``."""
     command = [
-        *(sys.executable, "-P", "-m", "benchmarks.reliability.preloaded"),
+        *(sys.executable, "-m", "benchmarks.reliability.preloaded"),
         *(str(made.path), str(DRAIN_SECONDS)),
     ]
     with (

@@ -63,6 +63,15 @@ KINDS = {
             ("每个键只发送一次。", "Send each key once."),
         ),
         _kind(
+            "transfer-coding-not-known",
+            400,
+            ("不支持该Transfer-Encoding", "The Transfer-Encoding is not known here"),
+            (
+                "请只用chunked，或发送Content-Length；不要压缩。",
+                "Send the body with 'chunked' alone or with a Content-Length, and uncompressed.",
+            ),
+        ),
+        _kind(
             "malformed-request",
             400,
             ("请求格式有误", "The request is malformed"),
@@ -299,15 +308,6 @@ KINDS = {
             (
                 "运维人员可凭此trace_id在日志中找到原因。",
                 "The operator finds the cause in the log under this trace id.",
-            ),
-        ),
-        _kind(
-            "transfer-coding-not-known",
-            501,
-            ("不支持该Transfer-Encoding", "The Transfer-Encoding is not known here"),
-            (
-                "请只用chunked，或发送Content-Length；不要压缩。",
-                "Send the body with 'chunked' alone or with a Content-Length, and uncompressed.",
             ),
         ),
         _kind(

@@ -144,7 +144,7 @@ class Lane:
                 return False
             self._child = None
             if code != 0:
-                logger.error(Line("helper-ended", exit_code=code))
+                logger.error(Line("child-ended", exit_code=code))
                 self._not_before = time.monotonic() + TRY_AGAIN_SECONDS
         if time.monotonic() < self._not_before:
             return False
