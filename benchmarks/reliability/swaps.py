@@ -69,17 +69,18 @@ def plan(
 ) -> list[tuple[str, str]]:
     """Return the swaps in random order: the way (``good`` or damaged) and the publication's name.
 
-    A quarter is bad, the ways in turn; a good one always differs from the good one before.
+    A quarter is bad, the ways in turn; none follows itself, since a publication that is served, or
+    was just refused, is not tried again at once.
     """
     rng = np.random.default_rng(seed)
     n_bad = round(count * BAD_SHARE)
     ways = ["good"] * (count - n_bad) + [WAYS[i % len(WAYS)] for i in range(n_bad)]
-    names, last = [], good[0]
+    names, served, last = [], good[0], good[0]
     for way in rng.permutation(ways).tolist():
-        choice = [name for name in good if name != last] if way == "good" else bad[way]
-        name = choice[int(rng.integers(len(choice)))]
-        last = name if way == "good" else last
-        names.append((way, name))
+        choice = [one for one in (good if way == "good" else bad[way]) if one not in (served, last)]
+        last = choice[int(rng.integers(len(choice)))]
+        served = last if way == "good" else served
+        names.append((way, last))
     return names
 
 

@@ -2,9 +2,10 @@
 
 What may be lost when a server ends, and how it is not: requests being answered are waited for;
 connections that the system has accepted and uvicorn has not are taken in before the socket closes;
-clients that keep a connection are told to close it while the server still answers. What remains is
-a client that sends on an idle connection in the very moment that it is closed, which HTTP leaves to
-clients to repeat (RFC 9112, 9.3.1).
+clients that keep a connection are told to close it while the server still answers, and idle ones
+are closed only once no client has sent anything for a while. What remains is a client that first
+sends on such a connection in the very moment that it is closed, which HTTP leaves to clients to
+repeat (RFC 9112, 9.3.1).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import asyncio
 import select
 import signal
 import socket
+import time
 from collections.abc import Callable
 from types import FrameType
 
@@ -21,6 +23,10 @@ import uvicorn
 CLOSE = (b"connection", b"close")
 LINGER_SECONDS = 0.2
 """How long a connection taken in last may take to send its request."""
+QUIET_SECONDS = 1.0
+"""How long nobody may have sent a request before idle connections are closed."""
+QUIET_AWAITED_SECONDS = 10.0
+"""How long such a pause is waited for."""
 LOOK_SECONDS = 0.005
 
 
@@ -71,10 +77,22 @@ class Server(uvicorn.Server):
         self.server_state.default_headers = [*self.server_state.default_headers, CLOSE]
         await asyncio.sleep(self._drain_seconds)
         await self._take_in_the_last(sockets or [])
-        await asyncio.sleep(LINGER_SECONDS)
+        await self._quiet()
         while any(_has_unread(one.transport) for one in self.server_state.connections):
             await asyncio.sleep(LOOK_SECONDS)
         await super().shutdown(sockets)
+
+    async def _quiet(self) -> None:
+        """Wait until no connection is left or none has been used for a while."""
+        end = time.monotonic() + QUIET_AWAITED_SECONDS
+        pause = max(LINGER_SECONDS, min(QUIET_SECONDS, self._drain_seconds))
+        n_requests, since = self.server_state.total_requests, time.monotonic()
+        while self.server_state.connections and time.monotonic() < end:
+            await asyncio.sleep(LOOK_SECONDS)
+            if self.server_state.total_requests > n_requests:
+                n_requests, since = self.server_state.total_requests, time.monotonic()
+            elif time.monotonic() - since > pause:
+                return
 
     async def _take_in_the_last(self, listeners: list[socket.socket]) -> None:
         """Close the listeners; who had reached them is let in.
