@@ -23,6 +23,8 @@ from serving.access.access import Access
 from serving.access.audit_writer import AuditWriter
 from serving.access.key_office import prepare_start
 from serving.access.keyring import KeyRing
+from serving.console.door import Console, Door
+from serving.console.routes import PAGES
 from serving.endpoint import logs
 from serving.endpoint.app import Direct, app
 from serving.endpoint.current import Current
@@ -78,8 +80,10 @@ class GatedService(bentoml.Service[Any]):
         self.mount_asgi_app(app(endpoint), name="v1")
         direct = Direct(super().to_asgi(is_main), endpoint)
         access = Access(keys, config.serving.requests_per_minute_per_key)
-        gate = Gate(direct, Rules(TABLE, config.serving), access, meters.refused)
-        return Observed(gate, meters, logs.start(), tracing, audit.answered)
+        rules = Rules(TABLE, config.serving)
+        gate = Gate(direct, rules, access, meters.refused)
+        door = Door(gate, Console(endpoint, PAGES), rules)
+        return Observed(door, meters, logs.start(), tracing, audit.answered)
 
 
 class Scores:

@@ -514,9 +514,9 @@ def test_every_example_of_the_document_is_answered_in_the_form_it_promises(clien
 
 
 def test_the_page_loads_nothing_from_elsewhere(client):
-    page = client.get("/")
+    page = client.get("/docs")
     assert "http" not in page.text
-    for asset in re.findall(r'(?:src|href)="\./([^"]+)"', page.text):
+    for asset in re.findall(r'(?:src|href)="/([^"]+)"', page.text):
         assert client.get(f"/{asset}").status_code == 200
 
 

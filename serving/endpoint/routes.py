@@ -47,7 +47,7 @@ ROUTES = (
     Row("/v2/health/live", READ, PUBLIC, "live", health.live),
     Row("/v2/health/ready", READ, PUBLIC, "ready", health.ready),
     Row("/docs.json", READ, PUBLIC, "document", service_pages.document),
-    Row("/", READ, PUBLIC, "page", service_pages.page),
+    Row("/docs", READ, PUBLIC, "page", service_pages.page),
     Row("/static_content/{path:path}", READ, PUBLIC, "page_assets"),
 )
 """All that answers; rows without a handler are BentoML's."""

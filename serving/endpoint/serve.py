@@ -234,5 +234,5 @@ def greeting(url: str, customer_id: str, key: Path | None) -> str:
         f"Echelon answers on {url} (Ctrl-C stops it). Try:\n"
         f'  curl -s {url}{EXAMPLE_PATH} -H "Authorization: Bearer {shown}" '
         f"-H 'Content-Type: application/json' -d {body}\n"
-        f"Its document: {url}/docs.json, to read: {url}/"
+        f"Its document: {url}/docs.json, to read: {url}/docs"
     )

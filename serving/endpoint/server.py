@@ -77,6 +77,7 @@ class Server(uvicorn.Server):
         self.server_state.default_headers = [*self.server_state.default_headers, CLOSE]
         await asyncio.sleep(self._drain_seconds)
         await self._take_in_the_last(sockets or [])
+        await asyncio.sleep(LINGER_SECONDS)
         await self._quiet()
         while any(_has_unread(one.transport) for one in self.server_state.connections):
             await asyncio.sleep(LOOK_SECONDS)
@@ -85,7 +86,7 @@ class Server(uvicorn.Server):
     async def _quiet(self) -> None:
         """Wait until no connection is left or none has been used for a while."""
         end = time.monotonic() + QUIET_AWAITED_SECONDS
-        pause = max(LINGER_SECONDS, min(QUIET_SECONDS, self._drain_seconds))
+        pause = min(QUIET_SECONDS, self._drain_seconds)
         n_requests, since = self.server_state.total_requests, time.monotonic()
         while self.server_state.connections and time.monotonic() < end:
             await asyncio.sleep(LOOK_SECONDS)

@@ -1,0 +1,29 @@
+"""Every page of the console in one table: who may come, and what answers.
+
+The door refuses what has no row. A page is added here, with its handler in a module named for it.
+"""
+
+from __future__ import annotations
+
+from configs.section import Text
+from serving.console import queue, sign_in, static_files
+from serving.console.page import READ, Page
+from serving.endpoint.route import PUBLIC, Role
+
+MANAGERS: frozenset[Role] = frozenset({"manager", "admin"})
+READERS: frozenset[Role] = frozenset({"manager", "admin", "data_scientist"})
+"""A data scientist reads, with customers' ids masked, and takes no action on customers."""
+ADMINS: frozenset[Role] = frozenset({"admin"})
+EVERYBODY: frozenset[Role] = PUBLIC  # type: ignore[assignment]
+
+PAGES = (
+    Page("/console/sign-in", READ, EVERYBODY, "console_sign_in", sign_in.form),
+    Page("/console/sign-in", ("POST",), EVERYBODY, "console_enter", sign_in.enter),
+    Page("/console/link", READ, EVERYBODY, "console_link", sign_in.by_link),
+    Page("/console/sign-out", ("POST",), READERS, "console_leave", sign_in.leave),
+    Page("/console/static/{name}", READ, EVERYBODY, "console_static", static_files.static),
+    Page("/console/queue", READ, READERS, "console_queue", queue.page),
+)
+
+MENU = (("/console/queue", Text(zh="风险复核", en="Review")),)
+"""Addresses in the navigation, in their order, with their names."""

@@ -1,0 +1,85 @@
+"""Templates of the console and how numbers, days and words stand in them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
+
+from babel.dates import format_date, format_datetime
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from configs.section import Language
+from configs.version import VERSION
+from serving.scores.numbers import LOCALES, compact_money, money, number, percent, signed
+
+if TYPE_CHECKING:
+    from serving.console.page import Visit
+
+
+@cache
+def environment() -> Environment:
+    """Return the templates; what is not defined is an error, and everything is escaped."""
+    made = Environment(
+        loader=PackageLoader("serving.console"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals["echelon"] = VERSION
+    made.filters["signed"] = signed
+    return made
+
+
+def render(template: str, visit: Visit, shown: Mapping[str, Any]) -> str:
+    """Return ``template`` filled.
+
+    Every template has ``_(zh, en)`` and ``t(text)``, which say a text in the reader's language;
+    ``money``, ``compact``, ``number``, ``percent``, ``day`` and ``moment``, which write values in
+    it; ``visit``; and ``menu``, the pages of the navigation that this person may see.
+    """
+    language = visit.language
+    words = {
+        "_": lambda zh, en: zh if language == "zh" else en,
+        "t": visit.say,
+        "money": partial(_money, visit.config.currency, language),
+        "compact": partial(_compact, visit.config.currency, language),
+        "number": lambda value: "–" if value is None else number(value, language),
+        "percent": lambda share, digits=0: (
+            "–" if share is None else percent(share, language, digits)
+        ),
+        "day": partial(day, language),
+        "moment": partial(moment, visit, language),
+        "language": language,
+        "visit": visit,
+        "company": visit.say(visit.config.company),
+        "menu": visit.console.menu(visit),
+    }
+    return environment().get_template(template).render({**words, **shown})
+
+
+def _money(currency: str, language: Language, amount: float | None) -> str:
+    return "–" if amount is None else money(amount, currency, language)
+
+
+def _compact(currency: str, language: Language, amount: float | None) -> str:
+    return "–" if amount is None else compact_money(amount, currency, language)
+
+
+def day(language: Language, value: dt.date | None) -> str:
+    """Return a day as people write it.
+
+    >>> day("zh", dt.date(2026, 7, 1)), day("en", dt.date(2026, 7, 1)), day("en", None)
+    ('2026年7月1日', 'Jul 1, 2026', '–')
+    """
+    return "–" if value is None else format_date(value, "medium", LOCALES[language])
+
+
+def moment(visit: Visit, language: Language, value: dt.datetime | None) -> str:
+    """Return a moment in the company's time zone."""
+    if value is None:
+        return "–"
+    local = value.astimezone(visit.served.zone)
+    return format_datetime(local, "medium", locale=LOCALES[language])

@@ -1,0 +1,28 @@
+"""People, sessions and everything else that the console keeps."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "v004"
+down_revision = "v003"
+
+
+def upgrade() -> None:
+    """Make the tables."""
+    op.create_table(
+        "people",
+        sa.Column("id", sa.String(24), primary_key=True),
+        sa.Column("name", sa.String(60), nullable=False, unique=True),
+        sa.Column("role", sa.String(32), nullable=False),
+        sa.Column("password_hash", sa.String(200), nullable=True),
+        sa.Column("created_at", sa.DateTime, nullable=False),
+        sa.Column("disabled_at", sa.DateTime, nullable=True),
+    )
+    op.create_table(
+        "sessions",
+        sa.Column("token_sha256", sa.String(64), primary_key=True),
+        sa.Column("person", sa.String(24), nullable=False),
+        sa.Column("is_link", sa.Boolean, nullable=False),
+        sa.Column("created_at", sa.DateTime, nullable=False),
+        sa.Column("expires_at", sa.DateTime, nullable=False),
+    )
