@@ -9,6 +9,8 @@ import pytest
 
 from configs.files import make_live
 from serving.changes.tier_history import tier_history
+from serving.endpoint.histories import _body
+from serving.endpoint.problems import ProblemError
 from serving.scores.publication import Publication, open_live, open_publication
 from serving.scores.publish import publish_matrix
 from tests.small_bundle import job_in, matrix_of
@@ -82,3 +84,17 @@ def test_a_publication_that_was_taken_back_or_is_not_kept_is_not_told(store, liv
     shutil.rmtree(copy / oldest)
     kept = tier_history(open_publication(copy / live.folder.name), "C000007", 10, None)
     assert len(kept.entries) == len(DAYS) - 1
+
+
+@pytest.mark.parametrize("file", ["manifest.json", "lookup.sqlite", "scores.parquet"])
+def test_a_damaged_publication_of_the_past_is_told_and_no_failure(store, tmp_path, file):
+    root = tmp_path / "copy"
+    shutil.copytree(store, root)
+    live = open_live(root)
+    earlier = live.earlier()
+    assert earlier is not None
+    assert (earlier.folder / file).is_file()
+    (earlier.folder / file).write_bytes(b"{" + b"\0" * 5000)
+    with pytest.raises(ProblemError) as refused:
+        _body(live, "C000007", 10, None)
+    assert refused.value.code == "not-ready"

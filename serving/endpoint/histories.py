@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from functools import partial
 
+import pyarrow as pa
 from starlette.requests import Request
 from starlette.responses import Response
 
+from configs.errors import PublicationError
 from configs.section import Text
 from serving.changes.tier_history import tier_history
 from serving.endpoint.complaints import invalid
 from serving.endpoint.endpoint import Endpoint, scope_of
 from serving.endpoint.predictions import unknown_at
-from serving.endpoint.problems import FieldError
+from serving.endpoint.problems import FieldError, ProblemError
 from serving.endpoint.replies import as_text
 from serving.endpoint.spoken import spoken
 from serving.scores.publication import Publication
 
 MOST = 100
 SHOWN = 20
+DAMAGED = (PublicationError, pa.ArrowInvalid, sqlite3.DatabaseError)
+"""What reading a publication raises whose files were altered."""
+PAST_DAMAGED = Text(
+    zh="较早的某次发布已损坏，无法给出完整历史；请告知运维人员从备份恢复。",
+    en="An earlier publication is damaged, so the history would not be whole; tell the operator to "
+    "restore it from a backup.",
+)
 _CURSOR = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
@@ -39,6 +49,8 @@ def _body(live: Publication, customer_id: str, limit: int, after: str | None) ->
         page = tier_history(live, customer_id, limit, after)
     except LookupError:
         raise invalid([WRONG_CURSOR]) from None
+    except DAMAGED as error:
+        raise ProblemError("not-ready", PAST_DAMAGED) from error
     if not page.is_known:
         raise unknown_at("/customer_id")
     return as_text({"customer_id": customer_id, "entries": page.entries, "next": page.after})
