@@ -9,7 +9,15 @@ import pytest
 
 from configs.lean import TRAINING_ONLY
 
-HEAVY = (*TRAINING_ONLY, "ibis", "sqlglot", "scipy.stats", "scipy.optimize", "pyspark")
+HEAVY = (
+    *TRAINING_ONLY,
+    "ibis",
+    "sqlglot",
+    "scipy.stats",
+    "scipy.optimize",
+    "pyspark",
+    "vl_convert",
+)
 PROGRAM = """
 import sys
 from configs.lean import keep_out

@@ -128,7 +128,7 @@ class Door:
         if not is_page:
             await self.app(scope, receive, send)
             return
-        response = await self._response(scope, receive)
+        response = _unchanged(await self._response(scope, receive), scope)
         for name, value in HEADERS:
             response.headers.setdefault(name, value)
         response.headers.setdefault("cache-control", "no-store")
@@ -213,6 +213,15 @@ class Door:
 
 
 _NOBODY = Person("nobody", "", "application")
+
+
+def _unchanged(response: Response, scope: Scope) -> Response:
+    """Return ``response`` without its body where the browser has it already."""
+    etag = response.headers.get("etag")
+    if etag is None or etag != Headers(scope=scope).get("if-none-match"):
+        return response
+    names = "etag", "cache-control", "content-security-policy"
+    return Response(status_code=304, headers={name: response.headers[name] for name in names})
 
 
 def _check_site(method: str, headers: Headers) -> None:
