@@ -64,16 +64,25 @@ def record(stores: Stores, state: State, entries: Sequence[Entry]) -> None:
     Several processes that do so at once take turns: each adds while it holds the row of the
     database that says where the chain ends.
     """
-    name = chain_name(stores)
     with state.writing() as connection:
-        end = _end_for_update(connection, name)
-        files = files_in(stores.audit)
-        found = end if not files else _last(files[-1], end)
-        made = list(_lines(entries, found))
-        file = stores.audit / f"{dt.datetime.now(dt.UTC):%Y-%m-%d}.jsonl"
-        _append(file if not files else max(file, files[-1]), b"".join(made))
-        values = {"n_lines": found.n_lines + len(made), "last_hash": _hash(made[-1])}
-        connection.execute(sa.update(AUDIT_CHAINS).where(AUDIT_CHAINS.c.id == name).values(values))
+        record_in(connection, stores, entries)
+
+
+def record_in(connection: sa.Connection, stores: Stores, entries: Sequence[Entry]) -> None:
+    """Add ``entries`` within a transaction that writes what they tell of.
+
+    They are on disk before it ends: what is kept is on record, and after a crash between the two
+    the record tells of what was begun.
+    """
+    name = chain_name(stores)
+    end = _end_for_update(connection, name)
+    files = files_in(stores.audit)
+    found = end if not files else _last(files[-1], end)
+    made = list(_lines(entries, found))
+    file = stores.audit / f"{dt.datetime.now(dt.UTC):%Y-%m-%d}.jsonl"
+    _append(file if not files else max(file, files[-1]), b"".join(made))
+    values = {"n_lines": found.n_lines + len(made), "last_hash": _hash(made[-1])}
+    connection.execute(sa.update(AUDIT_CHAINS).where(AUDIT_CHAINS.c.id == name).values(values))
 
 
 def note(stores: Stores, what: str, **details: str | int) -> None:

@@ -73,6 +73,8 @@ class State:
     def writing(self) -> Iterator[sa.Connection]:
         """Yield a connection whose changes are kept together, or not at all after an error.
 
+        When it returns they are on disk: neither a killed process nor a power cut loses them.
+
         On SQLite one writer at a time is let in, so what it read first still holds when it writes;
         on PostgreSQL lock the rows you read (``with_for_update``).
         """
@@ -160,7 +162,7 @@ def _settled(engine: sa.Engine) -> sa.Engine:
     @sa.event.listens_for(engine, "connect")
     def connect(connection: Any, record: object) -> None:
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @sa.event.listens_for(engine, "begin")

@@ -26,3 +26,15 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime, nullable=False),
         sa.Column("expires_at", sa.DateTime, nullable=False),
     )
+    op.create_table(
+        "events",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("token", sa.String(64), nullable=False),
+        sa.Column("at", sa.DateTime, nullable=False),
+        sa.Column("person", sa.String(24), nullable=False),
+        sa.Column("customer_id", sa.Text, nullable=False, index=True),
+        sa.Column("kind", sa.String(24), nullable=False, index=True),
+        sa.Column("details", sa.JSON, nullable=False),
+        sa.Column("publication", sa.String(100), nullable=False),
+        sa.UniqueConstraint("token", "customer_id"),
+    )
