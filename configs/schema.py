@@ -17,6 +17,7 @@ from configs.learning import Churn, Clv, FeatureChoice, Promotion, Snapshots, Tr
 from configs.records import Sources
 from configs.section import Language, Section, Text, Timezone
 from configs.service import Serving, Webhook
+from configs.team import Skill, Team
 from configs.tiers import Lifecycle, TierPolicy
 
 
@@ -49,6 +50,11 @@ class Stores(Section):
     def monitoring(self) -> Path:
         """What `echelon monitor` found, one file per publication looked at."""
         return self.root / "monitoring"
+
+    @property
+    def plans(self) -> Path:
+        """Plans of who does what for whom, a folder each."""
+        return self.root / "plans"
 
     @property
     def bundles(self) -> Path:
@@ -101,6 +107,13 @@ class Action(Section):
     """Money, each time."""
     at_most: Annotated[int, Field(ge=1, le=10)]
     """How often it may be part of a path."""
+    hours: Annotated[float | None, Field(gt=0)] = None
+    """Of work by whoever does it, each time; plans leave out an action that does not say."""
+    minimum_skill: Skill = "regular"
+    """The least skill of whoever does it."""
+    effect: Annotated[float | None, Field(ge=0, le=1)] = None
+    """The share of the churn probability that it is assumed to take away; plans leave out an
+    action that says none and has no measured one."""
 
 
 class Config(Section):
@@ -128,6 +141,8 @@ class Config(Section):
     lifecycle: Lifecycle
     actions: tuple[Action, ...]
     """The menu that paths to the next tier, or below a churn probability, are made of."""
+    team: Team
+    """Who carries actions out, and what each tier may cost."""
     serving: Serving
     webhooks: tuple[Webhook, ...]
 
@@ -143,6 +158,14 @@ class Config(Section):
         codes = [action.code for action in self.actions]
         if len(set(codes)) != len(codes):
             raise ValueError(f"codes of actions repeat: {codes}")
+        return self
+
+    @model_validator(mode="after")
+    def _terms_are_of_tiers(self) -> Config:
+        codes = [tier.code for tier in self.policy.tiers]
+        for terms in self.team.tiers:
+            if terms.tier not in codes:
+                raise ValueError(f"team.tiers names tier {terms.tier!r}; tiers are {codes}")
         return self
 
     @model_validator(mode="after")

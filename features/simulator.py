@@ -33,6 +33,7 @@ from features.simulated.sources import (
     company_config,
     dirty_layouts,
 )
+from features.simulated.staff import employees, owners
 from features.simulated.surveys import satisfaction
 from features.simulated.truth import truth
 
@@ -57,9 +58,10 @@ def simulate(
 ) -> None:
     """Write a company of ``customers`` customers into ``out``, and a configuration that reads it.
 
-    Five tables, ``truth.parquet`` (see :func:`features.simulated.truth.truth`) and
-    ``echelon.yaml``. Columns are those of :mod:`features.contracts`, times are local
-    (Asia/Shanghai), money is CNY; records cover the ``days`` days up to and including ``end``.
+    Five tables, ``truth.parquet`` (see :func:`features.simulated.truth.truth`), the team
+    (``employees.csv`` and ``owners.csv``) and ``echelon.yaml``. Columns are those of
+    :mod:`features.contracts`, times are local (Asia/Shanghai), money is CNY; records cover the
+    ``days`` days up to and including ``end``.
     With ``dirty`` the tables are CSV exports as real systems make them: a share ``dirt_share`` of
     rows is dirtied, and ``dirt.parquet`` lists which (see
     :data:`features.simulated.dirty_files.LISTING`). The same arguments give the same bytes.
@@ -83,6 +85,9 @@ def simulate(
             progress("simulate", done / customers)
     if dirtied is not None:
         dirtied.write(out / "dirt.parquet")
+    for name, table in {"employees": employees, "owners": owners}.items():
+        with written_whole(out / f"{name}.csv") as draft:
+            pa_csv.write_csv(table(customers, seed), draft)
     write_text(out / "echelon.yaml", company_config(out, layouts, files.columns, end))
 
 

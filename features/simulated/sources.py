@@ -79,6 +79,7 @@ def company_config(
         "data": str(out),
         "as_of": end,
         "sources": {name: [layouts[name].source(columns[name])] for name in TABLES},
+        "team": {"employees": "employees.csv", "owners": "owners.csv"},
         "stores": {"root": str(out / "var")},
     }
     return yaml.safe_dump(content, allow_unicode=True, sort_keys=False)

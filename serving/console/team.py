@@ -1,0 +1,225 @@
+"""The team: employees with skill and hours, and who looks after which customer, read from files.
+
+Both files are small CSV as spreadsheets save them: UTF-8 or GB18030, headers and skills in English
+or Chinese. They are read again when they change.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from configs.errors import RecordsError, did_you_mean
+from configs.schema import Config
+from configs.section import Text
+from configs.team import SKILLS, Skill
+
+HOURS_IN_A_WEEK = 168.0
+HEADERS = {
+    "code": ("工号", "编号", "员工编号"),
+    "name": ("姓名", "员工姓名"),
+    "skill": ("技能", "技能等级"),
+    "hours_per_week": ("每周工时", "周工时"),
+    "person": ("登录名",),
+    "customer_id": ("客户编号",),
+    "employee": ("负责人", "负责人工号", "员工"),
+}
+SKILL_NAMES: Mapping[Skill, Text] = {
+    "experienced": Text(zh="资深", en="experienced"),
+    "regular": Text(zh="普通", en="regular"),
+    "automation": Text(zh="自动化", en="automation"),
+}
+_SKILL_WORDS: Mapping[str, Skill] = {name: name for name in SKILLS} | {
+    text.zh: skill for skill, text in SKILL_NAMES.items()
+}
+
+
+@dataclass(frozen=True)
+class Employee:
+    """Somebody, or something, that works for customers.
+
+    Attributes:
+        code: unique.
+        name: as people say it.
+        skill: what they can do.
+        hours_per_week: for customers; other work is left out.
+        person: the name they sign in to the console by; ``None`` for who does not.
+    """
+
+    code: str
+    name: str
+    skill: Skill
+    hours_per_week: float
+    person: str | None = None
+
+
+@dataclass(frozen=True)
+class TeamRead:
+    """Employees and owners.
+
+    Attributes:
+        employees: in the file's order; empty where none are configured.
+        owned: customer ids, as text, that have an owner.
+        owning: index into ``employees``, one for each of ``owned``.
+    """
+
+    employees: tuple[Employee, ...]
+    owned: pa.Array
+    owning: npt.NDArray[np.int64]
+
+    @cached_property
+    def by_code(self) -> Mapping[str, Employee]:
+        """Employees by their code."""
+        return {employee.code: employee for employee in self.employees}
+
+    def owner(self, customer_id: str) -> Employee | None:
+        """Return who looks after one customer by the file; ``None`` for nobody."""
+        found = self.owner_indices([customer_id])[0]
+        return None if found < 0 else self.employees[int(found)]
+
+    def owner_indices(self, customer_ids: Sequence[str] | pa.Array) -> npt.NDArray[np.int64]:
+        """Return an index into ``employees`` per customer, shape (n_customers,); -1 for nobody."""
+        wanted = pa.array(customer_ids, pa.string())
+        at = pc.fill_null(pc.index_in(wanted, value_set=self.owned), -1)
+        at = at.to_numpy(zero_copy_only=False).astype(np.int64)
+        return np.where(at < 0, -1, self.owning[np.maximum(at, 0)] if len(self.owning) else -1)
+
+    def of_person(self, name: str) -> Employee | None:
+        """Return the employee who signs in as ``name``."""
+        return next((one for one in self.employees if one.person == name), None)
+
+
+def team_of(config: Config) -> TeamRead:
+    """Return the team of a company; without ``team.employees`` nobody is in it.
+
+    Raises:
+        RecordsError: a file is missing or wrong; the message says which line and how to mend it.
+    """
+    paths = (config.team.employees, config.team.owners)
+    employees, owners = (None if path is None else config.data / path for path in paths)
+    return _read(employees, _stamp(employees), owners, _stamp(owners))
+
+
+def _stamp(path: Path | None) -> tuple[int, int]:
+    """Return when the file changed and how long it is; zeros where there is none."""
+    try:
+        found = None if path is None else path.stat()
+    except OSError:
+        found = None
+    return (0, 0) if found is None else (found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=4)
+def _read(
+    employees: Path | None, _changed: tuple[int, int], owners: Path | None, _too: tuple[int, int]
+) -> TeamRead:
+    people = () if employees is None else tuple(_employees(employees))
+    pairs = [] if owners is None else list(_owners(owners, [one.code for one in people]))
+    return TeamRead(
+        people,
+        pa.array([customer_id for customer_id, _ in pairs], pa.string()),
+        np.array([at for _, at in pairs], dtype=np.int64),
+    )
+
+
+def _employees(path: Path) -> Iterator[Employee]:
+    seen: set[str] = set()
+    rows = list(_rows(path, "team.employees", ("code", "name", "skill", "hours_per_week")))
+    if not rows:
+        raise RecordsError(f"{path} (team.employees) has no rows; give one line per employee")
+    for line, row in rows:
+        where = f"{path} (team.employees), line {line}"
+        if not row["code"] or row["code"] in seen:
+            what = f"the code {row['code']!r} is there twice" if row["code"] else "code is empty"
+            raise RecordsError(f"{where}: {what}; give every employee a code of their own")
+        seen.add(row["code"])
+        yield Employee(
+            row["code"],
+            row["name"] or row["code"],
+            _skill(row["skill"], where),
+            _hours(row["hours_per_week"], where),
+            row.get("person") or None,
+        )
+
+
+def _owners(path: Path, codes: Sequence[str]) -> Iterator[tuple[str, int]]:
+    at = {code: index for index, code in enumerate(codes)}
+    seen: set[str] = set()
+    for line, row in _rows(path, "team.owners", ("customer_id", "employee")):
+        where = f"{path} (team.owners), line {line}"
+        if row["employee"] not in at:
+            raise RecordsError(
+                f"{where}: no employee has the code {row['employee']!r}; "
+                f"{did_you_mean(row['employee'], codes)}"
+            )
+        if row["customer_id"] in seen:
+            raise RecordsError(
+                f"{where}: customer {row['customer_id']!r} has an owner already; keep one line"
+            )
+        seen.add(row["customer_id"])
+        yield row["customer_id"], at[row["employee"]]
+
+
+def _rows(path: Path, setting: str, wanted: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield line and fields, by our names for the columns, of every line that is not blank."""
+    reader = csv.reader(_text(path, setting).splitlines(keepends=True))
+    header = [_column(cell) for cell in next(reader, [])]
+    missing = [name for name in wanted if name not in header]
+    if missing:
+        also = "; ".join(f"{name}: {', '.join(HEADERS[name])}" for name in missing)
+        raise RecordsError(
+            f"{path} ({setting}) has no column {', '.join(missing)}; its header is "
+            f"{', '.join(header) or 'empty'}. Chinese headers are known, too ({also})"
+        )
+    for fields in reader:
+        if any(cell.strip() for cell in fields):
+            padded = [*fields, *[""] * len(header)]
+            yield reader.line_num, {n: c.strip() for n, c in zip(header, padded, strict=False)}
+
+
+def _text(path: Path, setting: str) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise RecordsError(
+            f"{path} ({setting}) cannot be read: {error.strerror}. Put the file there, or name "
+            f"another in {setting}; paths start from `data`"
+        ) from error
+    for encoding in ("utf-8-sig", "gb18030"):
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise RecordsError(f"{path} ({setting}) is neither UTF-8 nor GB18030; save it as CSV UTF-8")
+
+
+def _column(cell: str) -> str:
+    said = cell.strip()
+    return next((name for name, also in HEADERS.items() if said in also), said)
+
+
+def _skill(said: str, where: str) -> Skill:
+    if said not in _SKILL_WORDS:
+        raise RecordsError(f"{where}: {said!r} is no skill; {did_you_mean(said, _SKILL_WORDS)}")
+    return _SKILL_WORDS[said]
+
+
+def _hours(said: str, where: str) -> float:
+    try:
+        hours = float(said)
+    except ValueError:
+        hours = math.nan
+    if not 0 <= hours <= HOURS_IN_A_WEEK:
+        raise RecordsError(
+            f"{where}: hours_per_week is {said!r}; give hours between 0 and {HOURS_IN_A_WEEK:.0f}"
+        )
+    return hours
