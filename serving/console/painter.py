@@ -11,8 +11,8 @@ from functools import cache, lru_cache
 
 from configs.child import child_environment
 
-SECONDS = 20.0
-"""Longest that one picture may take, the start of the child included."""
+SECONDS = 10.0
+"""Longest that a child may take over one picture, its start included."""
 CACHED = 256
 """Pictures kept, of some 20 kB each."""
 
@@ -35,9 +35,12 @@ class Painter:
             DrawingError: the specification is wrong, or the child ended twice or was too slow.
         """
         with self._lock:
-            answer = self._asked(spec) or self._asked(spec)
+            answer = self._asked(spec)
+            if not answer:
+                self._end()
+                answer = self._asked(spec)
         if not answer:
-            raise DrawingError(f"no picture within {SECONDS:.0f} seconds")
+            raise DrawingError(f"no picture within {SECONDS:.0f} seconds, twice")
         found = json.loads(answer)
         if "error" in found:
             raise DrawingError(found["error"])
