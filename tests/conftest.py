@@ -8,8 +8,13 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from serving.endpoint.served import Served
+    from tests.console import Office
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 """Tests run beside each other: threads that wait must not keep a core from those that work."""
@@ -108,3 +113,23 @@ def empty_state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("state")
     open_state(Stores(root=root)).close()
     return root / "state.db"
+
+
+@pytest.fixture(scope="session")
+def returning_served(returning_company: Path) -> Served:
+    """Return what is published of the returning company."""
+    from tests.console import served_by
+
+    return served_by(returning_company)
+
+
+@pytest.fixture
+def office(
+    returning_company: Path, returning_served: Served, empty_state: Path, tmp_path: Path
+) -> Iterator[Office]:
+    """Yield the console over the returning company; ``tests/console.py`` says how it is used."""
+    from tests.console import opened
+
+    made = opened(returning_company, returning_served, empty_state, tmp_path / "store")
+    yield made
+    made.state.close()
