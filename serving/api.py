@@ -69,10 +69,8 @@ class GatedService(bentoml.Service[Any]):
 
     def for_config(self, config: Config, is_main: bool = True) -> App:
         """Return the ASGI app that serves ``config``, not ready before ``current`` is."""
-        from serving.endpoint.served import open_served
-
         meters, tracing = Meters(), tracing_to(config.serving.traces_endpoint)
-        self.current = Current(config.stores.publications, partial(open_served, config), meters)
+        self.current = Current(config.stores.publications, partial(_with_book, config), meters)
         state = open_state(config.stores)
         keys = KeyRing(state)
         audit = AuditWriter(config.stores, state)
@@ -94,6 +92,15 @@ class Scores:
     def __is_ready__(self) -> bool:
         """Whether the service is ready; BentoML answers ``/readyz`` by it."""
         return self.bento_service.current.is_ready
+
+
+def _with_book(config: Config, folder: Path, before: Served | None) -> Served:
+    """Return the publication in ``folder`` ready to answer, the console's columns included."""
+    from serving.endpoint.served import open_served
+
+    served = open_served(config, folder, before)
+    _ = served.book
+    return served
 
 
 service = GatedService(

@@ -14,11 +14,11 @@ import sqlalchemy as sa
 from configs.errors import ServiceError
 from configs.schema import Stores
 from serving.access import audit, keys
-from serving.console import events, people, sessions
+from serving.console import events, masking, people, sessions, views
 from serving.endpoint.state import METADATA, VERSION, open_state
 from serving.jobs import idempotency, job_book, outbox
 
-DECLARING = (people, sessions, events, audit, keys, idempotency, job_book, outbox)
+DECLARING = (masking, views, people, sessions, events, audit, keys, idempotency, job_book, outbox)
 """Modules that declare tables; a new one is named here."""
 
 

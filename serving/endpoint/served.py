@@ -21,6 +21,7 @@ from features.prepared import PreparedBuild
 from features.sentiment import SentimentModel, with_sentiment
 from features.sources import day_number
 from features.units import UNITS
+from serving.console.book import Book, read_book
 from serving.endpoint.contract_rows import ContractRows, contract_rows
 from serving.endpoint.description import described
 from serving.endpoint.live import customers_of, in_order, record_tables
@@ -93,6 +94,11 @@ class Served:
     def as_of(self) -> dt.date:
         """The day that the publication holds for."""
         return self.publication.manifest.as_of
+
+    @cached_property
+    def book(self) -> Book:
+        """Everybody who is published, as columns; read by whoever asks first."""
+        return read_book(self.publication)
 
     @cached_property
     def description(self) -> str:

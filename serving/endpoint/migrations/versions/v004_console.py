@@ -10,6 +10,21 @@ down_revision = "v003"
 def upgrade() -> None:
     """Make the tables."""
     op.create_table(
+        "console_secrets",
+        sa.Column("name", sa.String(32), primary_key=True),
+        sa.Column("value", sa.LargeBinary, nullable=False),
+    )
+    op.create_table(
+        "views",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("person", sa.String(24), nullable=False),
+        sa.Column("name", sa.String(60), nullable=False),
+        sa.Column("query", sa.Text, nullable=False),
+        sa.Column("is_shared", sa.Boolean, nullable=False),
+        sa.Column("created_at", sa.DateTime, nullable=False),
+        sa.UniqueConstraint("person", "name"),
+    )
+    op.create_table(
         "people",
         sa.Column("id", sa.String(24), primary_key=True),
         sa.Column("name", sa.String(60), nullable=False, unique=True),
