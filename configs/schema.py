@@ -19,6 +19,7 @@ from configs.section import Language, Section, Text, Timezone
 from configs.service import Serving, Webhook
 from configs.team import Skill, Team
 from configs.tiers import Lifecycle, TierPolicy
+from configs.trials import Trials
 
 
 class Stores(Section):
@@ -82,6 +83,11 @@ class Stores(Section):
         return self.root / "audit"
 
     @property
+    def trials(self) -> Path:
+        """Audiences of trials, what came of them, and models of whom an action moves."""
+        return self.root / "trials"
+
+    @property
     def keys(self) -> Path:
         """Signing keys, readable by the owner alone."""
         return self.root / "keys"
@@ -114,6 +120,8 @@ class Action(Section):
     effect: Annotated[float | None, Field(ge=0, le=1)] = None
     """The share of the churn probability that it is assumed to take away; plans leave out an
     action that says none and has no measured one."""
+    holdout_share: Annotated[float, Field(ge=0, le=0.5)] | None = None
+    """Share of customers left out at random; default: ``trials.holdout_share``."""
 
 
 class Config(Section):
@@ -143,6 +151,7 @@ class Config(Section):
     """The menu that paths to the next tier, or below a churn probability, are made of."""
     team: Team
     """Who carries actions out, and what each tier may cost."""
+    trials: Trials
     serving: Serving
     webhooks: tuple[Webhook, ...]
 

@@ -14,11 +14,12 @@ import sqlalchemy as sa
 from configs.errors import ServiceError
 from configs.schema import Stores
 from serving.access import audit, keys
-from serving.console import events, masking, people, sessions, views
+from serving.console import events, holdout, masking, people, sessions, trials, views
 from serving.endpoint.state import METADATA, VERSION, open_state
 from serving.jobs import idempotency, job_book, outbox
 
 DECLARING = (masking, views, people, sessions, events, audit, keys, idempotency, job_book, outbox)
+DECLARING += (holdout, trials)
 """Modules that declare tables; a new one is named here."""
 
 

@@ -53,3 +53,27 @@ def upgrade() -> None:
         sa.Column("publication", sa.String(100), nullable=False),
         sa.UniqueConstraint("token", "customer_id"),
     )
+    op.create_table(
+        "holdouts",
+        sa.Column("quarter", sa.String(8), primary_key=True),
+        sa.Column("action", sa.String(60), primary_key=True),
+        sa.Column("salt", sa.Integer, nullable=False),
+        sa.Column("share", sa.Float, nullable=False),
+        sa.Column("publication", sa.String(120), nullable=False),
+        sa.Column("drawn_at", sa.DateTime, nullable=False),
+    )
+    op.create_table(
+        "trials",
+        sa.Column("id", sa.String(24), primary_key=True),
+        sa.Column("action", sa.String(60), nullable=False),
+        sa.Column("quarter", sa.String(8), nullable=False),
+        sa.Column("origin", sa.String(16), nullable=False),
+        sa.Column("publication", sa.String(120), nullable=False),
+        sa.Column("as_of", sa.Date, nullable=False),
+        sa.Column("opened_at", sa.DateTime, nullable=False),
+        sa.Column("person", sa.String(24), nullable=False),
+        sa.Column("holdout_share", sa.Float, nullable=False),
+        sa.Column("n_offered", sa.Integer, nullable=False),
+        sa.Column("n_held_out", sa.Integer, nullable=False),
+        sa.Column("audience_sha256", sa.String(64), nullable=False),
+    )

@@ -1,0 +1,176 @@
+"""Audiences: whom an action was meant for when it was decided, those left out at random included.
+
+An audience is chosen without regard to who is held out, and kept with what was known of everybody
+on that day. Both arms are compared by it later, whatever was done to whom (intention to treat), so
+neither a customer who was treated in spite of the draw nor one who was never reached biases it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import sqlalchemy as sa
+
+from configs.files import written_whole
+from configs.schema import Config
+from serving.console.holdout import holdouts
+from serving.endpoint.state import METADATA, Moment, State
+from serving.scores.publication import SCORES_FILE, Publication, digest_of
+
+Origin = Literal["plan", "list", "queue"]
+"""How an audience came about: an approved plan, a manager's list, or by default: at risk."""
+ORIGINS: tuple[Origin, ...] = ("plan", "list", "queue")
+"""The narrowest first: a customer in several audiences counts in the first."""
+ID_LETTERS = 24
+KNOWN = ("tier", "churn_probability", "clv_expected")
+
+TRIALS = sa.Table(
+    "trials",
+    METADATA,
+    sa.Column("id", sa.String(ID_LETTERS), primary_key=True),
+    sa.Column("action", sa.String(60), nullable=False),
+    sa.Column("quarter", sa.String(8), nullable=False),
+    sa.Column("origin", sa.String(16), nullable=False),
+    sa.Column("publication", sa.String(120), nullable=False),
+    sa.Column("as_of", sa.Date, nullable=False),
+    sa.Column("opened_at", Moment, nullable=False),
+    sa.Column("person", sa.String(24), nullable=False),
+    sa.Column("holdout_share", sa.Float, nullable=False),
+    sa.Column("n_offered", sa.Integer, nullable=False),
+    sa.Column("n_held_out", sa.Integer, nullable=False),
+    sa.Column("audience_sha256", sa.String(64), nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One audience of one action in one quarter.
+
+    Attributes:
+        id: digest of action, quarter, origin and customers: the same audience is opened once.
+        publication, as_of: what was known when it was chosen; outcomes count from that day.
+        opened_at, person: when and by whom it was decided.
+        holdout_share: the probability with which each customer was left out.
+        n_offered, n_held_out: customers in either arm.
+        audience_sha256: of the file that holds them.
+    """
+
+    id: str
+    action: str
+    quarter: str
+    origin: Origin
+    publication: str
+    as_of: dt.date
+    opened_at: dt.datetime
+    person: str
+    holdout_share: float
+    n_offered: int
+    n_held_out: int
+    audience_sha256: str
+
+
+def open_trial(
+    state: State,
+    config: Config,
+    publication: Publication,
+    action: str,
+    customer_ids: Sequence[str],
+    origin: Origin,
+    person: str,
+) -> Trial | None:
+    """Keep the audience of ``action``, once, and return it; ``None`` where nobody is left out.
+
+    Args:
+        state: where it is noted.
+        config: where its file is kept.
+        publication: what it was chosen from.
+        action: its code in the menu.
+        customer_ids: whom the action was meant for, chosen without regard to who is held out.
+        origin: how it came about.
+        person: id of who decided.
+    """
+    drawn = holdouts(state, config, publication)
+    share = drawn.shares.get(action, 0.0)
+    ids = sorted(set(customer_ids))
+    if share <= 0 or not ids:
+        return None
+    told = "\0".join((action, drawn.quarter, origin, *ids))
+    id = hashlib.sha256(told.encode()).hexdigest()[:ID_LETTERS]
+    path = audience_path(config, id)
+    audience = _audience(publication, ids, drawn.held_out(action, ids).tolist())
+    if not path.exists():
+        with written_whole(path) as draft:
+            pq.write_table(audience, draft)
+    n_held_out = int(pc.sum(audience["held_out"]).as_py() or 0)
+    trial = Trial(
+        id=id,
+        action=action,
+        quarter=drawn.quarter,
+        origin=origin,
+        publication=publication.manifest.id,
+        as_of=publication.manifest.as_of,
+        opened_at=dt.datetime.now(dt.UTC),
+        person=person,
+        holdout_share=share,
+        n_offered=len(audience) - n_held_out,
+        n_held_out=n_held_out,
+        audience_sha256=digest_of(path),
+    )
+    return _noted(state, trial)
+
+
+def opened(state: State) -> tuple[Trial, ...]:
+    """Return every trial, the oldest first."""
+    with state.reading() as connection:
+        rows = connection.execute(sa.select(TRIALS).order_by(TRIALS.c.opened_at, TRIALS.c.id))
+        return tuple(_trial(row) for row in rows.mappings())
+
+
+def audience_path(config: Config, trial_id: str) -> Path:
+    """Return where an audience is kept."""
+    return config.stores.trials / f"{trial_id}.parquet"
+
+
+def audience(config: Config, trial: Trial) -> pa.Table | None:
+    """Return ``customer_id, held_out, tier, churn_probability, clv_expected``, by customer.
+
+    ``None`` where the file is missing or not the one that was kept.
+    """
+    path = audience_path(config, trial.id)
+    if not path.is_file() or digest_of(path) != trial.audience_sha256:
+        return None
+    return pq.read_table(path)
+
+
+def _audience(publication: Publication, ids: Sequence[str], held_out: Sequence[bool]) -> pa.Table:
+    chosen = pa.table({"customer_id": pa.array(ids, pa.string()), "held_out": list(held_out)})
+    scores = pq.read_table(
+        publication.folder / SCORES_FILE,
+        columns=["customer_id", *KNOWN],
+        filters=pc.field("customer_id").isin(chosen["customer_id"]),
+    )
+    return chosen.join(scores, "customer_id", join_type="inner").sort_by("customer_id")
+
+
+def _noted(state: State, trial: Trial) -> Trial:
+    held = TRIALS.c.id == trial.id
+    try:
+        with state.writing() as connection:
+            if connection.execute(sa.select(TRIALS.c.id).where(held)).scalar() is None:
+                connection.execute(sa.insert(TRIALS).values(vars(trial)))
+    except sa.exc.IntegrityError:
+        pass
+    with state.reading() as connection:
+        return _trial(connection.execute(sa.select(TRIALS).where(held)).mappings().one())
+
+
+def _trial(row: Any) -> Trial:
+    return Trial(**row)
