@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict
 
 from configs.errors import ModelError, PublicationError, did_you_mean
 from configs.files import live_generation, write_text
@@ -30,7 +29,9 @@ from serving.monitoring.findings import (
     score_findings,
     tier_findings,
 )
-from serving.monitoring.outcomes import Outcome, closed_outcomes, outcome_findings, published
+from serving.monitoring.found import Monitoring
+from serving.monitoring.outcome import Outcome
+from serving.monitoring.outcomes import closed_outcomes, outcome_findings, published
 from serving.scores.matrix import SNAPSHOT_FILE
 from serving.scores.population import column
 from serving.scores.publication import (
@@ -48,41 +49,6 @@ from training.fitted import SCORES, Reference
 from training.signing import public_key
 
 ALARM_EXIT_CODE = 10
-
-
-class Monitoring(BaseModel):
-    """What one look at the live publication found; JSON by ``model_dump_json``.
-
-    Attributes:
-        publication, as_of, model: what was looked at.
-        since: id of the publication compared with; ``None`` for the model's training.
-        customers, reference_customers: how many there are, and how many were compared with.
-        findings: what has changed, alarms first.
-        features: the sizes of every feature's change, the largest first.
-        tiers, reference_tiers: tier code → share of customers, the highest tier first.
-        outcomes: expected and actual of publications whose horizon has closed.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    publication: str
-    as_of: dt.date
-    made_at: dt.datetime
-    model: str
-    since: str | None
-    customers: int
-    reference_customers: int
-    findings: tuple[Finding, ...]
-    features: tuple[FeatureDrift, ...]
-    tier_names: dict[str, Text]
-    tiers: dict[str, float]
-    reference_tiers: dict[str, float]
-    outcomes: tuple[Outcome, ...] = ()
-
-    @property
-    def alarms(self) -> tuple[Finding, ...]:
-        """The findings that somebody should look at."""
-        return tuple(one for one in self.findings if one.is_alarm)
 
 
 def monitor(config: Config, since: str | None = None, progress: Progress = silent) -> Monitoring:

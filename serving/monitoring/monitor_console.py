@@ -8,8 +8,8 @@ from rich.text import Text as Line
 
 from configs.section import Language, Text
 from serving.monitoring import monitor_words as words
-from serving.monitoring.monitor import Monitoring
-from serving.monitoring.outcomes import BESIDE, MAIN, Outcome
+from serving.monitoring.found import Monitoring
+from serving.monitoring.outcome import BESIDE, MAIN, Outcome
 from serving.scores.numbers import number, percent
 
 TITLE = Text(

@@ -14,9 +14,9 @@ from configs.section import Text
 from configs.version import VERSION
 from serving.monitoring import monitor_words as words
 from serving.monitoring.findings import MOVED_PSI
-from serving.monitoring.monitor import Monitoring
+from serving.monitoring.found import Monitoring
 from serving.monitoring.monitor_console import figure
-from serving.monitoring.outcomes import BESIDE, MAIN, Outcome
+from serving.monitoring.outcome import BESIDE, MAIN, Outcome
 from serving.pages.report import both
 from serving.scores.numbers import number, percent
 from training.anchor import TargetName

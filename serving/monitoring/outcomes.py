@@ -16,7 +16,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from configs.schema import Config
 from configs.section import Text
@@ -24,6 +23,13 @@ from features.labels import CONTRACT_END, MARGIN, NO_PURCHASE, SPEND, Label, lab
 from features.sources import Records, day_number
 from serving.monitoring import monitor_words as words
 from serving.monitoring.findings import Finding
+from serving.monitoring.outcome import (
+    BESIDE,
+    MAIN,
+    ORDER_LOST,
+    Outcome,
+    TierOutcome,
+)
 from serving.scores.publication import MANIFEST_FILE, SCORES_FILE, Publication, open_publication
 from training import metrics
 from training.anchor import TargetName
@@ -33,66 +39,7 @@ from training.fitted import SCORES
 
 Vector = NDArray[np.float64]
 TARGETS: tuple[TargetName, ...] = ("churn", "clv")
-MAIN = {"churn": "auc", "clv": "ngini"}
-BESIDE = {"churn": "ece15", "clv": "bias"}
 NORMAL_95 = 1.96
-
-LEVEL_OFF = 0.2
-"""Share by which a total may miss before it is an alarm: twice the ten percent that models are
-asked for, so that a season a little unlike the last one passes."""
-ORDER_LOST = 0.05
-"""Loss of AUC or nGini since training that is an alarm: about half of what models are better than
-simple rules by."""
-FEWEST = 100
-"""Customers below which order is not judged."""
-
-
-class Outcome(BaseModel):
-    """One target of one publication, once its horizon has closed.
-
-    Totals and figures are of the customers who had bought by the publication's day, as at
-    training.
-
-    Attributes:
-        expected: leavers or money that was expected in all.
-        actual: what came; ``actual_low`` and ``actual_high`` hold the expectation in 95 of 100
-            cases where it is right, by the spread between customers.
-        then: the same figures at training, empty where they are not known.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    publication: str
-    model: str
-    target: TargetName
-    as_of: dt.date
-    closed_on: dt.date
-    n: int
-    expected: float
-    actual: float
-    actual_low: float
-    actual_high: float
-    figures: dict[str, float]
-    then: dict[str, float] = {}
-
-    @property
-    def bias(self) -> float | None:
-        """Expected over actual, less one."""
-        return None if self.actual <= 0 else self.expected / self.actual - 1.0
-
-    @property
-    def is_level_off(self) -> bool:
-        """Whether the total is off by much, and by more than chance."""
-        by_chance = self.actual_low <= self.expected <= self.actual_high
-        return self.bias is not None and abs(self.bias) >= LEVEL_OFF and not by_chance
-
-    @property
-    def order_lost(self) -> float:
-        """By how much customers are ordered worse than at training; 0 where it is not known."""
-        main = MAIN[self.target]
-        if self.n < FEWEST or main not in self.then or main not in self.figures:
-            return 0.0
-        return max(self.then[main] - self.figures[main], 0.0)
 
 
 def closed_outcomes(
@@ -168,7 +115,8 @@ def _outcome(
         return None
     label = _label(config, target)
     table = label_table(records, [label], [day], horizon, last)
-    expected, actual = joined(publication.folder / SCORES_FILE, table, SCORES[target], label.name)
+    folder = publication.folder
+    expected, actual, tiers = joined(folder / SCORES_FILE, table, SCORES[target], label.name)
     if not len(actual):
         return None
     spread = NORMAL_95 * math.sqrt(len(actual)) * float((actual - expected).std())
@@ -185,22 +133,36 @@ def _outcome(
         actual_low=max(total - spread, 0.0),
         actual_high=total + spread,
         figures=_measured(target, actual, expected),
+        tiers=tuple(
+            TierOutcome(
+                code=tier.code,
+                name=tier.name,
+                n=int(own.sum()),
+                expected=float(expected[own].sum()),
+                actual=float(actual[own].sum()),
+            )
+            for tier in terms.policy.tiers
+            if (own := tiers == tier.code).any()
+        ),
     )
 
 
-def joined(scores: Path, labels: pa.Table, column: str, label: str) -> tuple[Vector, Vector]:
-    """Return predictions and labels of the customers who have both, in one order.
+def joined(
+    scores: Path, labels: pa.Table, column: str, label: str
+) -> tuple[Vector, Vector, NDArray[np.object_]]:
+    """Return predictions, labels and published tiers of the customers who have both, in one order.
 
-    Customers who had not bought are left out, as they are at training.
+    Customers who had not bought are left out, as they are at training; a tier may be ``None``.
     """
-    published = pq.read_table(scores, columns=["customer_id", "fallback", column])
+    published = pq.read_table(scores, columns=["customer_id", "fallback", "tier", column])
     has_bought = pc.not_equal(pc.fill_null(published["fallback"], ""), "no_purchases")
-    published = published.filter(has_bought).select(["customer_id", column])
+    published = published.filter(has_bought).select(["customer_id", "tier", column])
     both = published.join(labels.select(["customer_id", label]), "customer_id", join_type="inner")
     both = both.sort_by("customer_id")
     predicted, actual = column_values(both, column), column_values(both, label)
     complete = ~np.isnan(predicted) & ~np.isnan(actual)
-    return predicted[complete], actual[complete]
+    tiers = np.array(both["tier"].to_pylist(), dtype=object)
+    return predicted[complete], actual[complete], tiers[complete]
 
 
 def _label(config: Config, target: TargetName) -> Label:
