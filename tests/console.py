@@ -48,6 +48,7 @@ from serving.scores.publication import open_live
 HOST = "http://localhost:3000"
 FORM = "application/x-www-form-urlencoded"
 SAME_SITE = {"sec-fetch-site": "same-origin", "origin": HOST}
+PARTIAL = {"hx-request": "true", "hx-request-type": "partial"}
 OWN = ("state.db", "audit", "first.key")
 """What of the stores each test has for itself."""
 
@@ -73,7 +74,7 @@ class Browser:
     def part(self, path: str, **query: str | int) -> httpx.Response:
         """Return what htmx is given when it asks for a part of a page."""
         asked = path + (f"?{urlencode(query)}" if query else "")
-        return self.ask("GET", asked, headers={"hx-request": "true", **SAME_SITE})
+        return self.ask("GET", asked, headers={**PARTIAL, **SAME_SITE})
 
     def post(
         self, path: str, form: Mapping[str, Any] | Sequence[tuple[str, Any]] = (), **headers: str

@@ -161,7 +161,7 @@ class Door:
                 self._parameters(scope),
                 query,
                 await _form(scope, headers, receive),
-                headers.get("hx-request") == "true",
+                headers.get("hx-request-type") == "partial",
             )
             page = self._pages[row.path, scope["method"]]
             async with asyncio.timeout(PAGE_SECONDS):

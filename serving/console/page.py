@@ -52,7 +52,8 @@ class Visit:
         parameters: what stands in braces in the row's path.
         query: what stands after the question mark.
         form: what was sent by a form; empty for GET.
-        is_partial: htmx asks for a part of a page.
+        is_partial: htmx asks for a part of a page: what extends `base.html` is then sent without
+            what stands around `main`.
     """
 
     console: Console

@@ -6,12 +6,15 @@ import datetime as dt
 from collections.abc import Mapping
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from configs.section import Language
 from configs.version import VERSION
+from serving.console.static_files import address
 from serving.scores.numbers import LOCALES, compact_money, money, number, percent, signed
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.globals["echelon"] = VERSION
+    made.globals["static"] = address
     made.filters["signed"] = signed
     return made
 
@@ -38,7 +42,8 @@ def render(template: str, visit: Visit, shown: Mapping[str, Any]) -> str:
 
     Every template has ``_(zh, en)`` and ``t(text)``, which say a text in the reader's language;
     ``money``, ``compact``, ``number``, ``percent``, ``day`` and ``moment``, which write values in
-    it; ``visit``; and ``menu``, the pages of the navigation that this person may see.
+    it; ``static``, which names a file of the package; ``visit``; and ``menu``, the pages of the
+    navigation that this person may see.
     """
     language = visit.language
     words = {
@@ -56,8 +61,15 @@ def render(template: str, visit: Visit, shown: Mapping[str, Any]) -> str:
         "visit": visit,
         "company": visit.say(visit.config.company),
         "menu": visit.console.menu(visit),
+        "other_language": _in_other_language(visit),
     }
     return environment().get_template(template).render({**words, **shown})
+
+
+def _in_other_language(visit: Visit) -> str:
+    """Return this page's address with its query, in the other language."""
+    asked = [(name, value) for name, value in visit.query.multi_items() if name != "lang"]
+    return f"?{urlencode([*asked, ('lang', 'en' if visit.language == 'zh' else 'zh')])}"
 
 
 def _money(currency: str, language: Language, amount: float | None) -> str:
@@ -81,5 +93,5 @@ def moment(visit: Visit, language: Language, value: dt.datetime | None) -> str:
     """Return a moment in the company's time zone."""
     if value is None:
         return "–"
-    local = value.astimezone(visit.served.zone)
+    local = value.astimezone(ZoneInfo(visit.config.timezone))
     return format_datetime(local, "medium", locale=LOCALES[language])
