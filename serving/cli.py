@@ -15,6 +15,7 @@ from serving import (
     commands_customers,
     commands_data,
     commands_models,
+    commands_policy,
     commands_webhooks,
 )
 from serving.hints import config_of, with_config
@@ -36,6 +37,7 @@ app = typer.Typer(
 for part in (
     commands_data,
     commands_models,
+    commands_policy,
     commands_customers,
     commands_access,
     commands_webhooks,

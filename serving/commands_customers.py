@@ -28,15 +28,16 @@ def score(
     Example: echelon score -c configs/demo.yaml
     """
     from serving.console_output import steps
+    from serving.pipeline import policy_of, score_shadow
     from serving.pipeline import score as score_customers
-    from serving.pipeline import score_shadow
 
     loaded = config_at(config)
     with steps() as progress:
         if shadow is not None:
             typer.echo(f"In the shadow: {score_shadow(loaded, shadow, progress)}")
         else:
-            typer.echo(f"Published: {score_customers(loaded, progress)}")
+            folder = score_customers(loaded, progress)
+            typer.echo(f"Published by policy {policy_of(folder)}: {folder}")
 
 
 @commands.command(rich_help_panel="Scores")

@@ -30,9 +30,10 @@ from serving.pages.card_page import write_card
 from serving.pages.explain import render
 from serving.pages.report import write_report
 from serving.pages.tier_rules import segment_fidelity, tier_rules, write_rules
+from serving.policies.in_force import learning_config, under_policy_in_force
 from serving.scores.export import FORMATS, RULES
 from serving.scores.export import export as write_export
-from serving.scores.publication import Publication, open_live
+from serving.scores.publication import Publication, open_live, open_publication
 from serving.scores.publish import publish, shadow
 from serving.suppositions.what_if import Supposed, suppose_published
 from training.bundle import read_bundle, write_bundle
@@ -50,6 +51,7 @@ from training.signing import public_key, signing_key
 
 EXAMPLES = 3
 REPORT = Text(zh="报告：", en="Report: ")
+POLICY = Text(zh="层级策略：", en="Tier policy: ")
 NEXT = Text(zh="接下来：", en="Next:")
 
 
@@ -87,6 +89,7 @@ class Outcome:
             show_evaluation(self.trained.evaluation, language),
             *([] if totals is None else [totals]),
             *shown,
+            Line(f"{POLICY[language]}{self.publication.manifest.terms.policy.name}"),
             Line(f"{REPORT[language]}{self.report}\n{NEXT[language]}\n{following}"),
         )
 
@@ -122,7 +125,8 @@ def train(config: Config, progress: Progress = silent) -> Trained:
         TrainingError: the records do not allow a model.
     """
     folder = live_records(config)
-    fitted = fit(config, _training_records(config, folder), progress, _segments_in_use(config))
+    learning = learning_config(config)
+    fitted = fit(learning, _training_records(config, folder), progress, _segments_in_use(config))
     with tempfile.TemporaryDirectory(prefix="echelon-") as scratch:
         bundle = Path(scratch) / "bundle"
         key = signing_key(config.stores.keys)
@@ -154,15 +158,25 @@ def _segments_in_use(config: Config) -> Segments | None:
 def score(config: Config, progress: Progress = silent) -> Path:
     """Publish all customers' scores by the champion and return the publication's folder.
 
+    Tiers follow the policy in force: the one approved last, else the champion's own.
+
     Raises:
+        ConfigError: that policy guards by a feature that the champion does not have.
         ModelError: nothing is promoted yet.
         RecordsError: nothing is taken in yet.
     """
     live = champion(config)
     bundle = read_bundle(live.folder, public_key(config.stores.keys))
+    bundle = under_policy_in_force(config, bundle)
     folder = publish(config, bundle, live.version, live_records(config), progress)
-    note(config.stores, "published", publication=folder.name, model=live.version)
+    made = {"publication": folder.name, "model": live.version, "policy": bundle.policy.name}
+    note(config.stores, "published", **made)
     return folder
+
+
+def policy_of(folder: Path) -> str:
+    """Return what the policy of a publication is called."""
+    return open_publication(folder).manifest.terms.policy.name
 
 
 def score_shadow(config: Config, version: str, progress: Progress = silent) -> Path:
@@ -174,6 +188,7 @@ def score_shadow(config: Config, version: str, progress: Progress = silent) -> P
     """
     found = registered(config, version)
     bundle = read_bundle(found.folder, public_key(config.stores.keys))
+    bundle = under_policy_in_force(config, bundle)
     return shadow(config, bundle, found.version, live_records(config), progress)
 
 

@@ -22,7 +22,7 @@ def errors(n: int, seed: int, day: dt.date = DAY, factor: float = 1.0) -> Errors
 
 
 def test_a_later_period_is_counted_with_what_the_earlier_taught():
-    found = coverage(errors(6_000, 0), errors(6_000, 1, LATER), TIERS, 0.8, seed=0)
+    found = coverage(errors(6_000, 0), errors(6_000, 1, LATER), TIERS, 0.8)
     assert found is not None
     assert (found.how, found.learnt_on, found.counted_on) == ("later_period", DAY, LATER)
     assert found.overall.share == pytest.approx(0.8, abs=0.02)
@@ -34,13 +34,13 @@ def test_a_later_period_is_counted_with_what_the_earlier_taught():
 
 
 def test_coverage_shows_that_the_later_period_is_another_world():
-    found = coverage(errors(4_000, 0), errors(4_000, 1, LATER, factor=4.0), TIERS, 0.8, seed=0)
+    found = coverage(errors(4_000, 0), errors(4_000, 1, LATER, factor=4.0), TIERS, 0.8)
     assert found is not None
     assert found.overall.high < 0.7
 
 
 def test_without_an_earlier_period_halves_of_one_take_turns():
-    found = coverage(None, errors(4_000, 2), TIERS, 0.8, seed=0)
+    found = coverage(None, errors(4_000, 2), TIERS, 0.8)
     assert found is not None
     assert (found.how, found.learnt_on, found.counted_on) == ("halves", DAY, DAY)
     assert found.overall.share == pytest.approx(0.8, abs=0.03)
@@ -49,17 +49,17 @@ def test_without_an_earlier_period_halves_of_one_take_turns():
 def test_halves_that_are_different_worlds_do_not_cover_each_other():
     odd = np.arange(4_000) % 2
     two = Errors(DAY, np.full(4_000, 100.0), np.where(odd, 500.0, 50.0) + np.arange(4_000) / 1e3)
-    found = coverage(None, two, TIERS, 0.8, seed=0)
+    found = coverage(None, two, TIERS, 0.8)
     assert found is not None
     assert found.overall.share < 0.6
 
 
 def test_too_few_customers_are_not_counted():
-    assert coverage(None, errors(39, 0), TIERS, 0.8, seed=0) is None
+    assert coverage(None, errors(39, 0), TIERS, 0.8) is None
 
 
 def test_coverage_is_told_in_both_languages_with_every_tier():
-    said = in_words(coverage(errors(2_000, 0), errors(2_000, 1, LATER), TIERS, 0.8, seed=0))
+    said = in_words(coverage(errors(2_000, 0), errors(2_000, 1, LATER), TIERS, 0.8))
     for tier in TIERS.tiers:
         assert tier.name.zh in said.zh
         assert tier.name.en in said.en

@@ -17,9 +17,11 @@ from serving.access import audit, keys
 from serving.console import events, holdout, masking, people, sessions, trials, views
 from serving.endpoint.state import METADATA, VERSION, open_state
 from serving.jobs import idempotency, job_book, outbox
+from serving.policies import publishings, review_notes, versions
 
 DECLARING = (masking, views, people, sessions, events, audit, keys, idempotency, job_book, outbox)
 DECLARING += (holdout, trials)
+DECLARING += (versions, publishings, review_notes)
 """Modules that declare tables; a new one is named here."""
 
 

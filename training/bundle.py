@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,7 +44,7 @@ from training.manifest import (
     write_signed,
 )
 from training.models import Model, read_model
-from training.outlook import TierOutlook, read_outlook
+from training.outlook import TierOutlook, outlook_at, read_outlook
 from training.policy import Policy
 from training.portfolio import Portfolio
 from training.segments import Segments
@@ -99,6 +99,18 @@ class Bundle:
     def feature_names(self) -> tuple[str, ...]:
         """Names of every feature to build for scoring, in order."""
         return tuple(feature.name for feature in self.features)
+
+    def under(self, policy: Policy) -> Bundle:
+        """Return the same models with tiers by ``policy``.
+
+        The outlook of tiers is left out where the models of the bundle know other thresholds.
+        """
+        before, after = self.policy.thresholds, policy.thresholds
+        if before == after:
+            return replace(self, policy=policy)
+        portfolio = None if self.portfolio is None else self.portfolio.divided(before, after)
+        outlook = outlook_at(self.outlook, after)
+        return replace(self, policy=policy, outlook=outlook, portfolio=portfolio)
 
     def check_features(self, features: tuple[Feature, ...]) -> None:
         """Check that ``features`` compute what the models learnt from.

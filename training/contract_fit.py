@@ -238,7 +238,7 @@ def _value_evaluation(
     notes, horizon, settings = (words.CONTRACT_VALUE,), config.clv.horizon_days, config.training
     evaluation = _evaluation(target, horizon, data, actual, expected, rules, notes, settings.seed)
     errors = Errors(date_of(data.cutoffs[0]), expected, actual)
-    found = coverage(None, errors, config.policy, settings.interval_level, settings.seed)
+    found = coverage(None, errors, config.policy, settings.interval_level)
     return evaluation.model_copy(update={"coverage": found})
 
 
@@ -303,7 +303,7 @@ def _assembled(
     models: dict[str, Model] = {"churn": clv.churn, "clv": clv}
     columns = everybody.columns(feature.name for feature in features)
     value = clv.predict(columns)
-    policy = Policy.freeze(config.policy, value, seed)
+    policy = Policy.freeze(config.policy, value)
     tiers = policy.assign(value, guard_columns=columns).codes
     full = _full_value(clv, everybody)
     intervals = Intervals(level=level)

@@ -91,7 +91,7 @@ class Errors:
 
 
 def coverage(
-    earlier: Errors | None, later: Errors, tiers: TierPolicy, level: float, seed: int
+    earlier: Errors | None, later: Errors, tiers: TierPolicy, level: float
 ) -> Coverage | None:
     """Return the coverage on ``later``, learnt on ``earlier`` if there is one; else by halves.
 
@@ -100,10 +100,10 @@ def coverage(
     if len(later) < 2 * FEWEST_ROWS:
         return None
     if earlier is None or len(earlier) < FEWEST_ROWS:
-        policy = Policy.freeze(tiers, later.expected, seed)
+        policy = Policy.freeze(tiers, later.expected)
         fitted, inside = _of_halves(later, policy.thresholds, level)
         return _counted("halves", later, later, policy, fitted, inside)
-    policy = Policy.freeze(tiers, earlier.expected, seed)
+    policy = Policy.freeze(tiers, earlier.expected)
     fitted = Intervals.fit(
         earlier.expected,
         earlier.actual,

@@ -240,7 +240,7 @@ def _assembled(
     models: dict[str, Model] = {target: one.model for target, one in learnt.items()}
     columns = now.columns(feature.name for feature in features)
     value = models["clv"].predict(columns)
-    policy = Policy.freeze(config.policy, value[now.has_bought], seed)
+    policy = Policy.freeze(config.policy, value[now.has_bought])
     most = config.training.segments_at_most
     segments = find_segments(columns, features, value, most, seed, previous)
     tiers = policy.assign(value, guard_columns=columns).codes

@@ -149,9 +149,8 @@ def learn(task: Task, known: Known) -> Learnt:
     if task.target == "clv" and task.grid.evaluation is not None:
         earlier, latest = _earlier_errors(task, known, rule), _latest_errors(task, trial)
         past = (latest,) if earlier is None else (earlier, latest)
-        settings = known.settings
-        level, seed = settings.interval_level, settings.seed
-        told["coverage"] = coverage(earlier, latest, known.policy, level, seed)
+        level = known.settings.interval_level
+        told["coverage"] = coverage(earlier, latest, known.policy, level)
     model = served_form(rule, served, served_on, known.now)
     return Learnt(model, evaluation.model_copy(update=told), trial, past)
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -142,6 +142,17 @@ class ContractOutlook:
 
 
 TierOutlook = Outlook | ContractOutlook
+
+
+def outlook_at(outlook: TierOutlook | None, thresholds: tuple[float, ...]) -> TierOutlook | None:
+    """Return the outlook for other thresholds than it was made for; ``None`` where not known.
+
+    Of contract customers it follows from the models; of others each threshold has a model of its
+    own, which the next training makes.
+    """
+    if isinstance(outlook, ContractOutlook):
+        return replace(outlook, thresholds=thresholds)
+    return None
 
 
 def read_outlook(files: Mapping[str, bytes], models: Mapping[Any, Any]) -> TierOutlook | None:

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict
 
 from configs.errors import ConfigError, TrainingError, did_you_mean
-from configs.tiers import ChurnBands, Guard, Tier, TierPolicy
+from configs.tiers import ChurnBands, Guard, Thresholds, Tier, TierPolicy
 
 Vector = NDArray[np.float64]
 Ranks = NDArray[np.int64]
@@ -64,7 +66,7 @@ class Policy(BaseModel):
     churn_bands: ChurnBands
 
     @classmethod
-    def freeze(cls, policy: TierPolicy, expected_values: ArrayLike, seed: int = 0) -> Policy:
+    def freeze(cls, policy: TierPolicy, expected_values: ArrayLike) -> Policy:
         """Return the policy with thresholds in money, found on ``expected_values``.
 
         Raises:
@@ -75,12 +77,26 @@ class Policy(BaseModel):
             name=policy.name,
             objective=policy.objective,
             tiers=policy.tiers,
-            thresholds=frozen_thresholds(policy, values, seed),
+            thresholds=frozen_thresholds(policy, values),
             thresholds_by=policy.thresholds.by,
             hysteresis=policy.hysteresis,
             minimum_stay_days=policy.minimum_stay_days,
             guards=policy.guards,
             churn_bands=policy.churn_bands,
+        )
+
+    @property
+    def settings(self) -> TierPolicy:
+        """The policy as it is configured, with its amounts: to train for the tiers in force."""
+        return TierPolicy.model_construct(
+            name=self.name,
+            objective=self.objective,
+            tiers=self.tiers,
+            thresholds=Thresholds.model_construct(by="amount", at=self.thresholds),
+            hysteresis=self.hysteresis,
+            minimum_stay_days=self.minimum_stay_days,
+            guards=self.guards,
+            churn_bands=self.churn_bands,
         )
 
     @property
@@ -92,6 +108,15 @@ class Policy(BaseModel):
     def guard_inputs(self) -> tuple[str, ...]:
         """Features that guard rules read."""
         return tuple(dict.fromkeys(guard.feature for guard in self.guards))
+
+    def tells_tiers_like(self, other: Policy) -> bool:
+        """Return whether both give anybody without a past the same tier."""
+
+        def told(policy: Policy) -> tuple[object, ...]:
+            guards = [guard.model_dump(exclude={"name"}) for guard in policy.guards]
+            return policy.codes, policy.thresholds, guards
+
+        return told(self) == told(other)
 
     def assign(
         self,
@@ -146,8 +171,9 @@ class Policy(BaseModel):
     def _ranks_of(self, previous: ArrayLike | None, n: int) -> Ranks:
         if previous is None:
             return np.full(n, -1, dtype=np.int64)
-        rank = {code: i for i, code in enumerate(self.codes)}
-        return np.array([rank.get(code, -1) for code in np.asarray(previous)], dtype=np.int64)
+        codes = pa.array(np.asarray(previous, dtype=object), pa.string())
+        ranks = pc.index_in(codes, pa.array(self.codes)).fill_null(-1)
+        return ranks.to_numpy(zero_copy_only=False).astype(np.int64)
 
     def _guarded(self, ranks: Ranks, columns: Mapping[str, Vector]) -> tuple[Ranks, Ranks]:
         applied = np.full(len(ranks), -1, dtype=np.int64)
@@ -170,11 +196,11 @@ class Policy(BaseModel):
         return falls, rises
 
 
-def frozen_thresholds(policy: TierPolicy, values: Vector, seed: int = 0) -> tuple[float, ...]:
+def frozen_thresholds(policy: TierPolicy, values: Vector) -> tuple[float, ...]:
     """Return the thresholds in money, from the lowest to the highest.
 
     ``quantile`` .95: 95 % of customers lie below. ``revenue_share`` .95: the customers below hold
-    95 % of expected value. ``natural_breaks``: midpoints between K-means centres of log value.
+    95 % of expected value. ``natural_breaks``: midpoints between the K-means centres of log value.
     Thresholds found on values lie above the least of them: customers all alike are in the lowest
     tier, not all in the highest.
     """
@@ -193,23 +219,22 @@ def frozen_thresholds(policy: TierPolicy, values: Vector, seed: int = 0) -> tupl
         share = np.cumsum(values) / max(float(values.sum()), np.finfo(float).tiny)
         edges = values[np.minimum(np.searchsorted(share, at), len(values) - 1)]
     else:
-        edges = _natural_breaks(values, len(policy.tiers), seed)
+        edges = _natural_breaks(values, len(policy.tiers))
     above_the_least = np.nextafter(values[0], np.inf)
     return tuple(float(edge) for edge in np.maximum(np.maximum.accumulate(edges), above_the_least))
 
 
-def _natural_breaks(values: Vector, tiers: int, seed: int) -> Vector:
-    """Return midpoints, as geometric means, between 1-D K-means centres of log value.
+def _natural_breaks(values: Vector, tiers: int) -> Vector:
+    """Return midpoints, as geometric means, between the centres of the best groups of log value.
 
     Of fewer different values than tiers, each has a tier of its own from the lowest up; the tiers
     above stand empty, starting at twice the highest value and twice that again.
     """
-    from sklearn.cluster import KMeans
+    from training.breaks import centres_of
 
     logs = np.log(np.maximum(values, 1e-6))
     groups = min(tiers, len(np.unique(logs)))
-    fit = KMeans(groups, n_init=10, random_state=seed).fit(logs[:, None])
-    centres = np.sort(fit.cluster_centers_[:, 0])
+    centres = centres_of(logs, groups)
     doubled = logs.max() + np.log(2.0) * np.arange(1, tiers - groups + 1)
     return np.exp(np.concatenate([(centres[1:] + centres[:-1]) / 2.0, doubled]))
 

@@ -127,6 +127,26 @@ class Portfolio(BaseModel):
             seed=seed,
         )
 
+    def divided(self, before: Sequence[float], after: Sequence[float]) -> Portfolio:
+        """Return the same customers, pooled by other thresholds than they were fitted with.
+
+        Args:
+            before: thresholds that the pools were made by, money, rising.
+            after: thresholds to pool by.
+
+        Of a tier of over ``POOL`` customers a sample was kept, so a pool that crosses an old
+        boundary holds the sides in other shares than the company does.
+        """
+        kept = [
+            np.array(pool)[tiers_of(np.array(pool)[:, 0], before) == rank]
+            for rank, pool in enumerate(self.pools)
+        ]
+        pairs = np.concatenate(kept)
+        tier, rng = tiers_of(pairs[:, 0], after), np.random.default_rng(self.seed)
+        ranks = range(len(after) + 1)
+        pools = tuple(_pool(pairs, np.flatnonzero(tier == rank), rng) for rank in ranks)
+        return self.model_copy(update={"pools": pools})
+
     def draws(self, expected: Vector, rank: Rows) -> Vector:
         """Return draws × tiers: what each tier may bring together, the lowest tier first.
 

@@ -21,6 +21,7 @@ from serving.champions.differences import (
 )
 from serving.champions.live_records import live_records
 from serving.champions.moves import Moves, Scored, moves_between, scored_by, scored_in
+from serving.policies.in_force import under_policy_in_force
 from serving.scores.publication import Publication, open_publication
 from training.anchor import TargetName
 from training.bundle import Bundle, read_bundle
@@ -81,9 +82,9 @@ def compare(
     judged = contests(config, one, other, records)
     progress("judging", 1.0)
     progress("scoring", 0.0)
-    before, _ = _scored(config, one.bundle, records)
+    before, _ = _scored(config, under_policy_in_force(config, one.bundle), records)
     progress("scoring", 0.5)
-    now, is_shadowed = _scored(config, other.bundle, records)
+    now, is_shadowed = _scored(config, under_policy_in_force(config, other.bundle), records)
     moves = moves_between(config, before, now)
     progress("scoring", 1.0)
     return Comparison(
@@ -129,6 +130,7 @@ def _made_before(config: Config, bundle: Bundle, records: Path) -> Publication |
         except PublicationError:
             continue
         fits = made.manifest.bundle == bundle.digest and made.manifest.records == records.name
+        fits &= made.manifest.terms.policy == bundle.policy
         is_of_the_day = config.as_of in (None, made.manifest.as_of)
         if fits and is_of_the_day:
             made.check()

@@ -25,7 +25,7 @@ from serving.scores.points import break_down
 from serving.scores.population import Array, column
 from serving.scores.publication import Publication
 from serving.scores.reasons import TARGETS
-from serving.scores.scorer import BundleLike, before_of
+from serving.scores.scorer import BundleLike, before_of, days_of, tiers_by
 from serving.scores.wording import Described
 from training.anchor import TargetName
 
@@ -156,13 +156,10 @@ class Comparison:
         """Return the tiers by the old policy, held against the past that ``now`` was held to."""
         if self.old_bundle is None or np.isnan(values).all():
             return np.full(len(values), None, dtype=object)
-        before = before_of(now)
-        since = before["tier_since"].to_numpy().astype("datetime64[D]")
-        days = np.array(now["cutoff"].to_numpy(), dtype="datetime64[D]")
-        stayed = np.where(np.isnat(since), np.nan, (days - since).astype(np.float64))
-        previous = np.array([tier or "" for tier in before["tier"].to_pylist()], dtype=object)
-        policy = self.old.manifest.terms.policy
-        return np.asarray(policy.assign(values, previous, stayed, columns).codes, dtype=object)
+        policy, days = self.old.manifest.terms.policy, days_of(now["cutoff"])
+        return np.asarray(
+            tiers_by(policy, values, columns, before_of(now), days).codes, dtype=object
+        )
 
     @staticmethod
     def _scores(publication: Publication, customer_ids: Sequence[str] | None) -> pa.Table:

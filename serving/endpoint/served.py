@@ -197,7 +197,7 @@ def open_served(config: Config, folder: Path, before: Served | None = None) -> S
 
 
 def bundle_of(publication: Publication, config: Config) -> Bundle:
-    """Return the bundle that made ``publication``.
+    """Return the bundle that made ``publication``, its tiers by the publication's policy.
 
     A copy of a bundle is named by its version, or by version and digest; the one of the digest
     that the publication names is taken, if it gives the published scores again. A bundle that this
@@ -207,7 +207,7 @@ def bundle_of(publication: Publication, config: Config) -> Bundle:
     Raises:
         ModelError: no copy is there, none can be used, or none gives the published scores.
     """
-    version = publication.manifest.terms.model
+    version, policy = publication.manifest.terms.model, publication.manifest.terms.policy
     key = public_key(config.stores.keys)
     problems = []
     copies = [
@@ -215,7 +215,7 @@ def bundle_of(publication: Publication, config: Config) -> Bundle:
     ]
     for path in sorted(copies, reverse=True):
         try:
-            bundle = read_checked(path, key, config.stores.verdicts)
+            bundle = read_checked(path, key, config.stores.verdicts).under(policy)
         except ModelError as error:
             problems.append(str(error))
         else:

@@ -85,7 +85,10 @@ def monitor(config: Config, since: str | None = None, progress: Progress = silen
 def drift(
     publication: Publication, bundle: Bundle, reference: Reference, progress: Progress = silent
 ) -> tuple[list[FeatureDrift], list[Finding]]:
-    """Return how features, scores and tiers of ``publication`` differ from ``reference``."""
+    """Return how features, scores and tiers of ``publication`` differ from ``reference``.
+
+    Tiers by another policy than the model learnt with are not held against what it learnt.
+    """
     features = pq.ParquetFile(publication.folder / FEATURES_FILE)
     watched = watched_features(bundle)
     known = [f for f in bundle.features if f.name in reference.distributions]
@@ -103,8 +106,9 @@ def drift(
     for name in SCORES.values():
         findings += score_findings(reference, name, column(scores.read(columns=[name]), name))
     manifest = publication.manifest
-    customers, names = manifest.counts["customers"], manifest.terms.tier_names
-    findings += tier_findings(reference, tier_shares(publication), customers, names)
+    customers, terms = manifest.counts["customers"], manifest.terms
+    if reference is not bundle.reference or terms.policy.tells_tiers_like(bundle.policy):
+        findings += tier_findings(reference, tier_shares(publication), customers, terms.tier_names)
     progress("drift", 1.0)
     return drifts, findings
 

@@ -247,12 +247,9 @@ class Scorer:
         if "clv" not in self.bundle.models:
             names = [name for name in SCORES.names if name.startswith("tier")]
             return dict.fromkeys(names, pa.nulls(len(value)))
-        days = np.array(matrix["cutoff"].to_numpy(), dtype="datetime64[D]")
-        previous = np.array([tier or "" for tier in before["tier"].to_pylist()], dtype=object)
-        since = before["tier_since"].to_numpy(zero_copy_only=False).astype("datetime64[D]")
-        stayed = np.where(np.isnat(since), np.nan, (days - since).astype(np.float64))
-        given = self.bundle.policy.assign(value, previous, stayed, columns)
-        stays = (given.codes == previous) & ~np.isnat(since)
+        days, since = days_of(matrix["cutoff"]), days_of(before["tier_since"])
+        given = tiers_by(self.bundle.policy, value, columns, before, days)
+        stays = (given.codes == _codes_of(before["tier"])) & ~np.isnat(since)
         return {
             "tier": given.codes.astype(object),
             "tier_held": given.held,
@@ -345,6 +342,37 @@ class Scorer:
             name = feature.concept if feature.family == "snapshot" else feature.family
             families.setdefault(name, []).append(feature.name)
         return families
+
+
+def tiers_by(
+    policy: Policy,
+    value: Array,
+    columns: Mapping[str, Array],
+    before: Mapping[str, Any] | pa.Table,
+    days: npt.NDArray[np.datetime64],
+) -> TierAssignment:
+    """Return the tiers of customers by ``policy``: of a publication, of a preview, of a past one.
+
+    Args:
+        policy: with its amounts frozen.
+        value: expected value of each customer.
+        columns: features that guard rules read.
+        before: ``tier`` and ``tier_since`` of the publication before; null without one.
+        days: the day that each is scored on.
+    """
+    since = days_of(before["tier_since"])
+    stayed = np.where(np.isnat(since), np.nan, (days - since).astype(np.float64))
+    return policy.assign(value, _codes_of(before["tier"]), stayed, columns)
+
+
+def days_of(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.datetime64]:
+    """Return days since 1970, or dates, as days; not a day where null."""
+    days = column.cast(pa.date32()).to_numpy(zero_copy_only=False)
+    return np.asarray(days).astype("datetime64[D]")
+
+
+def _codes_of(column: pa.Array | pa.ChunkedArray) -> Texts:
+    return np.asarray(column.fill_null("").to_numpy(zero_copy_only=False), dtype=object)
 
 
 def previous_of(scores: pa.Table) -> pa.Table:

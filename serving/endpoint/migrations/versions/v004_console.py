@@ -77,3 +77,43 @@ def upgrade() -> None:
         sa.Column("n_held_out", sa.Integer, nullable=False),
         sa.Column("audience_sha256", sa.String(64), nullable=False),
     )
+    op.create_table(
+        "policy_versions",
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("settings", sa.JSON, nullable=False),
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("based_on", sa.Integer, nullable=True),
+        sa.Column("comment", sa.String(500), nullable=False),
+        sa.Column("made_by", sa.String(24), nullable=False),
+        sa.Column("made_by_name", sa.String(60), nullable=False),
+        sa.Column("made_at", sa.DateTime, nullable=False),
+        sa.Column("standing", sa.String(16), nullable=False),
+        sa.Column("policy", sa.JSON, nullable=True),
+        sa.Column("publication", sa.String(120), nullable=True),
+        sa.Column("decided_by_name", sa.String(60), nullable=True),
+        sa.Column("decided_at", sa.DateTime, nullable=True),
+        sa.Column("decision", sa.String(500), nullable=True),
+    )
+    op.create_table(
+        "publishings",
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("policy", sa.String(80), nullable=False),
+        sa.Column("person_name", sa.String(60), nullable=False),
+        sa.Column("started_at", sa.DateTime, nullable=False),
+        sa.Column("told_at", sa.DateTime, nullable=False),
+        sa.Column("step", sa.String(40), nullable=False),
+        sa.Column("share", sa.Float, nullable=False),
+        sa.Column("ended_at", sa.DateTime, nullable=True),
+        sa.Column("publication", sa.String(120), nullable=True),
+        sa.Column("failure", sa.Text, nullable=True),
+    )
+    op.create_table(
+        "review_notes",
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("quarter", sa.String(6), nullable=False, index=True),
+        sa.Column("step", sa.String(24), nullable=False),
+        sa.Column("details", sa.JSON, nullable=False),
+        sa.Column("person", sa.String(24), nullable=False),
+        sa.Column("person_name", sa.String(60), nullable=False),
+        sa.Column("at", sa.DateTime, nullable=False),
+    )
