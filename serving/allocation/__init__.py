@@ -1,0 +1,1 @@
+"""Who does what for whom: the plan that saves most value within hours, skills and budgets."""
