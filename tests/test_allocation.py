@@ -124,9 +124,10 @@ def test_the_same_question_gives_the_same_plan():
     assert one.made.employees.tolist() == again.made.employees.tolist()
 
 
-def test_greedy_by_the_hour_misses_what_the_plan_finds():
-    asked = question([[60.0, -1.0], [-1.0, 100.0]], [0.5, 1.5], [1.5])
-    assert greedy(asked).value(asked) == 60.0
+def test_greedy_misses_what_the_plan_finds():
+    gains = [[70.0, -1.0], [-1.0, 50.0], [-1.0, 50.0]]
+    asked = question(gains, [1.25, 1.0], [2.0])
+    assert greedy(asked).value(asked) == 70.0
     assert solve(asked).value == 100.0
 
 

@@ -78,7 +78,7 @@ def keep_duties(seats: Seats) -> None:
         next((one for one in order.tolist() if seats.place(customer, one)), None)
 
 
-def fill(seats: Seats, columns: Columns, order: Ints | None = None, gainful: bool = True) -> None:
+def fill(seats: Seats, columns: Columns, order: Ints, gainful: bool = True) -> None:
     """Take columns in ``order``, by value an hour unless given, as long as they fit.
 
     Args:
