@@ -71,8 +71,8 @@ def render_customer(facts: Facts, language: Language) -> RenderableType:
             writes = _points(language) if key == "churn" else _money(facts, language)
             table.add_row(heading[language], _number(facts[key], writes, language))
     if facts["tier"] is not None:
-        table.add_row(TIER[language], _tier(facts, language))
-    table.add_row(RECORDS[language], _records(facts, language))
+        table.add_row(TIER[language], tier_text(facts, language))
+    table.add_row(RECORDS[language], records_text(facts, language))
     return Group(_head(facts, language), *_notes(facts, language), table)
 
 
@@ -179,7 +179,8 @@ def _pairs(values: Mapping[str, float], write: Write, language: Language) -> str
     return joint.join(f"{name} {signed(write(abs(v)), v)}" for name, v in values.items())
 
 
-def _tier(facts: Facts, language: Language) -> str:
+def tier_text(facts: Facts, language: Language) -> str:
+    """Return which part of the change moved the tier, in words."""
     tier, names = facts["tier"], facts["tier_names"]
 
     def name(code: str | None) -> str:
@@ -200,7 +201,8 @@ def _tier(facts: Facts, language: Language) -> str:
     )
 
 
-def _records(facts: Facts, language: Language) -> str:
+def records_text(facts: Facts, language: Language) -> str:
+    """Return which records became known in between, in words."""
     if facts["records"] is None:
         return RECORDS_GONE[language]
     if not facts["records"]:

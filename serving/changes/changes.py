@@ -16,14 +16,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from configs.errors import ModelError
 from configs.schema import Config
 from configs.section import Text
-from serving.endpoint.served import bundle_of
+from serving.endpoint.served import bundle_of, rows_of
 from serving.scores.points import break_down
 from serving.scores.population import Array, column
-from serving.scores.publication import Publication
+from serving.scores.publication import FEATURES_FILE, SCORES_FILE, Publication
 from serving.scores.reasons import TARGETS
 from serving.scores.scorer import BundleLike, before_of, days_of, tiers_by
 from serving.scores.wording import Described
@@ -84,9 +85,9 @@ class Comparison:
 
     def walk(self, customer_ids: Sequence[str] | None = None) -> Walk:
         """Return the way of these customers, by default of all who are in either publication."""
-        before, now = (self._scores(p, customer_ids) for p in (self.old, self.new))
+        before, now = (_read(p, SCORES_FILE, customer_ids) for p in (self.old, self.new))
         ids = tuple(sorted({*before["customer_id"].to_pylist(), *now["customer_id"].to_pylist()}))
-        matrix = _of(self.new.features(), customer_ids)
+        matrix = _read(self.new, FEATURES_FILE, customer_ids)
         columns = _columns(matrix)
         by_data = self._by_old_model(columns, len(now))
         numbers: dict[TargetName, Array] = {}
@@ -118,7 +119,7 @@ class Comparison:
         They are differences of the old model's contributions for customers published both times:
         percentage points of churn, or money. Their sum is the data part of these customers.
         """
-        old, new = (_of(p.features(), customer_ids) for p in (self.old, self.new))
+        old, new = (_read(p, FEATURES_FILE, customer_ids) for p in (self.old, self.new))
         kept = pc.is_in(new["customer_id"], old["customer_id"].combine_chunks())
         new = new.filter(kept)
         rows = pc.index_in(new["customer_id"], old["customer_id"].combine_chunks())
@@ -161,10 +162,6 @@ class Comparison:
             tiers_by(policy, values, columns, before_of(now), days).codes, dtype=object
         )
 
-    @staticmethod
-    def _scores(publication: Publication, customer_ids: Sequence[str] | None) -> pa.Table:
-        return _of(publication.scores(), customer_ids)
-
     def _by_old_model(self, columns: Mapping[str, Array], n: int) -> dict[TargetName, Array]:
         models = {} if self.old_bundle is None else self.old_bundle.models
         return {
@@ -195,10 +192,11 @@ def _said(text: Text, **found: str) -> Text:
     return Text(zh=text.zh.format(**found), en=text.en.format(**found))
 
 
-def _of(table: pa.Table, customer_ids: Sequence[str] | None) -> pa.Table:
+def _read(publication: Publication, file: str, customer_ids: Sequence[str] | None) -> pa.Table:
+    """Return the rows of these customers, or of all, from one of a publication's tables."""
     if customer_ids is None:
-        return table
-    return table.filter(pc.is_in(table["customer_id"], pa.array(customer_ids, pa.string())))
+        return pq.read_table(publication.folder / file)
+    return rows_of(publication, file, customer_ids)
 
 
 def _columns(matrix: pa.Table) -> dict[str, Array]:

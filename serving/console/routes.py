@@ -6,7 +6,9 @@ The door refuses what has no row. A page is added here, with its handler in a mo
 from __future__ import annotations
 
 from configs.section import Text
-from serving.console import queue, sign_in, static_files
+from serving.console import pictures, queue, sign_in, static_files
+from serving.console.customer import pages as customer
+from serving.console.customer.waterfall_picture import WATERFALL
 from serving.console.page import READ, Page
 from serving.endpoint.route import PUBLIC, Role
 
@@ -16,6 +18,9 @@ READERS: frozenset[Role] = frozenset({"manager", "admin", "data_scientist"})
 ADMINS: frozenset[Role] = frozenset({"admin"})
 EVERYBODY: frozenset[Role] = PUBLIC  # type: ignore[assignment]
 
+CUSTOMER = "/console/customers/{customer_id:path}"
+"""Takes every address that begins so: what belongs to one customer has its rows before it."""
+
 PAGES = (
     Page("/console/sign-in", READ, EVERYBODY, "console_sign_in", sign_in.form),
     Page("/console/sign-in", ("POST",), EVERYBODY, "console_enter", sign_in.enter),
@@ -23,6 +28,8 @@ PAGES = (
     Page("/console/sign-out", ("POST",), READERS, "console_leave", sign_in.leave),
     Page("/console/static/{name}", READ, EVERYBODY, "console_static", static_files.static),
     Page("/console/queue", READ, READERS, "console_queue", queue.page),
+    *pictures.pages((WATERFALL,), READERS),
+    Page(CUSTOMER, READ, READERS, "console_customer", customer.customer),
 )
 
 MENU = (("/console/queue", Text(zh="风险复核", en="Review")),)

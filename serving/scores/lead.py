@@ -31,10 +31,13 @@ WATCH = Text(
     zh="风险不高但在上升，下次发布时再看", en="a low risk, but rising: look again next time"
 )
 NEAR_NEXT = Text(
-    zh="无需挽留；预期价值再增加{gap}即可升级，可用`echelon paths {who}`查看途径",
-    en="nothing to mend; {gap} more expected value reaches the next tier, and "
-    "`echelon paths {who}` says how",
+    zh="无需挽留；预期价值再增加{gap}即可升级",
+    en="nothing to mend; {gap} more expected value reaches the next tier",
 )
+BY_COMMAND = Text(
+    zh="，可用`echelon paths {who}`查看途径", en=", and `echelon paths {who}` says how"
+)
+"""How to find the way to the next tier, where no link leads there."""
 NOTHING = Text(zh="目前无需行动", en="nothing to do now")
 ASK = Text(zh="询问近况和需求", en="ask how they are and what they need")
 ACTS: dict[str, Text] = {
@@ -84,13 +87,22 @@ def lead(answer: Answer, language: Language) -> str:
     ...     "en")[:84]
     'C1 is in tier VIP, 37% likely to leave within 90 days (medium risk) and worth CN¥8,4'
     """
+    todo = advice(answer, language)
+    if is_near_next(answer):
+        todo += BY_COMMAND[language].format(who=shlex.quote(answer["customer_id"]))
+    if language == "zh":
+        return f"{state(answer, language)}。{todo + '。' if todo else ''}"
+    return f"{state(answer, language)}{': ' + todo if todo else ''}."
+
+
+def state(answer: Answer, language: Language) -> str:
+    """Return who it is, which tier, what risk and what worth, without a full stop."""
     who = answer["customer_id"]
     facts = [*_tier(answer, language), *_churn(answer, language), *_value(answer, language)]
-    todo = advice(answer, language)
     if language == "zh":
-        return f"{who}：{'，'.join(facts)}。{todo + '。' if todo else ''}"
+        return f"{who}：{'，'.join(facts)}"
     told = f"{', '.join(facts[:-1])} and {facts[-1]}" if facts[1:] else "".join(facts)
-    return f"{who} is {told}{': ' + todo if todo else ''}."
+    return f"{who} is {told}"
 
 
 def advice(answer: Answer, language: Language) -> str:
@@ -110,7 +122,15 @@ def advice(answer: Answer, language: Language) -> str:
     if gap is None:
         return NOTHING[language]
     more = money(gap, answer["clv"]["currency"], language)
-    return NEAR_NEXT[language].format(gap=more, who=shlex.quote(answer["customer_id"]))
+    return NEAR_NEXT[language].format(gap=more)
+
+
+def is_near_next(answer: Answer) -> bool:
+    """Return whether the advice is to look for the way to the next tier."""
+    churn = answer["churn"]
+    if churn is None or churn["band"] != "low" or churn["trend"] == "rising":
+        return False
+    return _gap(answer) is not None
 
 
 def _acts(answer: Answer) -> tuple[Text | None, Text]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -67,12 +68,31 @@ class Reasoner:
             scores: what ``Scorer.score`` returned for them.
         """
         columns = self.scorer.columns(matrix)
-        tiers = scores["tier"].fill_null("").to_pylist()
-        teller = _Teller(self.scorer.bundle.features, self._sentences(), columns, tiers)
+        teller = self._teller(columns, scores)
         models = self.scorer.bundle.models
         targets = [target for target in TARGETS if target in models and models[target].inputs]
         blocks = [self._block(target, columns, scores, teller) for target in targets]
         return _interleaved(scores["customer_id"], targets, blocks, self.n + 1)
+
+    def sentences(
+        self, target: TargetName, matrix: pa.Table, scores: pa.Table
+    ) -> dict[str, Mapping[str, Any]]:
+        """Return what is told of each concept of one customer, however little it adds.
+
+        Args:
+            target: of a model that reads something.
+            matrix: the features that were scored, one row.
+            scores: what ``Scorer.score`` returned for it.
+
+        Returns:
+            by concept: ``text_zh``, ``text_en`` and ``actionable``, as in ``REASONS``.
+        """
+        columns = self.scorer.columns(matrix)
+        teller = self._teller(columns, scores)
+        split = self.breakdown(target, columns, scores)
+        ranked = rank(split, teller.concept_of, target, len(split.inputs))
+        found = (_first(teller, split, ranked, target, i) for i in range(len(ranked.points)))
+        return {one["concept"]: one for one in found if one["concept"] is not None}
 
     def breakdown(
         self, target: TargetName, columns: Mapping[str, Array], scores: pa.Table
@@ -83,6 +103,11 @@ class Reasoner:
         shown = column(scores, TARGETS[target])
         return break_down(target, base, parts, shown, model.inverse_link)
 
+    def _teller(self, columns: Mapping[str, Array], scores: pa.Table) -> _Teller:
+        tiers = scores["tier"].fill_null("").to_pylist()
+        return _Teller(self.scorer.bundle.features, self._sentences, columns, tiers)
+
+    @cached_property
     def _sentences(self) -> Sentences:
         medians = self.scorer.population.medians
         return Sentences(self.scorer.bundle.features, self.units, self.currency, medians)
@@ -99,10 +124,9 @@ class Reasoner:
         ranked = rank(breakdown, teller.concept_of, target, self.n)
         stable = self._stable(target, columns, ranked, teller.concept_of)
         block = []
-        for place, points in enumerate(ranked.points):
-            told = teller.told(breakdown, ranked, place)
-            to_mend = told["actionable"] & (ADVERSE[target] * points > 0)
-            block.append(told | {"actionable": to_mend, "stable": stable[place]})
+        for place in range(len(ranked.points)):
+            told = teller.told(breakdown, ranked, place, target)
+            block.append(told | {"stable": stable[place]})
         return [*block, _rest(ranked.rest)]
 
     def _stable(
@@ -149,7 +173,9 @@ class _Teller:
         self._tiers = tiers
         self.concept_of = {name: feature.concept for name, feature in self._features.items()}
 
-    def told(self, breakdown: Breakdown, ranked: Ranked, place: int) -> dict[str, Any]:
+    def told(
+        self, breakdown: Breakdown, ranked: Ranked, place: int, target: TargetName
+    ) -> dict[str, Any]:
         """Return concept, feature, points, texts and actionability of one rank."""
         n = len(self._tiers)
         feature = np.full(n, None, dtype=object)
@@ -170,7 +196,7 @@ class _Teller:
             "points": ranked.points[place],
             "text_zh": zh,
             "text_en": en,
-            "actionable": actionable,
+            "actionable": actionable & (ADVERSE[target] * ranked.points[place] > 0),
         }
 
     def _written(self, name: str, rows: npt.NDArray[np.int64]) -> tuple[list[str], list[str]]:
@@ -191,8 +217,9 @@ class _Teller:
     ) -> npt.NDArray[np.int64]:
         """Return the strongest features; of a category, the level that the customer has."""
         strongest = ranked.strongest[place].copy()
+        by_concept = self._levels(inputs)
         for index, concept in enumerate(ranked.concepts):
-            levels = [i for i, name in enumerate(inputs) if self._is_level(name, concept)]
+            levels = by_concept.get(concept, ())
             if len(levels) < 2:
                 continue
             taken = np.stack([self._columns[inputs[i]] >= 0.5 for i in levels])
@@ -200,9 +227,21 @@ class _Teller:
             strongest[rows] = np.array(levels)[taken.argmax(axis=0)[rows]]
         return strongest
 
-    def _is_level(self, name: str, concept: str) -> bool:
-        feature = self._features[name]
-        return feature.concept == concept and feature.unit in FLAGS
+    def _levels(self, inputs: Sequence[str]) -> dict[str, list[int]]:
+        """Return the inputs that are 1 or 0, by concept."""
+        levels: dict[str, list[int]] = {}
+        for i, name in enumerate(inputs):
+            if self._features[name].unit in FLAGS:
+                levels.setdefault(self._features[name].concept, []).append(i)
+        return levels
+
+
+def _first(
+    teller: _Teller, split: Breakdown, ranked: Ranked, target: TargetName, place: int
+) -> dict[str, Any]:
+    """Return what is told of the first customer at one place."""
+    told = teller.told(split, ranked, place, target)
+    return {name: values[0] for name, values in told.items()}
 
 
 def _rest(points: Array) -> dict[str, Any]:

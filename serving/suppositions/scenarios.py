@@ -290,13 +290,13 @@ def stored_tables(folder: Path, customer_id: str) -> dict[str, pa.Table]:
     for name in TABLES:
         schema, path = contract_schema(name), folder / f"{name}.parquet"
         if path.is_file():
-            found[name] = _in_schema(_rows_of(path, customer_id), schema)
+            found[name] = _in_schema(rows_in_file(path, customer_id), schema)
         else:
             found[name] = schema.empty_table()
     return found
 
 
-def _rows_of(path: Path, customer_id: str) -> pa.Table:
+def rows_in_file(path: Path, customer_id: str) -> pa.Table:
     """Return one customer's rows of a file sorted by customer, from the few groups they lie in."""
     metadata = _metadata(path)
     with pq.ParquetFile(path, metadata=metadata, memory_map=True) as file:

@@ -1,0 +1,49 @@
+"""A customer in one sentence: who, what risk and worth, what weighs most, and what to do first."""
+
+from __future__ import annotations
+
+from configs.section import Language, Text
+from serving.console.customer.asked import Asked
+from serving.scores.answers import Answer
+from serving.scores.concept_names import concept_name
+from serving.scores.lead import advice, state
+from serving.scores.reasons import REST_CONCEPT
+
+MOST_WEIGHS = 2
+WHY = Text(zh="；最主要的风险因素是{told}", en="; what weighs most is {told}")
+POINTS = Text(zh="{name}（+{points:.1f}个百分点）", en="{name} (+{points:.1f} pp)")
+AND = Text(zh="和", en=" and ")
+
+
+def sentence(asked: Asked, language: Language) -> str:
+    """Return why the customer is at risk and what to do, in one sentence."""
+    told, todo = state(asked.answer, language), advice(asked.answer, language)
+    told += _why(asked, language)
+    if language == "zh":
+        return f"{told}。{todo + '。' if todo else ''}"
+    return f"{told}{': ' + todo if todo else ''}."
+
+
+def raising(answer: Answer) -> list[dict[str, object]]:
+    """Return the reasons that raise the risk, the strongest first, where there is one to tell."""
+    if answer["churn"] is None or answer["churn"]["band"] == "low":
+        return []
+    own = [one for one in answer["reasons"] if one["target"] == "churn" and one["points"] > 0]
+    return [one for one in own if one["concept"] != REST_CONCEPT]
+
+
+def _why(asked: Asked, language: Language) -> str:
+    features = asked.served.bundle.features
+    told = [
+        POINTS[language].format(
+            name=_named(concept_name(str(one["concept"]), features)[language], language),
+            points=one["points"],
+        )
+        for one in raising(asked.answer)[:MOST_WEIGHS]
+    ]
+    return WHY[language].format(told=AND[language].join(told)) if told else ""
+
+
+def _named(name: str, language: Language) -> str:
+    """Return a concept's name within a sentence; abbreviations keep their capitals."""
+    return name[:1].lower() + name[1:] if language == "en" and not name[:2].isupper() else name
