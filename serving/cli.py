@@ -16,6 +16,7 @@ from serving import (
     commands_data,
     commands_models,
     commands_policy,
+    commands_users,
     commands_webhooks,
 )
 from serving.hints import config_of, with_config
@@ -40,6 +41,7 @@ for part in (
     commands_policy,
     commands_customers,
     commands_access,
+    commands_users,
     commands_webhooks,
 ):
     app.add_typer(part.commands)

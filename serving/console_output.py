@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from configs.schema import Config
     from configs.section import Language
     from serving.access.keys import Key
+    from serving.console.people import Listed
     from training.promotions import GateOutcome, Promotion
 
 
@@ -101,4 +102,16 @@ def show_keys(keys: Sequence[Key], config: Config) -> None:
         moments = (key.created_at, key.expires_at, key.last_used_at, key.revoked_at)
         shown = ["–" if at is None else f"{at.astimezone(zone):%Y-%m-%d %H:%M}" for at in moments]
         table.add_row(key.id, key.name, key.role, " ".join(key.customers.patterns) or "*", *shown)
+    console().print(table)
+
+
+def show_people(people: Sequence[Listed], config: Config) -> None:
+    """Print who may sign in; moments are of the config's time zone."""
+    zone = ZoneInfo(config.timezone)
+    table = Table("id", "name", "role", "signs in by", "added", "disabled", box=None)
+    for one in people:
+        moments = (one.created_at, one.disabled_at)
+        shown = ["–" if at is None else f"{at.astimezone(zone):%Y-%m-%d %H:%M}" for at in moments]
+        by = "password" if one.has_password else "link"
+        table.add_row(one.person.id, one.person.name, one.person.role, by, *shown)
     console().print(table)

@@ -17,6 +17,7 @@ from configs.schema import Config
 from configs.version import VERSION
 from serving.access.keys import create, first_key
 from serving.cli import app
+from serving.console import people
 from serving.doctor import doctor_access, doctor_machine, doctor_stores
 from serving.doctor.doctor import Examined, Finding, examine
 from serving.doctor.doctor_shown import render
@@ -189,3 +190,16 @@ def test_what_it_says_to_run_names_the_configuration_that_was_given(config):
     console = Console(width=200, record=True, file=io.StringIO())
     console.print(render(list(examine(config)), "en", Path("shop.yaml")))
     assert "`echelon run -c shop.yaml`" in console.export_text()
+
+
+def test_it_counts_who_signs_in_and_misses_an_administrator(config):
+    (nobody,) = doctor_access.people(config)
+    state = open_state(config.stores)
+    people.add(state, "Li Na", "manager", "correct horse battery")
+    (alone,) = doctor_access.people(config)
+    people.add(state, "Wang Wei", "admin", "another horse battery")
+    (both,) = doctor_access.people(config)
+    state.close()
+    assert [one.state for one in (nobody, alone, both)] == ["ok", "warn", "ok"]
+    assert "no administrator" in alone.said.en
+    assert "2 people may sign in, 1 of them administrators" in both.said.en

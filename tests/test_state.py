@@ -14,14 +14,23 @@ import sqlalchemy as sa
 from configs.errors import ServiceError
 from configs.schema import Stores
 from serving.access import audit, keys
-from serving.console import events, holdout, masking, people, sessions, trials, views
+from serving.console import (
+    events,
+    holdout,
+    masking,
+    people,
+    sessions,
+    trials,
+    views,
+    wrong_sign_ins,
+)
 from serving.endpoint.state import METADATA, VERSION, open_state
 from serving.jobs import idempotency, job_book, outbox
 from serving.policies import publishings, review_notes, versions
 
 DECLARING = (masking, views, people, sessions, events, audit, keys, idempotency, job_book, outbox)
-DECLARING += (holdout, trials)
 DECLARING += (versions, publishings, review_notes)
+DECLARING += (holdout, trials, wrong_sign_ins)
 """Modules that declare tables; a new one is named here."""
 
 

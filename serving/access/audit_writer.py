@@ -40,13 +40,16 @@ class AuditWriter:
         row = scope.get(ROW)
         if row is None or row.roles == PUBLIC:
             return
+        key = scope.get(KEY)
+        who = {"key": "none"} if key is None else {"key": key.id, "role": key.role}
+        self.happened("request", **who, route=row.name, status=status, customers=rows or 0)
+
+    def happened(self, what: str, **details: str | int) -> None:
+        """Note something that no request alone tells, such as who signed in."""
         if len(self._waiting) >= WAITING_AT_MOST:
             self._n_lost += 1
             return
-        key = scope.get(KEY)
-        who = {"key": "none"} if key is None else {"key": key.id, "role": key.role}
-        told = entry("request", **who, route=row.name, status=status, customers=rows or 0)
-        self._waiting.append(told)
+        self._waiting.append(entry(what, **details))
 
     def watch(self) -> None:
         """Write from now on, in a thread of its own."""

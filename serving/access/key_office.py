@@ -13,6 +13,7 @@ from serving.access import keys
 from serving.access.audit import Verdict, note, verify
 from serving.access.audit_archive import archive
 from serving.access.keys import Key, Made
+from serving.console import people
 from serving.endpoint.bind import check_bind
 from serving.endpoint.state import State, open_state
 
@@ -70,11 +71,22 @@ def prepare_start(config: Config, host: str) -> None:
         ServiceError: ``host`` may not be listened on, or the database cannot be opened.
     """
     with _state(config) as state:
-        now = dt.datetime.now(dt.UTC)
-        check_bind(
-            config.serving, host, [key.role for key in keys.listed(state) if key.holds_at(now)]
-        )
+        check_bind(config.serving, host, roles(state))
         keys.first_key(state, config.stores.root)
+
+
+def roles(state: State) -> list[str]:
+    """Return the roles of keys that hold now, and of people who sign in by a password."""
+    now = dt.datetime.now(dt.UTC)
+    held = [key.role for key in keys.listed(state) if key.holds_at(now)]
+    return [
+        *held,
+        *(
+            one.person.role
+            for one in people.listed(state)
+            if one.has_password and one.disabled_at is None
+        ),
+    ]
 
 
 @contextmanager

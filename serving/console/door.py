@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from starlette.datastructures import FormData, Headers, QueryParams, UploadFile
 from starlette.requests import cookie_parser
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import compile_path
 
 from configs.section import Language, Text
@@ -26,19 +27,34 @@ from serving.console import sessions
 from serving.console.kept import Kept
 from serving.console.page import Page, PageError, Visit
 from serving.console.people import Person
+from serving.console.sign_in import SECURE_SESSION_COOKIE, SESSION_COOKIE
 from serving.endpoint.endpoint import Endpoint
-from serving.endpoint.gate import KEY, ROW, TRACE_ID, App, Receive, Rules, Scope, Send, check_head
+from serving.endpoint.gate import (
+    KEY,
+    ROW,
+    TRACE_ID,
+    App,
+    Incoming,
+    Receive,
+    Rules,
+    Scope,
+    Send,
+    check_head,
+    failed,
+)
 from serving.endpoint.languages import preferred
 from serving.endpoint.logs import failure
 from serving.endpoint.problems import ProblemError
 from serving.endpoint.route import PUBLIC, RouteTable, Row
+from serving.endpoint.state import AWAY
 
 HOME = "/console"
 FORM_BYTES = 64 * 1024
 FORM_SECONDS = 10.0
 FORM_FIELDS = 400
 PAGE_SECONDS = 30.0
-SESSION_COOKIE = "echelon_session"
+PAGES_AT_ONCE = 12
+"""Threads for pages; the endpoint has its own, so that slow pages keep no program waiting."""
 LANGUAGE_COOKIE = "echelon_language"
 COOKIE = "Path=/; SameSite=Lax; HttpOnly"
 YEAR_SECONDS = 365 * 86_400
@@ -56,8 +72,10 @@ HEADERS = (
 NO_PAGE = Text(zh="没有这个页面", en="There is no such page")
 NOT_YOURS = Text(zh="您的角色不能使用此功能", en="Your role may not do this")
 FROM_ELSEWHERE = Text(zh="此请求来自其他网站", en="This request came from another site")
+TOO_SLOW = Text(zh="页面准备时间过长", en="The page took too long")
+TRY_AGAIN = Text(zh="请稍后重试。", en="Try again in a moment.")
 FAILED = Text(zh="页面无法显示", en="The page cannot be shown")
-GO_BACK = Text(zh="请从左侧菜单继续。", en="Go on from the menu.")
+GO_BACK = Text(zh="请从上方菜单继续。", en="Go on from the menu.")
 ASK_ADMIN = Text(zh="请联系管理员。", en="Ask an administrator.")
 SEND_FROM_HERE = Text(
     zh="请在本控制台的页面上重新提交。", en="Send it again from a page of this console."
@@ -67,6 +85,7 @@ TELL_OPERATOR = Text(
     en="Try again; if it fails still, tell the operator the number {trace}.",
 )
 
+T = TypeVar("T")
 logger = logging.getLogger("echelon.console")
 
 
@@ -85,7 +104,6 @@ class Console:
         self.endpoint = endpoint
         self.pages = pages
         self.kept = Kept()
-        self.is_secure = endpoint.config.serving.tls_certificate is not None
 
     def menu(self, visit: Visit) -> list[tuple[str, Text, bool]]:
         """Return address, name and whether it is the present one, of each page in the menu."""
@@ -119,6 +137,7 @@ class Door:
         ]
         rows = [Row(page.path, page.methods, page.roles, page.name) for page in console.pages]
         self._rules = Rules(RouteTable(rows), rules.serving)
+        self._threads = CapacityLimiter(PAGES_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -138,52 +157,59 @@ class Door:
         headers = Headers(scope=scope)
         cookies = cookie_parser(headers.get("cookie", ""))
         query = QueryParams(scope.get("query_string", b""))
-        language = self._language(query, cookies, headers)
-        person: Person | None = None
-        visit = Visit(self.console, _NOBODY, language, scope["path"], query=query)
+        visit = Visit(
+            self.console,
+            _NOBODY,
+            self._language(query, cookies, headers),
+            scope["path"],
+            query=query,
+            is_partial=headers.get("hx-request-type") == "partial",
+            session=cookies.get(_cookie_name(scope), ""),
+            address=(scope.get("client") or ("",))[0],
+            is_secure=scope.get("scheme") == "https",
+        )
         try:
-            if scope["path"] in ("/", HOME):
-                return RedirectResponse(f"{HOME}/queue", 303)
             row = scope[ROW] = check_head(scope, headers, self._rules)
             _check_site(scope["method"], headers)
-            token = cookies.get(SESSION_COOKIE, "")
-            person = await to_thread.run_sync(sessions.holder, self.console.endpoint.state, token)
+            person = await self._in_thread(
+                partial(sessions.holder, self.console.endpoint.state, visit.session)
+            )
             scope[KEY] = person
-            if person is None and row.roles != PUBLIC:
-                return _to_sign_in(scope, headers)
-            if row.roles != PUBLIC and person is not None and person.role not in row.roles:
-                raise PageError(403, NOT_YOURS, ASK_ADMIN)
-            visit = Visit(
-                self.console,
-                person or _NOBODY,
-                language,
-                scope["path"],
-                self._parameters(scope),
-                query,
-                await _form(scope, headers, receive),
-                headers.get("hx-request-type") == "partial",
+            if row.roles != PUBLIC:
+                if person is None:
+                    return _to_sign_in(scope, headers)
+                if person.role not in row.roles:
+                    raise PageError(403, NOT_YOURS, ASK_ADMIN)
+            visit = replace(
+                visit,
+                person=person or _NOBODY,
+                parameters=self._parameters(scope),
+                form=await _form(scope, headers, receive),
             )
             page = self._pages[row.path, scope["method"]]
-            async with asyncio.timeout(PAGE_SECONDS):
-                response = await to_thread.run_sync(
-                    partial(page.handler, visit), abandon_on_cancel=True
-                )
-            return self._with_language(response, query, cookies)
-        except PageError as error:
-            return self._refused(visit, error)
-        except ProblemError as error:
-            return self._refused(visit, _told(error))
+            response = await self._in_thread(partial(page.handler, visit))
+            return self._with_language(response, visit, cookies)
         except Exception as error:  # noqa: BLE001  the outermost frame: the reader gets a page
-            logger.error(failure("page-failed", error, scope[TRACE_ID]))
-            detail = Text(
-                zh=TELL_OPERATOR.zh.format(trace=scope[TRACE_ID]),
-                en=TELL_OPERATOR.en.format(trace=scope[TRACE_ID]),
-            )
-            return self._refused(visit, PageError(500, FAILED, detail))
+            return self._refused(visit, scope, error)
 
-    def _refused(self, visit: Visit, error: PageError) -> Response:
-        self.console.endpoint.meters.refused(f"console-{error.status}")
-        return visit.page("error.html", error.status, error=error)
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        async with asyncio.timeout(PAGE_SECONDS):
+            return await to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._threads)
+
+    def _refused(self, visit: Visit, scope: Scope, error: Exception) -> Response:
+        told = _told(error)
+        if told is None:
+            logger.error(failure("page-failed", error, scope[TRACE_ID]))
+            told = PageError(500, FAILED, _with_trace(scope[TRACE_ID]))
+        self.console.endpoint.meters.refused(f"console-{told.status}")
+        try:
+            response = visit.page("error.html", told.status, error=told)
+        except Exception as again:  # noqa: BLE001  a page that says so must not need what failed
+            logger.error(failure("page-failed", again, scope[TRACE_ID]))
+            text = f"{visit.say(told.title)}\n{visit.say(told.detail)}\n"
+            response = PlainTextResponse(text, told.status)
+        response.headers.update(told.headers)
+        return response
 
     def _language(
         self, query: QueryParams, cookies: Mapping[str, str], headers: Headers
@@ -196,12 +222,14 @@ class Door:
         )
 
     def _with_language(
-        self, response: Response, query: QueryParams, cookies: Mapping[str, str]
+        self, response: Response, visit: Visit, cookies: Mapping[str, str]
     ) -> Response:
-        wanted = query.get("lang")
+        wanted = visit.query.get("lang")
         if wanted in ("zh", "en") and cookies.get(LANGUAGE_COOKIE) != wanted:
             cookie = f"{LANGUAGE_COOKIE}={wanted}; {COOKIE}; Max-Age={YEAR_SECONDS}"
-            response.headers.append("set-cookie", cookie)
+            response.headers.append(
+                "set-cookie", f"{cookie}; Secure" if visit.is_secure else cookie
+            )
         return response
 
     def _parameters(self, scope: Scope) -> dict[str, str]:
@@ -241,12 +269,21 @@ def _check_site(method: str, headers: Headers) -> None:
         raise PageError(403, FROM_ELSEWHERE, SEND_FROM_HERE)
 
 
+def _cookie_name(scope: Scope) -> str:
+    return SECURE_SESSION_COOKIE if scope.get("scheme") == "https" else SESSION_COOKIE
+
+
 def _to_sign_in(scope: MutableMapping[str, Any], headers: Headers) -> Response:
+    """Send the browser to sign in, and from there to the page that it was on or asked for."""
     asked = scope["path"]
     if scope.get("query_string"):
         asked += "?" + scope["query_string"].decode("latin-1")
+    is_part = headers.get("hx-request") == "true"
+    if is_part or scope["method"] not in ("GET", "HEAD"):
+        was_on = urlsplit(headers.get("hx-current-url") or headers.get("referer") or "")
+        asked = f"{was_on.path}?{was_on.query}" if was_on.query else was_on.path
     target = f"{HOME}/sign-in?next={quote(asked, safe='')}"
-    if headers.get("hx-request") == "true":
+    if is_part:
         return Response(status_code=204, headers={"HX-Redirect": target})
     return RedirectResponse(target, 303)
 
@@ -255,32 +292,47 @@ async def _form(scope: Scope, headers: Headers, receive: Receive) -> FormData:
     """Return the fields of a form, as browsers send it without files.
 
     Raises:
-        PageError: 400 or 413.
+        PageError: 400, it is none.
+        ProblemError: body-too-large, body-too-slow.
     """
     if scope["method"] != "POST":
         return FormData()
-    wrong = Text(zh="表单无法读取", en="The form cannot be read")
+    wrong = PageError(400, Text(zh="表单无法读取", en="The form cannot be read"), SEND_FROM_HERE)
     if headers.get("content-type", "").partition(";")[0] != "application/x-www-form-urlencoded":
-        raise PageError(400, wrong, SEND_FROM_HERE)
-    body, more = b"", True
+        raise wrong
+    incoming = Incoming(receive, FORM_BYTES, FORM_SECONDS)
     try:
-        async with asyncio.timeout(FORM_SECONDS):
-            while more and len(body) <= FORM_BYTES:
-                message = await receive()
-                body += message.get("body", b"")
-                more = message.get("more_body", False)
-        if len(body) > FORM_BYTES:
-            raise PageError(413, wrong, SEND_FROM_HERE)
+        body = await incoming.body()
+    except ProblemError:
+        await incoming.discard()
+        raise
+    try:
         fields = parse_qsl(
-            body.decode(), keep_blank_values=True, errors="strict", max_num_fields=FORM_FIELDS
+            body.decode("ascii"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=FORM_FIELDS,
         )
-    except (ValueError, TimeoutError) as error:
-        raise PageError(400, wrong, SEND_FROM_HERE) from error
+    except ValueError as error:
+        raise wrong from error
     return FormData(list[tuple[str, str | UploadFile]](fields))
 
 
-def _told(error: ProblemError) -> PageError:
+def _told(error: Exception) -> PageError | None:
+    """Return what a reader is told of ``error``; ``None`` where it is our fault."""
+    if isinstance(error, PageError):
+        return error
+    if isinstance(error, TimeoutError):
+        return PageError(503, TOO_SLOW, TRY_AGAIN, {"Retry-After": "5"})
+    if isinstance(error, AWAY):
+        error = failed(error)
+    if not isinstance(error, ProblemError):
+        return None
     if error.kind.status == 404:
         return PageError(404, NO_PAGE, GO_BACK)
     detail = error.detail if isinstance(error.detail, Text) else error.kind.detail
-    return PageError(error.kind.status, error.kind.title, detail)
+    return PageError(error.kind.status, error.kind.title, detail, error.headers)
+
+
+def _with_trace(trace: str) -> Text:
+    return Text(zh=TELL_OPERATOR.zh.format(trace=trace), en=TELL_OPERATOR.en.format(trace=trace))

@@ -31,10 +31,14 @@ class PageError(Exception):
         status: of HTTP: 400 wrong input, 403, 404, 409 somebody was faster, 422.
         title: what is wrong.
         detail: how to mend it.
+        headers: of the answer.
     """
 
-    def __init__(self, status: int, title: Text, detail: Text) -> None:
+    def __init__(
+        self, status: int, title: Text, detail: Text, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(title.en)
+        self.headers = dict(headers or {})
         self.status = status
         self.title = title
         self.detail = detail
@@ -64,6 +68,9 @@ class Visit:
     query: QueryParams = field(default_factory=QueryParams)
     form: FormData = field(default_factory=FormData)
     is_partial: bool = False
+    session: str = ""
+    address: str = ""
+    is_secure: bool = False
 
     @property
     def endpoint(self) -> Endpoint:

@@ -22,9 +22,12 @@ CUSTOMER = "/console/customers/{customer_id:path}"
 """Takes every address that begins so: what belongs to one customer has its rows before it."""
 
 PAGES = (
+    Page("/", READ, EVERYBODY, "console_home", sign_in.home),
+    Page("/console", READ, EVERYBODY, "console_start", sign_in.home),
     Page("/console/sign-in", READ, EVERYBODY, "console_sign_in", sign_in.form),
     Page("/console/sign-in", ("POST",), EVERYBODY, "console_enter", sign_in.enter),
-    Page("/console/link", READ, EVERYBODY, "console_link", sign_in.by_link),
+    Page("/console/link", READ, EVERYBODY, "console_link", sign_in.link),
+    Page("/console/link", ("POST",), EVERYBODY, "console_by_link", sign_in.by_link),
     Page("/console/sign-out", ("POST",), READERS, "console_leave", sign_in.leave),
     Page("/console/static/{name}", READ, EVERYBODY, "console_static", static_files.static),
     Page("/console/queue", READ, READERS, "console_queue", queue.page),

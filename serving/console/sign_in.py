@@ -2,66 +2,131 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import math
+from urllib.parse import quote
+
 from starlette.responses import Response
 
 from configs.section import Text
-from serving.console import people, sessions
+from serving.console import people, sessions, wrong_sign_ins
 from serving.console.page import PageError, Visit
 
-NOT_KNOWN = Text(zh="姓名或密码不对", en="Name or password is wrong")
+HOME = "/console/queue"
+SESSION_COOKIE = "echelon_session"
+SECURE_SESSION_COOKIE = "__Host-echelon_session"
+"""Under TLS: no other host and no plain connection can set a cookie of this name (RFC 6265bis)."""
+
+NOT_KNOWN = Text(zh="姓名或密码不正确", en="The name or the password is wrong")
 LINK_USED = Text(zh="此链接已使用或已过期", en="This link was used or has expired")
 START_AGAIN = Text(
-    zh="请在终端运行`echelon users link`获取新链接。",
-    en="Run `echelon users link` in a terminal for another.",
+    zh="请在服务器终端运行 echelon users link 获取新链接，或用姓名和密码登录。",
+    en="Run `echelon users link` on the server for another, or sign in by name and password.",
 )
-COOKIE = "echelon_session={}; Path=/; SameSite=Lax; HttpOnly; Max-Age={}"
+
+
+def home(visit: Visit) -> Response:
+    """Send the browser to the first page."""
+    wanted = visit.query.get("lang")
+    return visit.see(f"{HOME}?lang={wanted}" if wanted in ("zh", "en") else HOME)
 
 
 def form(visit: Visit) -> Response:
     """Return the page that asks for name and password."""
-    return visit.page("sign_in.html", wrong=None, next=_next(visit.query.get("next")))
+    return _form(visit, 200, None, visit.query.get("next"))
 
 
 def enter(visit: Visit) -> Response:
     """Open a session for who gave the right name and password."""
     name, password = str(visit.form.get("name", "")), str(visit.form.get("password", ""))
-    person = people.checked(visit.endpoint.state, name, password)
-    after = _next(str(visit.form.get("next", "")))
+    state, after = visit.endpoint.state, str(visit.form.get("next", ""))
+    attempt = wrong_sign_ins.begin(state, name, visit.address)
+    if attempt.wait is not None:
+        _note_refused(visit, name)
+        response = _form(visit, 429, _wait(attempt.wait), after)
+        response.headers["retry-after"] = str(math.ceil(attempt.wait.total_seconds()))
+        return response
+    person = people.checked(state, name, password)
     if person is None:
-        return visit.page("sign_in.html", 403, wrong=NOT_KNOWN, next=after)
+        _note_refused(visit, name)
+        return _form(visit, 403, NOT_KNOWN, after)
+    wrong_sign_ins.forget(state, name, attempt)
     return _entered(visit, person, after)
 
 
-def by_link(visit: Visit) -> Response:
-    """Open a session for who has the link of the start, once."""
-    person = sessions.use_link(visit.endpoint.state, visit.query.get("token", ""))
+def link(visit: Visit) -> Response:
+    """Return the page with the button that uses a link up; looking at it does not.
+
+    Mail scanners and browsers open addresses before anybody asks for them.
+    """
+    token = visit.query.get("token", "")
+    person = sessions.linked(visit.endpoint.state, token)
     if person is None:
         raise PageError(403, LINK_USED, START_AGAIN)
-    return _entered(visit, person, "/console/queue")
+    return visit.page("link.html", who=person, token=token)
+
+
+def by_link(visit: Visit) -> Response:
+    """Open a session for who has a link, once."""
+    person = sessions.use_link(visit.endpoint.state, str(visit.form.get("token", "")))
+    if person is None:
+        raise PageError(403, LINK_USED, START_AGAIN)
+    return _entered(visit, person, HOME)
 
 
 def leave(visit: Visit) -> Response:
-    """End every session of who leaves this browser."""
+    """End the session of this browser."""
+    sessions.close_session(visit.endpoint.state, visit.session)
+    visit.endpoint.audit.happened("signed-out", key=visit.person.id)
     response = visit.see("/console/sign-in")
-    response.headers.append("set-cookie", COOKIE.format("", 0))
+    response.headers.append("set-cookie", _cookie(visit, "", dt.timedelta()))
     return response
 
 
 def _entered(visit: Visit, person: people.Person, after: str) -> Response:
+    """Send who has signed in on, with a new session; the one that this browser had ends."""
+    sessions.close_session(visit.endpoint.state, visit.session)
     token = sessions.open_session(visit.endpoint.state, person)
-    cookie = COOKIE.format(token, int(sessions.LASTS.total_seconds()))
-    if visit.console.is_secure:
-        cookie += "; Secure"
-    response = visit.see(after)
-    response.headers.append("set-cookie", cookie)
+    visit.endpoint.audit.happened("signed-in", key=person.id, role=person.role)
+    response = visit.see(next_page(after))
+    response.headers.append("set-cookie", _cookie(visit, token, sessions.LASTS))
     return response
 
 
-def _next(path: str | None) -> str:
+def _form(visit: Visit, status: int, wrong: Text | None, after: str | None) -> Response:
+    return visit.page("sign_in.html", status, wrong=wrong, next=next_page(after))
+
+
+def _note_refused(visit: Visit, name: str) -> None:
+    person = people.named(visit.endpoint.state, name)
+    visit.endpoint.audit.happened("sign-in-refused", key="none" if person is None else person.id)
+
+
+def _wait(wait: dt.timedelta) -> Text:
+    minutes = math.ceil(wait.total_seconds() / 60)
+    return Text(
+        zh=f"错误次数过多，请在{minutes}分钟后重试；也可请管理员提供一次性登录链接。",
+        en=f"Too many wrong tries. Try again in {minutes} minutes, or ask an administrator for a "
+        "one-time link.",
+    )
+
+
+def _cookie(visit: Visit, token: str, lasts: dt.timedelta) -> str:
+    name = SECURE_SESSION_COOKIE if visit.is_secure else SESSION_COOKIE
+    ends = f"Max-Age={int(lasts.total_seconds())}"
+    cookie = f"{name}={token}; Path=/; SameSite=Lax; HttpOnly; {ends}"
+    return f"{cookie}; Secure" if visit.is_secure else cookie
+
+
+def next_page(path: str | None) -> str:
     """Return a page of this console; never another site's.
 
-    >>> _next("/console/queue?page=2"), _next("//evil.example"), _next(None)
+    >>> next_page("/console/queue?page=2"), next_page("//evil.example"), next_page(None)
     ('/console/queue?page=2', '/console/queue', '/console/queue')
+    >>> next_page("/console/queue\\r\\nset-cookie: a=b"), next_page("/console/\\\\evil.example")
+    ('/console/queue', '/console/queue')
     """
-    is_ours = path is not None and path.startswith("/console/") and "\\" not in path
-    return path if is_ours and path is not None else "/console/queue"
+    is_ours = path is not None and path.startswith("/console/") and path.isprintable()
+    if path is None or not is_ours or "\\" in path or " " in path:
+        return HOME
+    return quote(path, safe="/?&=%:,;@!*'()+~#$-._")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from cryptography import x509
 
 from configs.schema import Config
 from configs.section import Text
-from serving.access.keys import FIRST_KEY_FILE, Key, listed
+from serving.access.key_office import roles as roles_of
+from serving.access.keys import FIRST_KEY_FILE, listed
+from serving.console.people import listed as listed_people
 from serving.doctor.doctor import Check, Finding, fail, ok, warn
 from serving.endpoint.bind import check_bind
-from serving.endpoint.state import open_state, versions
+from serving.endpoint.state import State, open_state, versions
 
 SOON = dt.timedelta(days=14)
 
@@ -34,8 +37,10 @@ def state(config: Config) -> Iterator[Finding]:
 
 def keys(config: Config) -> Iterator[Finding]:
     """Look who may come in, by keys that hold now, and whether the bind is safe for that."""
-    held = _held(config)
-    check_bind(config.serving, config.serving.host, [key.role for key in held])
+    with _opened(config) as state:
+        held = [] if state is None else [key for key in listed(state) if key.holds_at(_now())]
+        roles = [] if state is None else roles_of(state)
+    check_bind(config.serving, config.serving.host, roles)
     ending = [key.id for key in held if key.expires_at and key.expires_at < _now() + SOON]
     first = config.stores.root / FIRST_KEY_FILE
     if ending:
@@ -52,16 +57,44 @@ def keys(config: Config) -> Iterator[Finding]:
         yield ok(f"{len(held)}个有效密钥", f"{len(held)} keys hold")
 
 
-def _held(config: Config) -> list[Key]:
-    """Return the keys that hold now, without bringing an older database up to date."""
+@contextmanager
+def _opened(config: Config) -> Iterator[State | None]:
+    """Yield the state database; ``None`` for one that a start would first bring up to date."""
     found, newest = versions(config.stores)
     if found != newest:
-        return []
+        yield None
+        return
     opened = open_state(config.stores)
     try:
-        return [key for key in listed(opened) if key.holds_at(_now())]
+        yield opened
     finally:
         opened.close()
+
+
+def people(config: Config) -> Iterator[Finding]:
+    """Count who may sign in to the console; without anybody, the link of the start is left."""
+    with _opened(config) as state:
+        known = [] if state is None else listed_people(state)
+    held = [one for one in known if one.has_password and one.disabled_at is None]
+    admins = sum(one.person.role == "admin" for one in held)
+    if held and not admins:
+        mend = Text(
+            zh="用 `echelon users add NAME --role admin` 添加管理员",
+            en="Add one: `echelon users add NAME --role admin`",
+        )
+        yield warn(
+            f"{len(held)}人可登录，其中没有管理员", f"{len(held)} people, no administrator", mend
+        )
+    elif held:
+        yield ok(
+            f"{len(held)}人可登录，其中管理员{admins}人",
+            f"{len(held)} people may sign in, {admins} of them administrators",
+        )
+    else:
+        yield ok(
+            "尚未添加用户；本机可用启动时的链接进入",
+            "nobody was added; this machine comes in by the link of the start",
+        )
 
 
 def certificate(config: Config) -> Iterator[Finding]:
@@ -87,5 +120,6 @@ def _now() -> dt.datetime:
 ACCESS: tuple[tuple[Text, Check], ...] = (
     (Text(zh="状态库", en="state database"), state),
     (Text(zh="API密钥", en="API keys"), keys),
+    (Text(zh="控制台用户", en="people of the console"), people),
     (Text(zh="证书", en="certificate"), certificate),
 )

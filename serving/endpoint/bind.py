@@ -16,11 +16,11 @@ def check_bind(serving: Serving, host: str, roles: Sequence[str]) -> None:
     Args:
         serving: the settings.
         host: an address or a name of this machine.
-        roles: of the keys that hold now.
+        roles: of the keys that hold now, and of the people who sign in by a password.
 
     Raises:
-        ServiceError: others than this machine could come in, and TLS, a host name of theirs or a
-            key of an administrator is missing; or the certificate cannot be used.
+        ServiceError: others than this machine could come in, and TLS, a host name of theirs or an
+            administrator is missing; or the certificate cannot be used.
     """
     if serving.tls_certificate is not None:
         _check_certificate(serving)
@@ -32,7 +32,10 @@ def check_bind(serving: Serving, host: str, roles: Sequence[str]) -> None:
     if all(is_loopback(name) for name in serving.allowed_hosts):
         missing.append("a host name that others ask by (add it to serving.allowed_hosts)")
     if "admin" not in roles:
-        missing.append("a key of an administrator (echelon keys create NAME --role admin)")
+        missing.append(
+            "an administrator (echelon users add NAME --role admin, or echelon keys create NAME "
+            "--role admin)"
+        )
     if missing:
         raise ServiceError(
             f"serving.host is {host}, where others than this machine come in. Missing for that: "

@@ -122,14 +122,14 @@ class Gate:
         headers = _headers(scope)
         language = scope[LANGUAGE] = preferred(headers.get("accept-language", ""))
         outlet = _Outlet(send, trace, language, self.on_problem)
-        incoming = _Incoming(receive, self.rules.serving.request_bytes)
+        incoming = Incoming(receive, self.rules.serving.request_bytes)
         try:
             row = scope[ROW] = check_head(scope, headers, self.rules)
             self.access(scope, row, headers.get("authorization", ""))
             if row.body is not None:
                 limit = row.body.bytes_at_most(self.rules.serving)
                 check_content(headers, row.body, limit)
-                incoming = _Incoming(receive, limit, row.body.seconds)
+                incoming = Incoming(receive, limit, row.body.seconds)
                 receive = incoming.stream
                 if _media_type(headers) == JSON:
                     body = await incoming.body()
@@ -283,7 +283,7 @@ def _too_large(bytes_at_most: int) -> ProblemError:
     return ProblemError("body-too-large", detail, headers={"Connection": "close"})
 
 
-class _Incoming:
+class Incoming:
     """The body of a request, its bytes counted as they come, chunked or not."""
 
     def __init__(self, receive: Receive, bytes_at_most: int, seconds: float = 10.0) -> None:

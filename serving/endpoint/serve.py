@@ -16,6 +16,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from configs.errors import PublicationError, ServiceError
@@ -53,12 +54,13 @@ def serve(
     require_publication(config.stores.publications)
     prepare_start(config, address[0])
     listener = listen(*address)
+    told = partial(greet, config, listener)
     with tempfile.TemporaryDirectory(prefix="echelon-serve-") as folder:
         settle(Path(folder))
         if config.serving.workers == 1:
-            answer(config, listener, greet, end_at_once)
+            answer(config, listener, told, end_at_once)
         else:
-            supervise(config, listener, Path(folder) / "served")
+            supervise(config, listener, Path(folder) / "served", told)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -178,7 +180,9 @@ def leave_out_of_collection() -> None:
     gc.freeze()
 
 
-def supervise(config: Config, listener: socket.socket, note: Path) -> None:
+def supervise(
+    config: Config, listener: socket.socket, note: Path, told: Callable[[str], None]
+) -> None:
     """Answer on ``listener`` in several processes until told to stop.
 
     What they import is imported before they are made, so that a replacement is quick.
@@ -201,7 +205,7 @@ def supervise(config: Config, listener: socket.socket, note: Path) -> None:
         work,
         config.serving.workers,
         config.serving.drain_seconds + ANSWER_SECONDS + END_SECONDS,
-        greet,
+        told,
         mark_process_dead,
     ).run()
 
@@ -211,9 +215,19 @@ def end_at_once(sig: int) -> None:
     os._exit(128 + sig)
 
 
-def greet(greeting: str) -> None:
-    """Print where the endpoint answers."""
-    print(greeting, flush=True)
+def greet(config: Config, listener: socket.socket, greeting: str) -> None:
+    """Print where the endpoint answers, and how people come in: to the terminal, never to the log.
+
+    A link that signs in is printed only where nobody but this machine could use it.
+    """
+    from serving.console.people_office import link
+
+    url = url_of(listener, config)
+    if is_loopback(listener.getsockname()[0]):
+        way = f"open this once, within half an hour:\n  {url}{link(config)}"
+    else:
+        way = f"sign in at {url} (echelon users add NAME lets somebody in)"
+    print(f"{greeting}\nThe console, for managers: {way}", flush=True)
 
 
 def url_of(listener: socket.socket, config: Config) -> str:

@@ -36,10 +36,17 @@ def upgrade() -> None:
     op.create_table(
         "sessions",
         sa.Column("token_sha256", sa.String(64), primary_key=True),
-        sa.Column("person", sa.String(24), nullable=False),
+        sa.Column("person", sa.String(24), nullable=False, index=True),
         sa.Column("is_link", sa.Boolean, nullable=False),
         sa.Column("created_at", sa.DateTime, nullable=False),
+        sa.Column("seen_at", sa.DateTime, nullable=False),
         sa.Column("expires_at", sa.DateTime, nullable=False),
+    )
+    op.create_table(
+        "wrong_sign_ins",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("subject", sa.String(64), nullable=False, index=True),
+        sa.Column("at", sa.DateTime, nullable=False),
     )
     op.create_table(
         "events",
