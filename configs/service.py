@@ -66,12 +66,16 @@ def _is_safe(url: str) -> str:
     return url
 
 
+EventType = Literal["tier.changed", "churn.alert", "task.created", "task.closed"]
+"""What a publication changed, and what people give others to do in the console."""
+
+
 class Webhook(Section):
-    """An application's address that is told what a publication changed."""
+    """An application's address that is told of changes and tasks."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
     url: Annotated[str, AfterValidator(_is_safe)]
-    events: Annotated[tuple[Literal["tier.changed", "churn.alert"], ...], Field(min_length=1)]
+    events: Annotated[tuple[EventType, ...], Field(min_length=1)]
     secret_file: Path | None = None
     secret_variable: Annotated[str | None, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")] = None
     """Environment variable that holds the secret, in place of a file."""

@@ -19,14 +19,14 @@ from serving.endpoint.state import METADATA, Moment, State
 
 Kind = Literal[
     "assign", "contact", "offer", "task", "task_done", "task_cancelled", "snooze", "dismiss",
-    "override", "approve", "reject", "wrong_reason", "hold_out", "withdraw",
+    "override", "approve", "reject", "wrong_reason", "withdraw",
 ]  # fmt: skip
 """What can be done. Details, by kind (days as ISO dates; ``event`` is the id of an earlier event):
 
 =================  =================================================================
 assign             owner (code of an employee, or id of a person), name, due or null
 contact            channel, outcome, note
-offer              action or null, amount, currency, tier, note
+offer              action or null, amount, currency, tier, held_out (despite it), note
 task               title, owner or null, name or null, due or null, note
 task_done          event, note
 task_cancelled     event, note
@@ -35,7 +35,6 @@ dismiss            reason, note, until or null
 override           tier, published (tier or null), reason, note, until
 approve · reject   event, note
 wrong_reason       concept, target, mistake, note
-hold_out           action, until or null: nobody takes that action, to learn what it does
 withdraw           event, note
 =================  =================================================================
 """
@@ -216,10 +215,17 @@ def of_kinds(state: State, kinds: Sequence[Kind]) -> list[Event]:
         return _of(connection, EVENTS.c.kind.in_(kinds))
 
 
-def of_event(state: State, event_id: int) -> Event | None:
-    """Return one event; ``None`` where there is none of that id."""
+def of_token(state: State, event_id: int, person: str) -> list[Event]:
+    """Return what came of the same form as an event, if that person sent it."""
+    mine = EVENTS.c.person == person
+    token = sa.select(EVENTS.c.token).where(EVENTS.c.id == event_id, mine).scalar_subquery()
     with state.reading() as connection:
-        return next(iter(_of(connection, EVENTS.c.id == event_id)), None)
+        return _of(connection, EVENTS.c.token == token)
+
+
+def of_ids(connection: sa.Connection, ids: Sequence[int]) -> list[Event]:
+    """Return the events of these ids, the oldest first."""
+    return _of(connection, EVENTS.c.id.in_(ids))
 
 
 def newest_id(connection: sa.Connection) -> int:

@@ -6,7 +6,7 @@ The door refuses what has no row. A page is added here, with its handler in a mo
 from __future__ import annotations
 
 from configs.section import Text
-from serving.console import pictures, queue, sign_in, static_files
+from serving.console import actions, pictures, queue, sign_in, static_files
 from serving.console.customer import pages as customer
 from serving.console.customer.waterfall_picture import WATERFALL
 from serving.console.page import READ, Page
@@ -33,6 +33,14 @@ PAGES = (
     Page("/console/queue", READ, READERS, "console_queue", queue.page),
     *pictures.pages((WATERFALL,), READERS),
     Page(CUSTOMER, READ, READERS, "console_customer", customer.customer),
+    Page(
+        "/console/actions/of/{customer_id:path}",
+        READ,
+        READERS,
+        "console_actions",
+        actions.of_customer,
+    ),
+    Page("/console/actions/{kind}", ("POST",), MANAGERS, "console_act", actions.act),
 )
 
 MENU = (("/console/queue", Text(zh="风险复核", en="Review")),)

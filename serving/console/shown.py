@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import secrets
 from collections.abc import Mapping
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ from serving.scores.numbers import LOCALES, compact_money, money, number, percen
 
 if TYPE_CHECKING:
     from serving.console.page import Visit
+
+TOKEN_BYTES = 18
 
 
 @cache
@@ -42,7 +45,8 @@ def render(template: str, visit: Visit, shown: Mapping[str, Any]) -> str:
 
     Every template has ``_(zh, en)`` and ``t(text)``, which say a text in the reader's language;
     ``money``, ``compact``, ``number``, ``percent``, ``day`` and ``moment``, which write values in
-    it; ``static``, which names a file of the package; ``visit``; and ``menu``, the pages of the
+    it; ``static``, which names a file of the package; ``form_token``, which makes one for a form;
+    ``flash``, which tells of the form that led here; ``visit``; and ``menu``, the pages of the
     navigation that this person may see.
     """
     language = visit.language
@@ -62,8 +66,22 @@ def render(template: str, visit: Visit, shown: Mapping[str, Any]) -> str:
         "company": visit.say(visit.config.company),
         "menu": visit.console.menu(visit),
         "other_language": _in_other_language(visit),
+        "form_token": form_token,
+        "flash": partial(_flash, visit),
+        "iso_day": dt.date.fromisoformat,
     }
     return environment().get_template(template).render({**words, **shown})
+
+
+def form_token() -> str:
+    """Return what tells a form that is sent twice from two forms."""
+    return secrets.token_urlsafe(TOKEN_BYTES)
+
+
+def _flash(visit: Visit) -> str | None:
+    from serving.console.actions import flash
+
+    return flash(visit) if "did" in visit.query else None
 
 
 def _in_other_language(visit: Visit) -> str:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from weakref import WeakKeyDictionary
 
-from configs.tiers import TierPolicy
 from serving.console.events import Event, by_customer, newest_id, touched
 from serving.endpoint.state import State
+from training.policy import Policy
 
 
 @dataclass(frozen=True)
@@ -51,19 +51,19 @@ class Override:
     event: Event
     approval: Event | None = None
 
-    def is_in_force(self, day: dt.date, policy: TierPolicy) -> bool:
+    def is_in_force(self, day: dt.date, policy: Policy) -> bool:
         """Return whether it holds on ``day``: not run out, a tier of the policy, and approved."""
         return self.is_open(day, policy) and not self.lacks_approval(policy)
 
-    def is_pending(self, day: dt.date, policy: TierPolicy) -> bool:
+    def is_pending(self, day: dt.date, policy: Policy) -> bool:
         """Return whether it waits on ``day`` for a second person."""
         return self.is_open(day, policy) and self.lacks_approval(policy)
 
-    def is_open(self, day: dt.date, policy: TierPolicy) -> bool:
+    def is_open(self, day: dt.date, policy: Policy) -> bool:
         """Return whether it has not run out and its tier still exists."""
         return day <= self.until and self.tier in {tier.code for tier in policy.tiers}
 
-    def lacks_approval(self, policy: TierPolicy) -> bool:
+    def lacks_approval(self, policy: Policy) -> bool:
         """Return whether it gives the top tier by one person's word alone."""
         return self.tier == policy.tiers[0].code and self.approval is None
 
@@ -81,7 +81,6 @@ class Standing:
         last_contact: the latest on record here.
         offers: made to them, the oldest first.
         tasks: open ones, the oldest first.
-        held_out: actions not to be taken, to learn what they do, each with its last day.
     """
 
     last_id: int = 0
@@ -92,7 +91,6 @@ class Standing:
     last_contact: Event | None = None
     offers: tuple[Event, ...] = ()
     tasks: tuple[Event, ...] = ()
-    held_out: Mapping[str, dt.date | None] = field(default_factory=dict)
 
     def is_snoozed(self, day: dt.date) -> bool:
         """Return whether they are out of the queue on ``day``."""
@@ -105,22 +103,17 @@ class Standing:
         until = _day(self.dismissal.details["until"])
         return until is None or day <= until
 
-    def is_held_out(self, action: str, day: dt.date) -> bool:
-        """Return whether ``action`` is not to be taken on ``day``."""
-        until = self.held_out.get(action, dt.date.min)
-        return until is None or day <= until
-
-    def override_on(self, day: dt.date, policy: TierPolicy) -> Override | None:
+    def override_on(self, day: dt.date, policy: Policy) -> Override | None:
         """Return the override in force on ``day``: the latest that nothing forbids."""
         found = [one for one in self.overrides if one.is_in_force(day, policy)]
         return found[-1] if found else None
 
-    def pending_on(self, day: dt.date, policy: TierPolicy) -> Override | None:
+    def pending_on(self, day: dt.date, policy: Policy) -> Override | None:
         """Return the latest override that waits for a second person on ``day``."""
         found = [one for one in self.overrides if one.is_pending(day, policy)]
         return found[-1] if found else None
 
-    def effective_tier(self, published: str | None, day: dt.date, policy: TierPolicy) -> str | None:
+    def effective_tier(self, published: str | None, day: dt.date, policy: Policy) -> str | None:
         """Return the tier that counts on ``day``: an override in force, or what is published."""
         override = self.override_on(day, policy)
         return published if override is None else override.tier
@@ -132,12 +125,17 @@ NONE_YET = Standing()
 def fold(events: Iterable[Event]) -> Standing:
     """Return where a customer stands after all their ``events``, the oldest first."""
     known = list(events)
-    gone = {one.details["event"] for one in known if one.kind == "withdraw"}
+    gone = withdrawn(known)
     standing = NONE_YET
     for event in known:
         if event.id not in gone:
             standing = _after(standing, event)
     return replace(standing, last_id=known[-1].id) if known else standing
+
+
+def withdrawn(events: Iterable[Event]) -> frozenset[int]:
+    """Return the ids of events that were taken back."""
+    return frozenset(one.details["event"] for one in events if one.kind == "withdraw")
 
 
 def _after(before: Standing, event: Event) -> Standing:
@@ -172,9 +170,6 @@ def _after(before: Standing, event: Event) -> Standing:
                 one for one in before.overrides if one.event.id != details["event"]
             )
             return replace(before, overrides=left_overrides)
-        case "hold_out":
-            held = {**before.held_out, details["action"]: _day(details["until"])}
-            return replace(before, held_out=MappingProxyType(held))
     return before
 
 

@@ -75,6 +75,26 @@ class Standing:
     last_outcome: str | None
 
 
+def put(
+    connection: sa.Connection, subscription: str, messages: Iterable[Message], now: dt.datetime
+) -> int:
+    """Write down messages to a subscription within a transaction; return how many there are."""
+    rows = [
+        {
+            "id": message.id,
+            "subscription": subscription,
+            "body": message.body,
+            "state": "waiting",
+            "attempts": 0,
+            "due_at": now,
+        }
+        for message in messages
+    ]
+    if rows:
+        connection.execute(sa.insert(OUTBOX), rows)
+    return len(rows)
+
+
 class Outbox:
     """The messages of all subscriptions, in the state database."""
 
@@ -105,17 +125,7 @@ class Outbox:
         Returns:
             how many messages are new.
         """
-        rows = [
-            {
-                "id": message.id,
-                "subscription": subscription,
-                "body": message.body,
-                "state": "waiting",
-                "attempts": 0,
-                "due_at": now,
-            }
-            for message in messages
-        ]
+        made = list(messages)
         with self._state.writing() as connection:
             if before is None:
                 known = sa.select(ANNOUNCED).where(ANNOUNCED.c.subscription == subscription)
@@ -132,9 +142,7 @@ class Outbox:
                 )
                 if connection.execute(change).rowcount != 1:
                     return 0
-            if rows:
-                connection.execute(sa.insert(OUTBOX), rows)
-        return len(rows)
+            return put(connection, subscription, made, now)
 
     def due(self, subscription: str, now: dt.datetime) -> Waiting | None:
         """Return the oldest message of a subscription that should be tried now."""

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from configs.service import EventType
 from serving.endpoint.replies import as_text
 from serving.jobs.webhooks import Message
 from serving.scores.population import column
 from serving.scores.publication import SCORES_FILE, Publication
 
-EventType = Literal["tier.changed", "churn.alert"]
 CUSTOMERS_A_MESSAGE = 100
 """About 20 KB, which every receiver takes."""
 
@@ -38,7 +38,7 @@ def messages(
         subscription: its name; part of the messages' ids.
         turn: how often it was told before; part of the ids, so that a publication which is taken
             back and made live again is told again.
-        events: what it asked for.
+        events: what it asked for; tasks are told of when they are made.
         alert_at: churn probability that an alert is raised at; ``None`` for where the policy's
             high band begins.
         old: what it was told of last.
@@ -53,7 +53,7 @@ def messages(
         "tier.changed": lambda: tier_changes(before, now),
         "churn.alert": lambda: churn_alerts(before, now, bound),
     }
-    for event in events:
+    for event in (one for one in events if one in found):
         customers = found[event]()
         starts = range(0, len(customers), CUSTOMERS_A_MESSAGE)
         for part, start in enumerate(starts, start=1):
