@@ -22,6 +22,7 @@ from configs.section import Language, Text
 from serving.console.page import READ, Page, PageError, Visit
 from serving.console.painter import svg
 from serving.endpoint.route import Role
+from serving.scores.numbers import symbol
 
 Size = Literal["wide", "narrow"]
 WIDTHS: dict[Size, int] = {"wide": 640, "narrow": 340}
@@ -31,9 +32,11 @@ FONT = (
     "system-ui, -apple-system, 'Segoe UI', 'PingFang SC', 'Hiragino Sans GB', "
     "'Microsoft YaHei', 'Noto Sans CJK SC', 'Noto Sans SC', sans-serif"
 )
-INK, SOFT, LINE, ACCENT = "#14213d", "#5b6780", "#e3e7ee", "#0f6b74"
-HIGH, MEDIUM, LOW = "#b83227", "#a8640f", "#2c7a57"
-STEPS = ("#0f3f4f", "#0f6b74", "#58a5a6", "#a9d2cf", "#d9e6e6")
+INK, SOFT, LINE, ACCENT = "#15202f", "#566274", "#e2e6ec", "#0b6470"
+HIGH, MEDIUM, LOW = "#b02a1e", "#8f5406", "#226b4a"
+PALE = "#9cc7c6"
+"""Beside the accent in one picture: apart from it in grey print, too."""
+STEPS = ("#0b3f4a", "#0b6470", "#56a0a4", "#a9d2cf", "#dbe8e8")
 """From the most to the least: apart in grey print, too."""
 THEME: dict[str, Any] = {
     "background": None,
@@ -66,7 +69,7 @@ THEME: dict[str, Any] = {
     "area": {"color": ACCENT},
     "rule": {"color": SOFT},
     "text": {"color": INK, "fontSize": 12},
-    "range": {"category": [ACCENT, HIGH, MEDIUM, "#5b6780", LOW], "ordinal": list(STEPS)},
+    "range": {"category": [ACCENT, PALE, MEDIUM, SOFT, LOW], "ordinal": list(STEPS)},
 }
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """Of a picture that is opened by itself: it runs and fetches nothing."""
@@ -184,6 +187,21 @@ class Picture:
 
     def _address(self, language: Language, asked: Mapping[str, str]) -> str:
         return f"{self.path}?{urlencode({'lang': language, **asked})}"
+
+
+MONEY_LABELS: Mapping[Language, str] = {
+    "zh": (
+        "abs(datum.value) >= 1e8 ? format(datum.value / 1e8, ',.2~f') + '亿' : "
+        "abs(datum.value) >= 1e4 ? format(datum.value / 1e4, ',.1~f') + '万' : "
+        "format(datum.value, ',.0f')"
+    ),
+    "en": "replace(format(datum.value, '~s'), 'G', 'B')",
+}
+
+
+def money_labels(currency: str, language: Language) -> str:
+    """Return how an axis of money is labelled: a ``labelExpr`` of Vega-Lite."""
+    return f"{json.dumps(symbol(currency, language))} + ({MONEY_LABELS[language]})"
 
 
 def pages(pictures: Sequence[Picture], roles: frozenset[Role]) -> tuple[Page, ...]:

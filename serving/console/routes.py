@@ -6,7 +6,15 @@ The door refuses what has no row. A page is added here, with its handler in a mo
 from __future__ import annotations
 
 from configs.section import Text
-from serving.console import actions, pictures, queue, sign_in, static_files
+from serving.console import (
+    actions,
+    pictures,
+    portfolio,
+    portfolio_pictures,
+    queue,
+    sign_in,
+    static_files,
+)
 from serving.console.customer import pages as customer
 from serving.console.customer.waterfall_picture import WATERFALL
 from serving.console.page import READ, Page
@@ -41,7 +49,13 @@ PAGES = (
         actions.of_customer,
     ),
     Page("/console/actions/{kind}", ("POST",), MANAGERS, "console_act", actions.act),
+    Page("/console/portfolio", READ, READERS, "console_portfolio", portfolio.page),
+    Page("/console/portfolio/movers", READ, READERS, "console_movers", portfolio.who_moved),
+    *pictures.pages(portfolio_pictures.PICTURES, READERS),
 )
 
-MENU = (("/console/queue", Text(zh="风险复核", en="Review")),)
+MENU = (
+    ("/console/queue", Text(zh="风险复核", en="Review")),
+    ("/console/portfolio", Text(zh="客户组合", en="Portfolio")),
+)
 """Addresses in the navigation, in their order, with their names."""
