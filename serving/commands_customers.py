@@ -41,6 +41,25 @@ def score(
 
 
 @commands.command(rich_help_panel="Scores")
+def effects(config: ConfigPath = None) -> None:
+    """Measure what actions changed, beside the customers left out of them at random.
+
+    Example: echelon effects -c configs/demo.yaml
+    """
+    from serving.console_output import console, steps
+    from serving.endpoint.state import open_state
+    from serving.trials.effects_shown import shown
+    from serving.trials.measure import measure
+
+    loaded = config_at(config)
+    state = open_state(loaded.stores)
+    with steps() as progress:
+        report = measure(loaded, state, progress)
+    state.close()
+    console().print(shown(loaded, report))
+
+
+@commands.command(rich_help_panel="Scores")
 def explain(
     customer_id: CustomerId,
     since: Annotated[

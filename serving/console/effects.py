@@ -114,7 +114,9 @@ class ActionEffect(_Frozen):
         more_needed: further customers until the interval is as narrow as it should be.
         uplift: the model; ``None`` where there are too few customers for one.
         ranking: by what the action's customers are ranked, and ``why`` in a word.
-        spent: cost times how often it was taken.
+        taken: how often it was taken, in trials and outside.
+        spent: what that cost.
+        foregone: money that leaving customers out is thought to have cost, by ``foregone_by``.
     """
 
     action: str
@@ -129,7 +131,10 @@ class ActionEffect(_Frozen):
     more_needed: int | None = None
     uplift: Uplift | None = None
     ranking: Ranking = "break_even"
+    taken: int = 0
     spent: float = 0.0
+    foregone: float = 0.0
+    foregone_by: Source = "assumed"
 
     def of_tier(self, tier: str | None) -> TierEffect | None:
         """Return the effect within ``tier``, where it is told."""
@@ -201,6 +206,11 @@ def effects_report(config: Config) -> EffectsReport | None:
     except OSError:
         return None
     return _read(path, changed)
+
+
+def uplift_path(config: Config, publication: str) -> Path:
+    """Return where the predicted effects on the customers of a publication are kept."""
+    return config.stores.trials / f"whom-{publication}.parquet"
 
 
 @lru_cache(maxsize=4)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,15 +21,21 @@ import sqlalchemy as sa
 
 from configs.files import written_whole
 from configs.schema import Config
-from serving.console.holdout import holdouts
+from serving.console.holdout import Holdouts, holdouts
+from serving.console.page import Visit
 from serving.endpoint.state import METADATA, Moment, State
 from serving.scores.publication import SCORES_FILE, Publication, digest_of
+
+if TYPE_CHECKING:
+    from serving.endpoint.served import Served
 
 Origin = Literal["plan", "list", "queue"]
 """How an audience came about: an approved plan, a manager's list, or by default: at risk."""
 ORIGINS: tuple[Origin, ...] = ("plan", "list", "queue")
 """The narrowest first: a customer in several audiences counts in the first."""
 ID_LETTERS = 24
+BY_ITSELF = "echelon"
+"""Who opened an audience that nobody decided on."""
 KNOWN = ("tier", "churn_probability", "clv_expected")
 
 TRIALS = sa.Table(
@@ -125,6 +131,57 @@ def open_trial(
         audience_sha256=digest_of(path),
     )
     return _noted(state, trial)
+
+
+def begin_quarter(state: State, config: Config, publication: Publication) -> Holdouts:
+    """Return the hold-outs of the quarter, with the audience that each action has by default.
+
+    That is, on the first day that anybody asks: everybody whose risk is not low. Actions on them
+    are compared with those left out even where nobody plans anything.
+    """
+    drawn = holdouts(state, config, publication)
+    with state.reading() as connection:
+        rows = connection.execute(
+            sa.select(TRIALS.c.action).where(
+                TRIALS.c.quarter == drawn.quarter, TRIALS.c.origin == "queue"
+            )
+        )
+        begun = set(rows.scalars())
+    todo = [
+        one.code for one in config.actions if drawn.shares.get(one.code) and one.code not in begun
+    ]
+    if todo:
+        ids = _at_risk(publication)
+        for action in todo:
+            open_trial(state, config, publication, action, ids, "queue", BY_ITSELF)
+    return drawn
+
+
+def left_out(visit: Visit, served: Served) -> Holdouts:
+    """Return who is left out of which action; kept per publication, and begins the quarter."""
+    return visit.kept(served, _Begun(visit.endpoint.state, visit.config))
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """Begins the quarter of what is served; equal for one database, so it is kept as one."""
+
+    state: State
+    config: Config = field(compare=False, repr=False)
+
+    def __call__(self, served: Served) -> Holdouts:
+        return begin_quarter(self.state, self.config, served.publication)
+
+
+def _at_risk(publication: Publication) -> list[str]:
+    """Return the customers whose risk is not low, of those who have bought."""
+    scores = pq.read_table(
+        publication.folder / SCORES_FILE, columns=["customer_id", "churn_band", "fallback"]
+    )
+    is_at_risk = pc.fill_null(pc.not_equal(scores["churn_band"], "low"), False)
+    has_bought = pc.not_equal(pc.fill_null(scores["fallback"], ""), "no_purchases")
+    found = scores.filter(pc.and_(is_at_risk, has_bought))
+    return list(found["customer_id"].to_pylist())
 
 
 def opened(state: State) -> tuple[Trial, ...]:
