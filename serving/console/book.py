@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Numbers = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
+Places = npt.NDArray[np.int32]
 Flags = npt.NDArray[np.bool_]
 
 CODED = (
@@ -76,8 +77,15 @@ class Coded:
 
     def are(self, words: Iterable[str]) -> Flags:
         """Return whose word is one of ``words``."""
-        known = [self.words.index(word) for word in set(words) & set(self.words)]
-        return np.isin(self.codes, known)
+        asked = set(words)
+        wanted = np.array([*(word in asked for word in self.words), False])
+        return np.asarray(wanted[self.codes])
+
+    def among(self, words: Sequence[str]) -> Coded:
+        """Return the same in terms of ``words``; what is not one of them counts as none."""
+        place = {word: code for code, word in enumerate(words)}
+        codes = np.array([*(place.get(word, -1) for word in self.words), -1], dtype=np.int16)
+        return Coded(codes[self.codes], tuple(words))
 
 
 @dataclass(frozen=True)
@@ -92,7 +100,8 @@ class Book:
         churn, churn_before: probability to leave, now and by the publication before.
         value, value_before: expected value, money.
         low, high: of the value's interval, money.
-        tier, tier_before, band, trend, lifecycle, segment, fallback: words.
+        tier: the policy's tiers are its words, the highest first.
+        tier_before, band, trend, lifecycle, segment, fallback: words.
         tier_held: the tier is kept by hysteresis.
         completeness: share of the models' inputs that are known, 0 to 1.
         last_purchase_days: since the last purchase.
@@ -158,6 +167,26 @@ class Book:
         """Probability to leave times expected value, money; NaN where either is not known."""
         return self.churn * self.value
 
+    @property
+    def rank_by(self) -> Numbers:
+        """What customers are worked by, the most first: what can be lost, or churn alone."""
+        return self.churn if self.by_churn_alone else self.at_risk
+
+    def order(self, name: str, of: Callable[[Book], Numbers]) -> Places:
+        """Return all rows by ``of``, the least first, the unknown last, equals by id.
+
+        Args:
+            name: of the order, kept under it.
+            of: a number per customer.
+        """
+        if name not in self._orders:
+            self._orders[name] = np.argsort(of(self), kind="stable").astype(np.int32)
+        return self._orders[name]
+
+    @cached_property
+    def _orders(self) -> dict[str, Places]:
+        return {}
+
     @cached_property
     def due_in_days(self) -> Numbers:
         """Days from ``as_of`` until the next order is expected; negative where it is overdue.
@@ -180,11 +209,11 @@ def read_book(publication: Publication) -> Book:
     """Return the customers of ``publication``, from its files."""
     scores = _read(publication, SCORES_FILE, ("customer_id", "tier_held", *CODED, *SCORED))
     built = _read(publication, FEATURES_FILE, BUILT)
-    objective = publication.manifest.terms.policy.objective
+    policy = publication.manifest.terms.policy
     value = _numbers(scores, "clv_expected")
     return Book(
         as_of=publication.manifest.as_of,
-        by_churn_alone=objective == "retention" or bool(np.isnan(value).all()),
+        by_churn_alone=policy.objective == "retention" or bool(np.isnan(value).all()),
         customer_ids=scores["customer_id"].combine_chunks(),
         churn=_numbers(scores, "churn_probability"),
         churn_before=_numbers(scores, "previous_churn_probability"),
@@ -192,7 +221,7 @@ def read_book(publication: Publication) -> Book:
         value_before=_numbers(scores, "previous_clv_expected"),
         low=_numbers(scores, "clv_low"),
         high=_numbers(scores, "clv_high"),
-        tier=_coded(scores, "tier"),
+        tier=_coded(scores, "tier").among([tier.code for tier in policy.tiers]),
         tier_before=_coded(scores, "previous_tier"),
         band=_coded(scores, "churn_band"),
         trend=_coded(scores, "churn_trend"),

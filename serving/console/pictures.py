@@ -177,16 +177,17 @@ class Picture:
         chart = self.make(visit)
         if chart is None:
             return None
-        asked = {name: visit.query[name] for name in self.reads if name in visit.query}
+        asked = {name: visit.query.getlist(name) for name in self.reads if name in visit.query}
         return Shown(
             self.title,
             chart,
             self._address(visit.language, asked),
-            self._address(visit.language, asked | {"size": "narrow"}),
+            self._address(visit.language, asked | {"size": ["narrow"]}),
         )
 
-    def _address(self, language: Language, asked: Mapping[str, str]) -> str:
-        return f"{self.path}?{urlencode({'lang': language, **asked})}"
+    def _address(self, language: Language, asked: Mapping[str, Sequence[str]]) -> str:
+        query = urlencode({"lang": language, **asked}, doseq=True)
+        return f"{self.path}?{query}"
 
 
 MONEY_LABELS: Mapping[Language, str] = {

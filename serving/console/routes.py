@@ -8,6 +8,7 @@ from __future__ import annotations
 from configs.section import Text
 from serving.console import (
     actions,
+    exports,
     pictures,
     portfolio,
     portfolio_pictures,
@@ -52,6 +53,13 @@ PAGES = (
     Page("/console/portfolio", READ, READERS, "console_portfolio", portfolio.page),
     Page("/console/portfolio/movers", READ, READERS, "console_movers", portfolio.who_moved),
     *pictures.pages(portfolio_pictures.PICTURES, READERS),
+    Page("/console/queue/export.csv", READ, READERS, "console_queue_csv", exports.as_csv),
+    Page("/console/queue/export.xlsx", READ, READERS, "console_queue_excel", exports.as_excel),
+    Page("/console/queue/views", ("POST",), READERS, "console_view_save", queue.save_view),
+    Page(
+        "/console/queue/views/delete", ("POST",), READERS, "console_view_delete", queue.delete_view
+    ),
+    *pictures.pages((queue.AUDIENCE,), READERS),
 )
 
 MENU = (
