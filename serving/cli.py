@@ -15,6 +15,7 @@ from serving import (
     commands_customers,
     commands_data,
     commands_models,
+    commands_plan,
     commands_policy,
     commands_users,
     commands_webhooks,
@@ -38,6 +39,7 @@ app = typer.Typer(
 for part in (
     commands_data,
     commands_models,
+    commands_plan,
     commands_policy,
     commands_customers,
     commands_access,

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from configs.errors import ServiceError
 from configs.schema import Stores
 from serving.access import audit, keys
+from serving.allocation import plan_book
 from serving.console import (
     events,
     holdout,
@@ -30,7 +31,7 @@ from serving.policies import publishings, review_notes, versions
 
 DECLARING = (masking, views, people, sessions, events, audit, keys, idempotency, job_book, outbox)
 DECLARING += (versions, publishings, review_notes)
-DECLARING += (holdout, trials, wrong_sign_ins)
+DECLARING += (holdout, trials, wrong_sign_ins, plan_book)
 """Modules that declare tables; a new one is named here."""
 
 

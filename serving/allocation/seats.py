@@ -67,6 +67,20 @@ class Seats:
         order = np.lexsort((-self.hours[able], asked.skills[able]))
         return int(able[order[0]])
 
+    def better(self, customer: int, option: int, employee: int) -> bool:
+        """Give a customer something else than so far, if it fits and is worth more; say whether."""
+        before = int(self._options[customer]), int(self._employees[customer])
+        if self.question.worth(customer, *before) >= self.question.worth(
+            customer, option, employee
+        ):
+            return False
+        self.clear(customer)
+        if self.fits(customer, option, employee):
+            self.take(customer, option, employee)
+            return True
+        self.take(customer, *before)
+        return False
+
     def place(self, customer: int, option: int) -> bool:
         """Give a customer to their owner if that fits, else to anybody; say whether it did."""
         asked = self.question

@@ -1,4 +1,4 @@
-"""What the endpoint starts beside itself: the runner of batch jobs and the sender of webhooks."""
+"""What the endpoint starts beside itself: who runs batch jobs, makes plans and sends webhooks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from configs.files import live_generation
+from serving.allocation import plan_book
 from serving.jobs.background import Lane, Told
 from serving.jobs.job_book import JobBook
 from serving.jobs.outbox import Outbox
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
     from serving.endpoint.endpoint import Endpoint
 
 JOBS_LOCK = ".runner.lock"
+PLANS_LOCK = ".planner.lock"
 WEBHOOKS_LOCK = ".webhooks.lock"
 RUNNER = "serving.jobs.job_runner"
+PLANNER = "serving.allocation.planner"
 SENDER = "serving.jobs.webhook_sender"
 """Run as programs, so that nothing of them is imported here."""
 
@@ -38,6 +41,9 @@ def lanes(endpoint: Endpoint) -> tuple[Lane, ...]:
     def tell() -> Told:
         return Told(endpoint.config, served(), os.getpid())
 
+    plans = Lane(
+        PLANNER, stores.plans / PLANS_LOCK, lambda: plan_book.has_work(endpoint.state), tell
+    )
     jobs = Lane(
         RUNNER,
         stores.jobs / JOBS_LOCK,
@@ -45,11 +51,11 @@ def lanes(endpoint: Endpoint) -> tuple[Lane, ...]:
         tell,
     )
     if not endpoint.config.webhooks:
-        return (jobs,)
+        return (jobs, plans)
     webhooks = Lane(
         SENDER,
         stores.root / WEBHOOKS_LOCK,
         lambda: has_work(endpoint.config, outbox, served(), live()),
         tell,
     )
-    return (jobs, webhooks)
+    return (jobs, plans, webhooks)

@@ -124,3 +124,19 @@ def upgrade() -> None:
         sa.Column("person_name", sa.String(60), nullable=False),
         sa.Column("at", sa.DateTime, nullable=False),
     )
+    op.create_table(
+        "plans",
+        sa.Column("id", sa.String(40), primary_key=True),
+        sa.Column("asked_at", sa.DateTime, nullable=False),
+        sa.Column("person", sa.String(24), nullable=False),
+        sa.Column("person_name", sa.String(60), nullable=False),
+        sa.Column("publication", sa.String(120), nullable=False),
+        sa.Column("scenario", sa.JSON, nullable=False),
+        sa.Column("standing", sa.String(12), nullable=False),
+        sa.Column("share", sa.Float, nullable=False),
+        sa.Column("told_at", sa.DateTime, nullable=False),
+        sa.Column("inputs", sa.String(64), nullable=True),
+        sa.Column("failure", sa.JSON, nullable=True),
+        sa.Column("approved_at", sa.DateTime, nullable=True),
+        sa.Column("approved_by_name", sa.String(60), nullable=True),
+    )
