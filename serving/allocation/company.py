@@ -22,6 +22,7 @@ from serving.console.standing import Standing, standings
 from serving.console.team import Employee, TeamRead, team_of
 from serving.endpoint.state import State
 from serving.scores.publication import Publication
+from training.policy import Policy
 
 CONTACT = "contact"
 """Code of the option that keeps what a tier is owed and does nothing else."""
@@ -95,7 +96,7 @@ def posed(config: Config, state: State, publication: Publication, scenario: Scen
     book = read_book(publication)
     stands = _stands(state, book)
     employees = _employees(team, scenario)
-    asked = _Asked(config, book, stands, team, tiers, options)
+    asked = _Asked(config, book, stands, team, publication.manifest.terms.policy, options)
     question = Question(
         gains=asked.gains(),
         costs=asked.costs(),
@@ -176,8 +177,13 @@ class _Asked:
     book: Book
     stands: Mapping[int, Standing]
     team: TeamRead
-    tiers: tuple[str, ...]
+    policy: Policy
     options: tuple[Option, ...]
+
+    @property
+    def tiers(self) -> tuple[str, ...]:
+        """Codes of the tiers, the highest first."""
+        return tuple(tier.code for tier in self.policy.tiers)
 
     @cached_property
     def tier_of(self) -> Ints:
@@ -187,7 +193,7 @@ class _Asked:
         found = by_code[self.book.tier.codes]
         for row, standing in self.stands.items():
             published = self.book.tier.at(row)
-            tier = standing.effective_tier(published, self.book.as_of, self.config.policy)
+            tier = standing.effective_tier(published, self.book.as_of, self.policy)
             if tier in self.tiers:
                 found[row] = self.tiers.index(tier)
         return found
@@ -282,10 +288,6 @@ class _Asked:
         ids = self.book.customer_ids.to_pylist()
         for at, option in enumerate(self.options):
             found[:, at] &= ~held.held_out(option.code, ids) & self._applies(self._planned()[at])
-        for row, standing in self.stands.items():
-            for at, option in enumerate(self.options):
-                if standing.is_held_out(option.code, self.book.as_of):
-                    found[row, at] = False
         return found & ~self.at_rest[:, None]
 
     def _applies(self, action: int) -> Flags:
