@@ -69,7 +69,7 @@ def act(visit: Visit) -> Response:
     except HeldOutError:
         return paused(HELD_OUT, (), DESPITE)
     except PageError as error:
-        if len(answers) > 1 or kind == "reject":
+        if len(answers) > 1:
             raise
         return _shown(visit, served, first, refused=error)
     if visit.is_partial and len(events) == 1:
@@ -82,7 +82,7 @@ def _kept(
 ) -> Sequence[Event]:
     state, person, day = visit.endpoint.state, visit.person, today(served)
     terms, known = served.publication.manifest.terms, standings(state)
-    assignable = owners(visit.config, state, visit.language)
+    assignable = owners(visit.config, state)
     left_out = partial(is_held_out, state, visit.config, served.publication)
     deeds = [
         deed(
@@ -105,7 +105,7 @@ def _kept(
     def check(connection: sa.Connection, deeds: Sequence[Deed]) -> None:
         meanwhile.check(connection, deeds, _whole(str(seen)))
         answerable.check(connection, deeds, person, day, terms.policy)
-        offers.check(connection, visit.config.team, deeds, dt.datetime.now(dt.UTC))
+        offers.check(connection, visit.config, deeds, dt.datetime.now(dt.UTC))
 
     names = person_names(state, visit.language) if kind in tasks.TYPES else {}
     return add(
@@ -160,7 +160,7 @@ def _publication(visit: Visit, served: Served) -> str:
 def back(visit: Visit, customer_id: str) -> str:
     """Return the page of this console that a form came from, or the customer's actions."""
     given = str(visit.form.get("then") or visit.query.get("then") or "")
-    return given if OURS.fullmatch(given) else f"/console/actions/of/{customer_id}"
+    return given if OURS.fullmatch(given) else f"/console/actions/of/{quote(customer_id)}"
 
 
 def _with(path: str, addition: str) -> str:
@@ -237,11 +237,27 @@ def said(visit: Visit, events: Sequence[Event]) -> str:
     """Return the sentence that tells of what was just put on record."""
     what = phrase(events[0], names_of(visit, visit.served), visit.language)
     n = len(events)
+    is_waiting = events[0].kind == "override" and pending_of(visit, events[0])
+    if is_waiting:
+        waits = Text(
+            zh=f"已记录：{what}。另一位经理批准后生效。",
+            en=f"On record: {what}. It counts once another manager approves.",
+        )
+        return visit.say(waits)
     if n == 1:
         return visit.say(Text(zh=f"已记录：{what}。", en=f"On record: {what}."))
     return visit.say(
         Text(zh=f"已为{n}位客户记录：{what}。", en=f"On record for {n} customers: {what}.")
     )
+
+
+def pending_of(visit: Visit, event: Event) -> bool:
+    """Return whether an override waits for a second person."""
+    served = visit.served
+    policy, day = served.publication.manifest.terms.policy, today(served)
+    standing = standings(visit.endpoint.state).get(event.customer_id, NONE_YET)
+    pending = standing.pending_on(day, policy)
+    return pending is not None and pending.event.id == event.id
 
 
 def flash(visit: Visit) -> str | None:

@@ -11,6 +11,7 @@ from configs.schema import Action
 from configs.section import Language, Text
 from serving.console import choices
 from serving.console.events import Event, Kind
+from serving.console.owners import called
 from serving.console.shown import day
 from serving.scores.concept_names import concept_name
 from serving.scores.numbers import money
@@ -76,7 +77,8 @@ def phrase(event: Event, names: Names, language: Language) -> str:
 
 def _assign(details: Mapping[str, Any], names: Names) -> Text:
     zh, en = _due(details)
-    return Text(zh=f"指派给{details['name']}{zh}", en=f"assigned to {details['name']}{en}")
+    name = details["name"]
+    return Text(zh=f"指派给{called(name, 'zh')}{zh}", en=f"assigned to {called(name, 'en')}{en}")
 
 
 def _contact(details: Mapping[str, Any], names: Names) -> Text:
@@ -102,7 +104,8 @@ def _offer(details: Mapping[str, Any], names: Names) -> Text:
 def _task(details: Mapping[str, Any], names: Names) -> Text:
     zh, en = _due(details)
     who = details["name"]
-    to_zh, to_en = (f"，交给{who}", f", for {who}") if who else ("", "")
+    to_zh = f"，交给{called(who, 'zh')}" if who else ""
+    to_en = f", for {called(who, 'en')}" if who else ""
     title = details["title"]
     return Text(zh=f"新建任务“{title}”{to_zh}{zh}", en=f"task “{title}”{to_en}{en}")
 
@@ -148,6 +151,11 @@ def _override(details: Mapping[str, Any], names: Names) -> Text:
     zh, en = _until(details["until"])
     of = {one: names.tier(details["published"], one) for one in ("zh", "en")}
     to = {one: names.tier(details["tier"], one) for one in ("zh", "en")}
+    if details["published"] == details["tier"]:
+        return Text(
+            zh=f"等级保持为{to['zh']}，{zh}（{reason.zh}）",
+            en=f"tier kept at {to['en']} {en} ({_lower(reason.en)})",
+        )
     return Text(
         zh=f"等级由{of['zh']}调整为{to['zh']}，{zh}（{reason.zh}）",
         en=f"tier set from {of['en']} to {to['en']} {en} ({_lower(reason.en)})",

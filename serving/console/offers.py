@@ -12,10 +12,12 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from configs.schema import Config
 from configs.section import Text
 from configs.team import Team
 from serving.console.events import EVENTS, Deed
 from serving.console.page import PageError
+from serving.scores.numbers import money
 
 HALF_A_CENT = 0.005
 
@@ -83,7 +85,9 @@ def _offered(connection: sa.Connection, since: dt.datetime, which: sa.ColumnElem
     return float(connection.execute(asked.where(which, ~is_withdrawn)).scalar() or 0.0)
 
 
-def check(connection: sa.Connection, team: Team, deeds: Sequence[Deed], now: dt.datetime) -> None:
+def check(
+    connection: sa.Connection, config: Config, deeds: Sequence[Deed], now: dt.datetime
+) -> None:
     """Refuse offers that a budget or a cap does not allow, before any of them is kept.
 
     Raises:
@@ -94,18 +98,20 @@ def check(connection: sa.Connection, team: Team, deeds: Sequence[Deed], now: dt.
         if deed.kind != "offer":
             continue
         tier, amount = deed.details["tier"], deed.details["amount"]
-        room = left(connection, team, deed.customer_id, tier, now)
+        room = left(connection, config.team, deed.customer_id, tier, now)
         planned[tier] = planned.get(tier, 0.0) + amount
         if room.of_cap is not None and amount > room.of_cap + HALF_A_CENT:
-            raise _refused(CAP, room.of_cap, room.weeks)
+            raise _refused(CAP, room.of_cap, config)
         if room.of_budget is not None and planned[tier] > room.of_budget + HALF_A_CENT:
-            raise _refused(BUDGET, room.of_budget, room.weeks)
+            raise _refused(BUDGET, room.of_budget, config)
 
 
-def _refused(title: Text, rest: float, weeks: int) -> PageError:
+def _refused(title: Text, rest: float, config: Config) -> PageError:
+    weeks, currency = config.team.weeks, config.currency
+    zh, en = money(rest, currency, "zh"), money(rest, currency, "en")
     remedy = Text(
-        zh=f"{weeks}周内还可用{rest:,.2f}。请减少金额，或请管理员调整额度。",
-        en=f"{rest:,.2f} is left of {weeks} weeks. Offer less, or ask an administrator for more.",
+        zh=f"最近{weeks}周内还可用{zh}。请减少金额，或请管理员调整额度。",
+        en=f"{en} is left of {weeks} weeks. Offer less, or ask an administrator for more.",
     )
     return PageError(422, title, remedy)
 

@@ -32,7 +32,7 @@ def called(name: str, language: Language) -> str:
     return THIS_MACHINE[language] if name == LOCAL else name
 
 
-def owners(config: Config, state: State, language: Language) -> Mapping[str, str]:
+def owners(config: Config, state: State) -> Mapping[str, str]:
     """Return who can be assigned, names by code: the team, then people who are not in it."""
     team = team_of(config)
     found = {one.code: one.name for one in team.employees}
@@ -42,7 +42,7 @@ def owners(config: Config, state: State, language: Language) -> Mapping[str, str
     with state.reading() as connection:
         for one, name in connection.execute(asked):
             if name not in known:
-                found[one] = called(name, language)
+                found[one] = name
     return found
 
 

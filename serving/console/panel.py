@@ -19,7 +19,7 @@ from serving.console.deed_words import KIND_NAMES, Names, action_names, phrase
 from serving.console.deeds import OVERRIDE_LASTS
 from serving.console.events import Event, Kind, events_of
 from serving.console.masking import is_masked, mask
-from serving.console.owners import owner_of, owners, person_names
+from serving.console.owners import called, owner_of, owners, person_names
 from serving.console.page import PageError, Visit
 from serving.console.shown import form_token
 from serving.console.standing import Override, Standing, fold, withdrawn
@@ -190,8 +190,10 @@ def panel(
         override=standing.override_on(day, policy),
         pending=pending,
         may_decide=pending is not None and pending.event.person != visit.person.id,
-        owner=None if owner is None else owner[1],
-        owners=owners(visit.config, state, visit.language),
+        owner=None if owner is None else called(owner[1], visit.language),
+        owners={
+            code: called(name, visit.language) for code, name in owners(visit.config, state).items()
+        },
         tiers=policy.tiers,
         names=names,
         actions=visit.config.actions,

@@ -9,6 +9,9 @@ from configs.section import Text
 from serving.console import (
     actions,
     exports,
+    follow_up,
+    mistakes,
+    overrides,
     pictures,
     portfolio,
     portfolio_pictures,
@@ -60,10 +63,15 @@ PAGES = (
         "/console/queue/views/delete", ("POST",), READERS, "console_view_delete", queue.delete_view
     ),
     *pictures.pages((queue.AUDIENCE,), READERS),
+    Page("/console/mine", READ, MANAGERS, "console_mine", follow_up.page),
+    Page("/console/overrides", READ, READERS, "console_overrides", overrides.page),
+    Page("/console/mistakes", READ, READERS, "console_mistakes", mistakes.page),
 )
 
 MENU = (
     ("/console/queue", Text(zh="风险复核", en="Review")),
+    ("/console/mine", Text(zh="我的跟进", en="My follow-ups")),
     ("/console/portfolio", Text(zh="客户组合", en="Portfolio")),
+    ("/console/overrides", Text(zh="等级调整", en="Overrides")),
 )
 """Addresses in the navigation, in their order, with their names."""

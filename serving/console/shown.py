@@ -69,6 +69,8 @@ def render(template: str, visit: Visit, shown: Mapping[str, Any]) -> str:
         "form_token": form_token,
         "flash": partial(_flash, visit),
         "iso_day": dt.date.fromisoformat,
+        "called": lambda name: _called(name, language),
+        "n_pending": partial(_n_pending, visit),
     }
     return environment().get_template(template).render({**words, **shown})
 
@@ -82,6 +84,19 @@ def _flash(visit: Visit) -> str | None:
     from serving.console.actions import flash
 
     return flash(visit) if "did" in visit.query else None
+
+
+def _n_pending(visit: Visit) -> int:
+    """Return how many overrides wait for a second person."""
+    from serving.console.overrides import pending_now
+
+    return len(pending_now(visit))
+
+
+def _called(name: str, language: Language) -> str:
+    from serving.console.owners import called
+
+    return called(name, language)
 
 
 def _in_other_language(visit: Visit) -> str:

@@ -191,20 +191,21 @@ class _Standings:
         self._lock = threading.Lock()
         self._newest = 0
         self._found: Mapping[str, Standing] = MappingProxyType({})
+        self._overridden: Mapping[str, Standing] = MappingProxyType({})
 
-    def now(self, state: State) -> Mapping[str, Standing]:
+    def now(self, state: State) -> tuple[Mapping[str, Standing], Mapping[str, Standing]]:
+        """Return everybody about whom anything was done, and those with overrides."""
         with self._lock, state.reading() as connection:
             newest = newest_id(connection)
             if newest != self._newest:
                 which = touched(connection, self._newest) if self._newest else None
-                self._found = self._with(by_customer(connection, which))
+                changed = {one: fold(events) for one, events in by_customer(connection, which)}
+                self._found = MappingProxyType({**self._found, **changed})
+                overridden = {one: it for one, it in changed.items() if it.overrides}
+                left = {one: it for one, it in self._overridden.items() if one not in changed}
+                self._overridden = MappingProxyType(left | overridden)
                 self._newest = newest
-            return self._found
-
-    def _with(self, changed: Iterable[tuple[str, Sequence[Event]]]) -> Mapping[str, Standing]:
-        found = dict(self._found)
-        found.update((customer_id, fold(events)) for customer_id, events in changed)
-        return MappingProxyType(found)
+            return self._found, self._overridden
 
 
 _KNOWN: WeakKeyDictionary[State, _Standings] = WeakKeyDictionary()
@@ -216,6 +217,15 @@ def standings(state: State) -> Mapping[str, Standing]:
 
     Ask for one with ``standings(state).get(customer_id, NONE_YET)``.
     """
+    return _now(state)[0]
+
+
+def overridden(state: State) -> Mapping[str, Standing]:
+    """Return where those stand whose tier anybody proposed to override, run out or not."""
+    return _now(state)[1]
+
+
+def _now(state: State) -> tuple[Mapping[str, Standing], Mapping[str, Standing]]:
     with _KNOWN_LOCK:
         found = _KNOWN.setdefault(state, _Standings())
     return found.now(state)
