@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from starlette.responses import Response
