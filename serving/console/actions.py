@@ -28,6 +28,7 @@ from serving.console.masking import LOOK_IN_QUEUE, NOBODY, is_masked, mask, unma
 from serving.console.owners import owners, person_names
 from serving.console.page import PageError, Visit
 from serving.console.panel import ACTORS, names_of, panel
+from serving.console.sign_in import next_page
 from serving.console.standing import NONE_YET, standings
 from serving.endpoint.endpoint import today
 from serving.endpoint.served import Served
@@ -35,7 +36,6 @@ from serving.scores.answers import Answer
 
 SEVERAL_AT_MOST = 200
 TOKEN = re.compile(r"[A-Za-z0-9_-]{16,64}")
-OURS = re.compile(r"/console/[^\\\x00-\x20]{0,1500}")
 ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 DESPITE = {"despite": "hold-out"}
 
@@ -161,7 +161,7 @@ def _publication(visit: Visit, served: Served) -> str:
 def back(visit: Visit, customer_id: str) -> str:
     """Return the page of this console that a form came from, or the customer's actions."""
     given = str(visit.form.get("then") or visit.query.get("then") or "")
-    return given if OURS.fullmatch(given) else f"/console/actions/of/{quote(customer_id)}"
+    return next_page(given) if given else f"/console/actions/of/{quote(customer_id)}"
 
 
 def _with(path: str, addition: str) -> str:
