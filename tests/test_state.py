@@ -29,6 +29,7 @@ from serving.endpoint.state import METADATA, VERSION, open_state
 from serving.jobs import idempotency, job_book, outbox
 from serving.policies import publishings, review_notes, versions
 
+ROOT = Path(__file__).parents[1]
 DECLARING = (masking, views, people, sessions, events, audit, keys, idempotency, job_book, outbox)
 DECLARING += (versions, publishings, review_notes)
 DECLARING += (holdout, trials, wrong_sign_ins, plan_book)
@@ -78,6 +79,29 @@ def test_writers_at_once_lose_nothing(stores):
         made = list(threads.map(lambda i: keys.create(state, f"k{i}", "manager"), range(20)))
     assert {key.id for key in keys.listed(state)} == {one.key.id for one in made}
     state.close()
+
+
+OTHER_PROCESS = (
+    "import sys; from pathlib import Path; from configs.schema import Stores;"
+    "from serving.access import keys; from serving.endpoint.state import open_state;"
+    "print(*(one.id for one in keys.listed(open_state(Stores(root=Path(sys.argv[1]))))))"
+)
+
+
+def test_who_opens_it_a_second_time_takes_no_lock_from_the_first(tmp_path):
+    first, second = (open_state(Stores(root=tmp_path)) for _ in range(2))
+    second.close()
+
+    def seen() -> str:
+        command = [sys.executable, "-c", OTHER_PROCESS, str(tmp_path)]
+        return subprocess.run(
+            command, check=True, cwd=ROOT, capture_output=True, text=True
+        ).stdout.strip()
+
+    assert seen() == ""
+    kept = keys.create(first, "kept", "manager").key
+    assert seen() == kept.id
+    first.close()
 
 
 def test_an_error_keeps_nothing_of_what_was_written(stores):

@@ -7,8 +7,10 @@ modules that use them, and made by the migrations of ``serving/endpoint/migratio
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +30,8 @@ MIGRATION_LOCK = 0x_EC4E_1017
 
 AWAY = (sa.exc.OperationalError, sa.exc.TimeoutError)
 """What is raised while the database cannot be reached, is held by others, or has no room."""
+
+_making = threading.Lock()
 
 BUSY_SECONDS = 10.0
 """How long a process waits for another one's write to SQLite."""
@@ -137,9 +141,15 @@ def _newest() -> str:
 
 
 def _sqlite(path: Path) -> sa.Engine:
-    """Return an engine on a file that its owner alone may read."""
+    """Return an engine on a file that its owner alone may read.
+
+    A file that is there is not opened here: closing it would end the locks that other connections
+    of this process hold on it (POSIX), and the next process to leave would take it for unused and
+    remove its log under them (SQLite, How to corrupt a database, section 2.2).
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    with _making, contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
     url = sa.URL.create("sqlite", database=str(path))
     return _settled(sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS}))
 
