@@ -11,6 +11,8 @@ from serving.console import (
     exports,
     follow_up,
     mistakes,
+    outcome_pictures,
+    outcomes,
     overrides,
     pictures,
     portfolio,
@@ -66,6 +68,8 @@ PAGES = (
     Page("/console/mine", READ, MANAGERS, "console_mine", follow_up.page),
     Page("/console/overrides", READ, READERS, "console_overrides", overrides.page),
     Page("/console/mistakes", READ, READERS, "console_mistakes", mistakes.page),
+    Page("/console/outcomes", READ, READERS, "console_outcomes", outcomes.page),
+    *pictures.pages(outcome_pictures.PICTURES, READERS),
 )
 
 MENU = (
@@ -73,5 +77,6 @@ MENU = (
     ("/console/mine", Text(zh="我的跟进", en="My follow-ups")),
     ("/console/portfolio", Text(zh="客户组合", en="Portfolio")),
     ("/console/overrides", Text(zh="等级调整", en="Overrides")),
+    ("/console/outcomes", Text(zh="行动成效", en="Did it work")),
 )
 """Addresses in the navigation, in their order, with their names."""
