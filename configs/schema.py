@@ -17,6 +17,7 @@ from configs.learning import Churn, Clv, FeatureChoice, Promotion, Snapshots, Tr
 from configs.records import Sources
 from configs.section import Language, Section, Text, Timezone
 from configs.service import Serving, Webhook
+from configs.service_levels import ServiceLevel
 from configs.team import Skill, Team
 from configs.tiers import Lifecycle, TierPolicy
 from configs.trials import Trials
@@ -151,6 +152,8 @@ class Config(Section):
     """The menu that paths to the next tier, or below a churn probability, are made of."""
     team: Team
     """Who carries actions out, and what each tier may cost."""
+    service_levels: tuple[ServiceLevel, ...]
+    """Service standards by tier; a tier that is not named has those of its place, called so."""
     trials: Trials
     serving: Serving
     webhooks: tuple[Webhook, ...]
@@ -175,6 +178,11 @@ class Config(Section):
         for terms in self.team.tiers:
             if terms.tier not in codes:
                 raise ValueError(f"team.tiers names tier {terms.tier!r}; tiers are {codes}")
+        promised = [level.tier for level in self.service_levels]
+        if unknown := [tier for tier in promised if tier not in codes]:
+            raise ValueError(f"service_levels names tier {unknown[0]!r}; tiers are {codes}")
+        if len(set(promised)) != len(promised):
+            raise ValueError(f"tiers of service_levels repeat: {promised}")
         return self
 
     @model_validator(mode="after")
