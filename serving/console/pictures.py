@@ -117,7 +117,7 @@ class Chart:
         """Return the whole specification as JSON text without line breaks."""
         whole = {
             "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
-            "config": THEME,
+            "config": THEME if size == "wide" else NARROW_THEME,
             "width": WIDTHS[size],
             "height": self.height,
             "autosize": {"type": "fit", "contains": "padding"},
@@ -190,6 +190,7 @@ class Picture:
         return f"{self.path}?{query}"
 
 
+NARROW_THEME = {**THEME, "legend": {**THEME["legend"], "columns": 1}}
 MONEY_LABELS: Mapping[Language, str] = {
     "zh": (
         "abs(datum.value) >= 1e8 ? format(datum.value / 1e8, ',.2~f') + '亿' : "

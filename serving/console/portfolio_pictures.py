@@ -61,10 +61,10 @@ def _mix(visit: Visit) -> Chart | None:
         Column("share", Text(zh="占比", en="Share"), "percent"),
     )
     names = [visit.say(one.name) for one in tiers]
-    return Chart(rows, columns, _pairs("tier", names, "share", list(sides), PERCENT_AXIS), alt)
+    return Chart(rows, columns, pairs("tier", names, "share", list(sides), PERCENT_AXIS), alt)
 
 
-def _pairs(
+def pairs(
     by: str, names: list[str], field: str, sides: list[str], axis: dict[str, Any]
 ) -> dict[str, Any]:
     """Return bars of two kinds beside each other for each of ``names``."""
@@ -260,7 +260,7 @@ def _tiers_then(visit: Visit) -> Chart | None:
         Column("share", Text(zh="流失率", en="Churn"), "percent"),
     )
     names = [visit.say(one.name) for one in found.tiers]
-    return Chart(rows, columns, _pairs("tier", names, "share", list(sides), PERCENT_AXIS), alt)
+    return Chart(rows, columns, pairs("tier", names, "share", list(sides), PERCENT_AXIS), alt)
 
 
 MIX = Picture(

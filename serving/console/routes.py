@@ -18,6 +18,7 @@ from serving.console import (
     portfolio,
     portfolio_pictures,
     queue,
+    service,
     sign_in,
     static_files,
 )
@@ -58,6 +59,9 @@ PAGES = (
     Page("/console/portfolio", READ, READERS, "console_portfolio", portfolio.page),
     Page("/console/portfolio/movers", READ, READERS, "console_movers", portfolio.who_moved),
     *pictures.pages(portfolio_pictures.PICTURES, READERS),
+    Page("/console/service", READ, READERS, "console_service", service.page),
+    Page("/console/service/overdue.csv", READ, READERS, "console_overdue", service.as_csv),
+    *pictures.pages(service.PICTURES, READERS),
     Page("/console/queue/export.csv", READ, READERS, "console_queue_csv", exports.as_csv),
     Page("/console/queue/export.xlsx", READ, READERS, "console_queue_excel", exports.as_excel),
     Page("/console/queue/views", ("POST",), READERS, "console_view_save", queue.save_view),
@@ -76,6 +80,7 @@ MENU = (
     ("/console/queue", Text(zh="风险复核", en="Review")),
     ("/console/mine", Text(zh="我的跟进", en="My follow-ups")),
     ("/console/portfolio", Text(zh="客户组合", en="Portfolio")),
+    ("/console/service", Text(zh="服务标准", en="Service")),
     ("/console/overrides", Text(zh="等级调整", en="Overrides")),
     ("/console/outcomes", Text(zh="行动成效", en="Did it work")),
 )
