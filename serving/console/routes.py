@@ -23,6 +23,7 @@ from serving.console import (
     static_files,
 )
 from serving.console.customer import pages as customer
+from serving.console.customer.timeline import TIMELINE
 from serving.console.customer.waterfall_picture import WATERFALL
 from serving.console.page import READ, Page
 from serving.endpoint.route import PUBLIC, Role
@@ -46,7 +47,13 @@ PAGES = (
     Page("/console/sign-out", ("POST",), READERS, "console_leave", sign_in.leave),
     Page("/console/static/{name}", READ, EVERYBODY, "console_static", static_files.static),
     Page("/console/queue", READ, READERS, "console_queue", queue.page),
-    *pictures.pages((WATERFALL,), READERS),
+    *pictures.pages((WATERFALL, TIMELINE), READERS),
+    Page(f"{CUSTOMER}/timeline", READ, READERS, "console_timeline", customer.timeline),
+    Page(f"{CUSTOMER}/what-if", READ, READERS, "console_what_if", customer.what_if),
+    Page(f"{CUSTOMER}/paths", READ, READERS, "console_paths", customer.paths),
+    Page(f"{CUSTOMER}/history", READ, READERS, "console_history", customer.tiers),
+    Page(f"{CUSTOMER}/record", READ, READERS, "console_record", customer.printed),
+    Page(f"{CUSTOMER}/record.json", READ, READERS, "console_record_file", customer.downloaded),
     Page(CUSTOMER, READ, READERS, "console_customer", customer.customer),
     Page(
         "/console/actions/of/{customer_id:path}",

@@ -10,6 +10,8 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
+from serving.console.book import book
+from serving.console.masking import row_of
 from serving.console.page import Visit
 from serving.endpoint.served import Served, rows_of
 from serving.scores.answers import Answer, Terms
@@ -88,10 +90,10 @@ def find(visit: Visit, shown: str) -> Asked | None:
 
     Whom the reader may not see is as unknown as somebody who does not exist.
     """
-    served, customer_id = visit.served, shown
-    if customer_id not in visit.person.customers:
+    served = visit.served
+    row = row_of(visit, served, shown)
+    customer_id = None if row is None else book(served).id_of(row)
+    if customer_id is None or customer_id not in visit.person.customers:
         return None
-    answer = served.publication.find(customer_id)
-    if answer is None:
-        return None
+    answer = served.publication.customer(customer_id)
     return Asked(visit, served, customer_id, shown, {**answer, "customer_id": shown})

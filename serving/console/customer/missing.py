@@ -11,6 +11,7 @@ from configs.files import live_generation
 from features.contracts import TABLES
 from serving.console.book import Book, book
 from serving.console.customer.asked import address
+from serving.console.masking import is_masked
 from serving.console.page import Visit
 from serving.suppositions.scenarios import rows_in_file
 
@@ -25,8 +26,9 @@ MOST_DIGITS = 12
 def not_published(visit: Visit, shown: str) -> Response:
     """Return the page that says so, and what to do."""
     served = visit.served
-    near = [one for one in near_ids(book(served), shown) if one in visit.person.customers]
-    is_seen = shown in visit.person.customers
+    near = [] if is_masked(visit) else near_ids(book(served), shown)
+    near = [one for one in near if one in visit.person.customers]
+    is_seen = not is_masked(visit) and shown in visit.person.customers
     return visit.page(
         "customer_missing.html",
         404,
