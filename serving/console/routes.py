@@ -15,6 +15,7 @@ from serving.console import (
     outcomes,
     overrides,
     pictures,
+    policy_pages,
     portfolio,
     portfolio_pictures,
     queue,
@@ -81,6 +82,7 @@ PAGES = (
     Page("/console/mistakes", READ, READERS, "console_mistakes", mistakes.page),
     Page("/console/outcomes", READ, READERS, "console_outcomes", outcomes.page),
     *pictures.pages(outcome_pictures.PICTURES, READERS),
+    *policy_pages.pages(READERS, MANAGERS),
 )
 
 MENU = (
@@ -90,5 +92,6 @@ MENU = (
     ("/console/service", Text(zh="服务标准", en="Service")),
     ("/console/overrides", Text(zh="等级调整", en="Overrides")),
     ("/console/outcomes", Text(zh="行动成效", en="Did it work")),
+    ("/console/policy", Text(zh="等级策略", en="Policy")),
 )
 """Addresses in the navigation, in their order, with their names."""

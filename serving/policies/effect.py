@@ -119,7 +119,7 @@ def effect_of(basis: Basis, policy: Policy) -> Effect:
         codes_before=tuple(reversed(published.codes)),
         codes_after=tuple(reversed(policy.codes)),
         names={one.code: one.name for one in (*published.tiers, *policy.tiers)},
-        counts=_counts(before, after),
+        counts=counts_of(before, after),
         sums_before=_sums(basis, before, published.codes),
         sums_after=_sums(basis, after, policy.codes),
         bands_before=_bands(basis, published),
@@ -142,9 +142,10 @@ def _without_memory(basis: Basis, policy: Policy) -> npt.NDArray[np.str_]:
     return replace(basis, scores=scores).tiers(policy).codes
 
 
-def _counts(
+def counts_of(
     before: npt.NDArray[np.str_], after: npt.NDArray[np.str_]
 ) -> dict[tuple[str, str], int]:
+    """Return (tier before, tier after) → customers."""
     codes_before, one = np.unique(before, return_inverse=True)
     codes_after, other = np.unique(after, return_inverse=True)
     n = np.bincount(one * len(codes_after) + other, minlength=len(codes_before) * len(codes_after))

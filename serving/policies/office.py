@@ -34,7 +34,7 @@ COLUMNS = {
     "comment": Text(zh="理由", en="Why"),
 }
 BUNDLE = Text(
-    zh="没有已批准的版本：层级按模型自带的策略{name}划分",
+    zh="没有已批准的版本：等级按模型自带的策略{name}划分",
     en="No approved version: tiers follow the model's own policy {name}",
 )
 

@@ -15,6 +15,9 @@ from serving.endpoint.state import METADATA, Moment, State
 SILENT_AFTER = dt.timedelta(minutes=10)
 """A child that told nothing for so long has ended without a word."""
 
+TAKES_OVER = dt.timedelta(minutes=2)
+"""Until then a publication that was made is served."""
+
 PUBLISHINGS = sa.Table(
     "publishings",
     METADATA,
@@ -56,6 +59,11 @@ class Publishing:
     def is_running(self) -> bool:
         """Whether it has not ended, as far as it said."""
         return self.ended_at is None and dt.datetime.now(dt.UTC) - self.told_at < SILENT_AFTER
+
+    @property
+    def just_ended(self) -> bool:
+        """Whether it ended so lately that it may not be served yet."""
+        return self.ended_at is not None and dt.datetime.now(dt.UTC) - self.ended_at < TAKES_OVER
 
 
 def begin(state: State, policy: str, person_name: str) -> int | None:
