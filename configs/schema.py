@@ -64,6 +64,11 @@ class Stores(Section):
         return self.root / "bundles"
 
     @property
+    def cards(self) -> Path:
+        """Model cards as pages, by version: the registry's copy, for who has no registry."""
+        return self.root / "cards"
+
+    @property
     def verdicts(self) -> Path:
         """Bundles that passed their check in a process of its own, by digest."""
         return self.root / "verdicts"

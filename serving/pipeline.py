@@ -28,6 +28,7 @@ from serving.changes.totals_shown import show_totals
 from serving.endpoint.served import bundle_of, open_served
 from serving.pages.card_page import write_card
 from serving.pages.explain import render
+from serving.pages.kept_cards import keep_card
 from serving.pages.report import write_report
 from serving.pages.tier_rules import segment_fidelity, tier_rules, write_rules
 from serving.policies.in_force import learning_config, under_policy_in_force
@@ -48,6 +49,7 @@ from training.registry import LONGEST_DESCRIPTION, champion, log_run, registered
 from training.results import show as show_evaluation
 from training.segments import Segments
 from training.signing import public_key, signing_key
+from training.sliced import with_slices
 
 EXAMPLES = 3
 REPORT = Text(zh="报告：", en="Report: ")
@@ -127,6 +129,7 @@ def train(config: Config, progress: Progress = silent) -> Trained:
     folder = live_records(config)
     learning = learning_config(config)
     fitted = fit(learning, _training_records(config, folder), progress, _segments_in_use(config))
+    fitted = with_slices(config, fitted, folder)
     with tempfile.TemporaryDirectory(prefix="echelon-") as scratch:
         bundle = Path(scratch) / "bundle"
         key = signing_key(config.stores.keys)
@@ -140,6 +143,7 @@ def train(config: Config, progress: Progress = silent) -> Trained:
         cards = write_card(config, card, fitted.evaluation, Path(scratch) / CARD_FOLDER)
         told = summary(card, LONGEST_DESCRIPTION)
         run_info = log_run(config, fitted, bundle, pictures, [held_out, cards], told)
+        keep_card(config.stores, run_info.version, cards)
     progress("register", 1.0)
     return Trained(run_info.version, fitted.evaluation)
 

@@ -8,11 +8,8 @@ Markdown here and as a page by ``serving/pages/card_page.py``. No customer is na
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from configs.schema import Config
 from configs.section import Language, Text
@@ -22,16 +19,13 @@ from training import card_words as words
 from training.coverage import in_words
 from training.evaluate import TargetEvaluation
 from training.fitted import Fitted, column_values
-from training.held_out import HeldOut
 from training.manifest import Verified
 from training.metric_names import METRIC_NAMES
-from training.paired import MAIN, interval
 from training.results import METHODS, SHOWN
-from training.slices import slices_of
+from training.sliced import sliced
 from training.surrogate import SurrogateTree, fit_surrogate
 
 CARD_FOLDER = "card"
-FEWEST_IN_A_SLICE = 30
 DASH = Text(zh="–", en="–")
 Row = tuple[Text, ...]
 
@@ -264,33 +258,20 @@ def _calibration(fitted: Fitted) -> Section:
 def _slices(config: Config, fitted: Fitted, records: Path) -> Section:
     """Return the main figure of every part of the customers with its interval."""
     rows: list[Row] = []
-    for target in fitted.evaluation.targets:
-        rows += _sliced(config, fitted, target, fitted.held_out, records)
-    lines = (words.SLICES_LINE,) if rows else (words.NOT_MEASURED,)
-    return Section("slices", words.SLICES, lines, words.SLICE_HEAD if rows else (), tuple(rows))
-
-
-def _sliced(
-    config: Config, fitted: Fitted, target: str, held_out: HeldOut, records: Path
-) -> Iterable[Row]:
-    predictions = held_out.of(target)
-    if not len(predictions):
-        return
-    y, p = (np.asarray(predictions[name].to_numpy(), dtype=float) for name in ("y", "p"))
-    for one in slices_of(config, predictions, fitted.policy, records):
-        own, given = y[one.rows], p[one.rows]
-        if len(own) < FEWEST_IN_A_SLICE:
-            continue
-        figure, low, high = interval(MAIN[target], target, own, given)
-        if np.isfinite([figure, low, high]).all():
-            yield (
+    for target, told in fitted.evaluation.targets.items():
+        rows += [
+            (
                 words.TARGETS[target],
                 _joined(one.axis, one.level),
-                _plain(f"{len(own):,}"),
-                _plain(f"{figure:.3f} ({low:.3f} – {high:.3f})"),
-                _plain(_shown(float(given.mean()))),
-                _plain(_shown(float(own.mean()))),
+                _plain(f"{one.n:,}"),
+                _plain(f"{one.figure:.3f} ({one.low:.3f} – {one.high:.3f})"),
+                _plain(_shown(one.predicted)),
+                _plain(_shown(one.actual)),
             )
+            for one in told.slices or sliced(config, fitted, target, records)
+        ]
+    lines = (words.SLICES_LINE,) if rows else (words.NOT_MEASURED,)
+    return Section("slices", words.SLICES, lines, words.SLICE_HEAD if rows else (), tuple(rows))
 
 
 def _sensitive(config: Config, fitted: Fitted, records: Path) -> Section:

@@ -46,6 +46,26 @@ class LiftPoint(_Frozen):
     captured: float
 
 
+class SliceFigure(_Frozen):
+    """The main figure of one part of the customers, never seen at training.
+
+    Attributes:
+        axis, level: such as tier and VIP.
+        n: customers.
+        figure: AUC of churn, normalised Gini of value; ``low`` and ``high`` hold 90 % of resamples.
+        predicted, actual: means.
+    """
+
+    axis: Text
+    level: Text
+    n: int
+    figure: float
+    low: float
+    high: float
+    predicted: float
+    actual: float
+
+
 class TargetEvaluation(_Frozen):
     """One target, measured on customers and days that its models never saw.
 
@@ -66,6 +86,7 @@ class TargetEvaluation(_Frozen):
         grade: what the model adds to the best rule, as a letter.
         served_rule: the rule that is served as it beat the model; then ``model`` holds the rule's
             figures, and ``baselines`` those of the model under ``model_not_served``.
+        slices: the main figure of parts of the customers; empty where they were not told apart.
     """
 
     target: TargetName
@@ -85,6 +106,7 @@ class TargetEvaluation(_Frozen):
     coverage: Coverage | None = None
     grade: Grade | None = None
     served_rule: str | None = None
+    slices: tuple[SliceFigure, ...] = ()
 
     @property
     def main_metric(self) -> str:
