@@ -22,6 +22,11 @@ REPORT_FILE = "effects.json"
 FEWEST_HELD_OUT = 100
 """Customers left out below which an action's assumed effect is used still."""
 
+LEAST_LEAVERS = 0.001
+"""Share of leavers below which an effect is not told as a share of them."""
+FEWEST_TAKEN_UP = 0.05
+"""Difference in take-up between the arms below which no effect per action taken is told."""
+
 Ranking = Literal["uplift", "average", "break_even"]
 Source = Literal["measured", "assumed"]
 Standing = Literal["running", "closed", "not_as_drawn", "missing"]
@@ -109,6 +114,7 @@ class ActionEffect(_Frozen):
         retained_every_look: the same with an interval that holds over all looks together.
         value_near: change of money within the churn horizon, per customer.
         value: change of money within the value horizon, per customer.
+        taken_up: share of those offered it that it was taken with, less that of those left out.
         per_acted: change of the probability to stay for each customer it was taken with.
         tiers: by tier, the highest first.
         more_needed: further customers until the interval is as narrow as it should be.
@@ -126,6 +132,7 @@ class ActionEffect(_Frozen):
     retained_every_look: Difference | None = None
     value_near: Difference | None = None
     value: Difference | None = None
+    taken_up: float = 0.0
     per_acted: Difference | None = None
     tiers: tuple[TierEffect, ...] = ()
     more_needed: int | None = None
@@ -142,8 +149,13 @@ class ActionEffect(_Frozen):
 
     @property
     def is_measured(self) -> bool:
-        """Whether enough customers were left out for the measured effect to be used."""
-        return self.retained is not None and self.retained.n_held_out >= FEWEST_HELD_OUT
+        """Whether enough customers were left out, and others acted on, to use what was measured."""
+        told = self.retained
+        return (
+            told is not None
+            and told.n_held_out >= FEWEST_HELD_OUT
+            and self.taken_up >= FEWEST_TAKEN_UP
+        )
 
 
 class EffectsReport(_Frozen):
@@ -172,7 +184,7 @@ class Effect:
     Attributes:
         estimate: share of the churn probability that it takes away; below 0 it adds to it.
         low, high: its interval; the estimate itself where it is assumed.
-        points: change of the probability to stay; ``None`` where it is assumed, as it then is
+        points: change of the probability to stay by the action taken; ``None`` where it is assumed, as it then is
             the estimate times each customer's churn probability.
         source: measured by trials, or assumed by the configuration.
         n: customers that it was measured on.
@@ -230,9 +242,10 @@ def _measured(known: ActionEffect, tier: str | None) -> Effect | None:
         (whole.estimate, whole.low, whole.high) if own is None else (own.points, own.low, own.high)
     )
     alone = whole if own is None or own.alone is None else own.alone
-    leaves = max(1.0 - alone.held_out, 1e-9)
+    leaves = max(1.0 - alone.held_out, LEAST_LEAVERS) * known.taken_up
     n = alone.n_offered + alone.n_held_out
-    return Effect(points / leaves, low / leaves, high / leaves, points, "measured", n)
+    acted = points / known.taken_up
+    return Effect(points / leaves, low / leaves, high / leaves, acted, "measured", n)
 
 
 def _assumed(action: Action | None) -> Effect | None:

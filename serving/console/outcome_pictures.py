@@ -10,15 +10,16 @@ from serving.console.effects import ActionEffect, effects_report
 from serving.console.page import Visit
 from serving.console.pictures import ACCENT, SOFT, Chart, Column, Picture
 
-ALL = Text(zh="全部", en="all")
-HEIGHT_OF_ROW = 34
+ALL = Text(zh="全部", en="All")
+HEIGHT_OF_ROW = 32
 COLUMNS = (
-    Column("name", Text(zh="行动与等级", en="Action and tier")),
+    Column("action", Text(zh="行动", en="Action")),
+    Column("group", Text(zh="等级", en="Tier")),
     Column("estimate", Text(zh="留存变化", en="Change of retention"), "percent"),
     Column("low", Text(zh="下限", en="Low"), "percent"),
     Column("high", Text(zh="上限", en="High"), "percent"),
 )
-SPAN: dict[str, Any] = {"format": "+.0%", "title": None, "tickCount": 6}
+SPAN: dict[str, Any] = {"format": "+.0%", "title": None, "tickCount": 5, "labelOverlap": True}
 
 
 def _effects(visit: Visit) -> Chart | None:
@@ -32,7 +33,7 @@ def _effects(visit: Visit) -> Chart | None:
         "field": "name",
         "type": "nominal",
         "sort": names,
-        "axis": {"title": None, "labelLimit": 260},
+        "axis": {"title": None, "labelLimit": 125, "labelExpr": "split(datum.label, '·')[1]"},
     }
     color = {"condition": {"test": "datum.whole", "value": ACCENT}, "value": SOFT}
     spec = {
@@ -70,11 +71,11 @@ def _rows(visit: Visit, one: ActionEffect) -> list[dict[str, Any]]:
     if told is None:
         return []
     whole = {"estimate": told.estimate, "low": told.low, "high": told.high, "whole": True}
-    rows = [{"name": f"{name} · {visit.say(ALL)}", **whole}]
+    rows = [{"name": f"{name}·{name}", "action": name, "group": visit.say(ALL), **whole}]
     for tier in one.tiers:
         said = visit.say(tiers[tier.tier]) if tier.tier in tiers else tier.tier
         limits = {"estimate": tier.points, "low": tier.low, "high": tier.high, "whole": False}
-        rows.append({"name": f"{name} · {said}", **limits})
+        rows.append({"name": f"{name}·{said}", "action": name, "group": said, **limits})
     return rows
 
 

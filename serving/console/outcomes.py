@@ -18,6 +18,7 @@ from serving.console.effect_words import (
 )
 from serving.console.effects import (
     FEWEST_HELD_OUT,
+    FEWEST_TAKEN_UP,
     ActionEffect,
     EffectsReport,
     effects_report,
@@ -31,6 +32,11 @@ from serving.scores.numbers import number
 from training.trial_effects import Difference
 
 Money = tuple[float, float, float]
+NEVER_TAKEN = Text(
+    zh="行动几乎没有执行过，两组没有可比之处：在客户页记录“提供优惠”并选择此行动，才算执行。",
+    en="It was hardly ever taken, so there is nothing to compare: an offer on record that names it "
+    "is what counts.",
+)
 
 
 @dataclass(frozen=True)
@@ -166,6 +172,8 @@ def _verdict(
     told = None if known is None else known.retained_every_look
     if told is None or known is None:
         return _too_early(known, closes_on, share), ""
+    if known.taken_up < FEWEST_TAKEN_UP:
+        return NEVER_TAKEN, ""
     if told.low > 0:
         return _sure(
             told, known, Text(zh="有效：留存率提高", en="It works: retention rises by")
@@ -219,6 +227,12 @@ def _too_early(known: ActionEffect | None, closes_on: dt.date | None, share: flo
 
 
 def _why(known: ActionEffect | None) -> Text:
+    if known is not None and known.retained is not None and known.taken_up < FEWEST_TAKEN_UP:
+        return Text(
+            zh="行动几乎没有执行过：只给出每位客户的盈亏平衡效果，计划按假设效果。",
+            en="It was hardly ever taken: only each customer's break-even effect is told, and "
+            "plans go by the assumed effect.",
+        )
     if known is None or known.retained is None or not known.is_measured:
         n = 0 if known is None or known.retained is None else known.retained.n_held_out
         return Text(
@@ -248,7 +262,7 @@ def _why(known: ActionEffect | None) -> Text:
 
 
 def _saved(known: ActionEffect | None) -> Money | None:
-    if known is None or known.value is None:
+    if known is None or known.value is None or not known.is_measured:
         return None
     n = known.value.n_offered
     return known.value.estimate * n, known.value.low * n, known.value.high * n

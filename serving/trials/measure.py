@@ -17,6 +17,7 @@ from features.sources import Records, date_of, day_number, last_day, open_engine
 from serving.champions.live_records import live_records
 from serving.console import events
 from serving.console.effects import (
+    FEWEST_TAKEN_UP,
     REPORT_FILE,
     ActionEffect,
     EffectsReport,
@@ -44,8 +45,6 @@ from training.trial_effects import (
 PRECISION = 0.02
 """Half-width of the interval of retention that is aimed at: two points."""
 Z_95 = 1.96
-FAR_APART = 0.05
-"""Difference in take-up between the arms below which no effect per action taken is told."""
 
 
 def measure(config: Config, state: State, progress: Progress = silent) -> EffectsReport:
@@ -173,20 +172,23 @@ def _measured(
         return effect
     needed = customers_needed(retained.held_out, PRECISION, float(rows.held_out.mean()))
     value = mean_difference(rows.arms(rows.whole, rows.value))
+    taken_up = float(rows.acted[~rows.held_out].mean() - rows.acted[rows.held_out].mean())
     told = effect.model_copy(
         update={
             "retained": retained,
             "retained_every_look": rate_difference(rows.of_stayed, look_level(effect.looks)),
             "value_near": mean_difference(rows.arms(rows.near, rows.value)),
             "value": value,
-            "per_acted": _per_acted(retained, rows),
+            "taken_up": taken_up,
+            "per_acted": _per_acted(retained, taken_up),
             "tiers": _tiers(rows, list(live.manifest.terms.tier_names)),
             "more_needed": max(needed - len(rows), 0),
             "uplift": whom(config, live, action.code, rows),
         }
     )
     if told.is_measured and value is not None:
-        gain = max(value.estimate, 0.0) * sum(one.n_held_out for one in effect.trials)
+        net = value.estimate - action.cost * float(rows.acted[~rows.held_out].mean())
+        gain = max(net, 0.0) * sum(one.n_held_out for one in effect.trials)
         told = told.model_copy(update={"foregone": gain, "foregone_by": "measured"})
     return told.model_copy(update={"ranking": _ranking(told)})
 
@@ -197,14 +199,12 @@ def _ranking(told: ActionEffect) -> Ranking:
     return "uplift" if told.uplift is not None and told.uplift.is_used else "average"
 
 
-def _per_acted(retained: Difference, rows: Rows) -> Difference | None:
+def _per_acted(retained: Difference, taken_up: float) -> Difference | None:
     """Return the effect on whom the action was taken with (Bloom 1984): by the arms' take-up."""
-    taken = float(rows.acted[~rows.held_out].mean() - rows.acted[rows.held_out].mean())
-    if taken < FAR_APART:
+    if taken_up < FEWEST_TAKEN_UP:
         return None
-    return retained.model_copy(
-        update={name: getattr(retained, name) / taken for name in ("estimate", "low", "high")}
-    )
+    limits = {name: getattr(retained, name) / taken_up for name in ("estimate", "low", "high")}
+    return retained.model_copy(update=limits)
 
 
 def _tiers(rows: Rows, codes: Iterable[str]) -> tuple[TierEffect, ...]:

@@ -61,7 +61,11 @@ def whom(config: Config, live: Publication, action: str, rows: Rows) -> Uplift |
 
 
 def predict(config: Config, live: Publication, report: EffectsReport) -> Path | None:
-    """Write the predicted effect of each action whose model is in use; ``None`` where none is."""
+    """Write what each action whose model is in use changes when it is taken; ``None`` where none is.
+
+    The model learnt from everybody offered an action; the effect where it is taken is that over
+    the share it was taken with.
+    """
     used = [one for one in report.actions if one.ranking == "uplift"]
     columns = {one.action: _predicted(config, live, one) for one in used}
     kept = {action: values for action, values in columns.items() if values is not None}
@@ -95,7 +99,8 @@ def _predicted(config: Config, live: Publication, effect: ActionEffect) -> Vecto
         return None
     model = UpliftModel(threads=config.training.threads)
     model.trees_ = trees
-    return model.predict(np.column_stack([column_values(table, name) for name in names]))
+    X = np.column_stack([column_values(table, name) for name in names])
+    return model.predict(X) / effect.taken_up
 
 
 def _features(config: Config, rows: Rows, names: list[str]) -> tuple[Vector, NDArray[np.bool_]]:
