@@ -184,8 +184,8 @@ class Effect:
     Attributes:
         estimate: share of the churn probability that it takes away; below 0 it adds to it.
         low, high: its interval; the estimate itself where it is assumed.
-        points: change of the probability to stay by the action taken; ``None`` where it is assumed, as it then is
-            the estimate times each customer's churn probability.
+        points: change of the probability to stay by the action taken; ``None`` where it is
+            assumed, as it then is the estimate times each customer's churn probability.
         source: measured by trials, or assumed by the configuration.
         n: customers that it was measured on.
     """

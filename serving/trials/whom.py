@@ -61,7 +61,7 @@ def whom(config: Config, live: Publication, action: str, rows: Rows) -> Uplift |
 
 
 def predict(config: Config, live: Publication, report: EffectsReport) -> Path | None:
-    """Write what each action whose model is in use changes when it is taken; ``None`` where none is.
+    """Write what each action whose model is in use changes when it is taken, or nothing.
 
     The model learnt from everybody offered an action; the effect where it is taken is that over
     the share it was taken with.
