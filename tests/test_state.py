@@ -145,6 +145,28 @@ def test_a_url_that_leads_nowhere_is_said_without_its_password(tmp_path, url, me
 
 
 @pytest.mark.slow
+def test_what_another_process_wrote_is_seen_though_the_database_was_opened_twice_here(tmp_path):
+    """Closing a second handle of the file must not drop the locks of the first."""
+    state = open_state(Stores(root=tmp_path))
+    keys.create(state, "first", "manager")
+    open_state(Stores(root=tmp_path)).close()
+    script = (
+        "import sys; from pathlib import Path; from configs.schema import Stores;"
+        "from serving.access import keys; from serving.endpoint.state import open_state;"
+        "state = open_state(Stores(root=Path(sys.argv[1])));"
+        "keys.create(state, sys.argv[2], 'manager'); state.close()"
+    )
+    seen = []
+    for name in ("second", "third"):
+        command = [sys.executable, "-c", script, str(tmp_path), name]
+        subprocess.run(command, check=True, cwd=Path(__file__).parents[1])
+        seen.append([key.name for key in keys.listed(state)])
+    assert seen == [["first", "second"], ["first", "second", "third"]]
+    assert (tmp_path / "state.db-wal").exists()
+    state.close()
+
+
+@pytest.mark.slow
 def test_alembic_is_loaded_by_the_first_start_only(tmp_path):
     script = (
         "import sys; from pathlib import Path; from configs.schema import Stores;"

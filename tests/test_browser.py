@@ -1,0 +1,152 @@
+"""The console in a real Chromium: nobody is kept out by how they see, type or browse."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benchmarks.console.browsing import (
+    HEIGHTS,
+    LANGUAGES,
+    WIDTHS,
+    addresses,
+    chromium,
+    come_in,
+    serving,
+    window,
+)
+from tests.companies import own_copy
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed"),
+]
+AXE_RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
+GRAVE = ("serious", "critical")
+
+
+@dataclass(frozen=True)
+class Console:
+    """A console that is served, and a browser in front of it."""
+
+    url: str
+    config: Path
+    browser: Browser
+    log: Path
+
+    def window(self, language: str, has_scripts: bool = True) -> BrowserContext:
+        """Return a window in which the administrator of this machine has signed in."""
+        context = window(self.browser, language, has_scripts=has_scripts)
+        come_in(context, self.url, self.config).close()
+        return context
+
+
+@pytest.fixture(scope="module")
+def console(returning_company, tmp_path_factory) -> Iterator[Console]:
+    folder = tmp_path_factory.mktemp("browser")
+    config = own_copy(returning_company, folder)
+    with serving(config, folder / "log") as url, chromium() as browser:
+        yield Console(url, config, browser, folder / "log")
+
+
+@pytest.fixture(scope="module")
+def pages(console) -> Mapping[str, str]:
+    """Return an address of every page that links lead to."""
+    context = console.window("en")
+    found = addresses(context.new_page(), console.url)
+    context.close()
+    return found
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_page_keeps_anybody_out_breaks_its_policy_or_its_width(console, pages, language):
+    from axe_playwright_python.sync_playwright import Axe
+
+    axe, found = Axe(), []
+    context = console.window(language)
+    page = context.new_page()
+    page.on("console", lambda said: found.append(f"{page.url} {said.type}: {said.text}"))
+    page.on("pageerror", lambda error: found.append(f"{page.url} {error}"))
+    for name, path in {"sign_in": "/console/sign-in", **pages}.items():
+        page.goto(console.url + path)
+        assert page.locator("html").get_attribute("lang") == {"zh": "zh-CN", "en": "en"}[language]
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": HEIGHTS[width]})
+            wider = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+            if wider > 1:
+                found.append(f"{name} {width}: {wider} pixels wider than the window")
+            options = {"runOnly": list(AXE_RULES), "resultTypes": ["violations"]}
+            for violation in axe.run(page, options=options).response["violations"]:
+                if violation["impact"] in GRAVE:
+                    where = violation["nodes"][0]["html"][:200]
+                    found.append(f"{name} {width}: {violation['id']} {where}")
+    context.close()
+    assert found == []
+
+
+def test_without_scripts_every_page_says_the_same(console, pages):
+    said = {}
+    for has_scripts in (True, False):
+        context = console.window("en", has_scripts)
+        page = context.new_page()
+        for name, path in pages.items():
+            page.goto(console.url + path)
+            text = page.locator("main").inner_text()
+            said[name, has_scripts] = " ".join(text.split())
+        context.close()
+    for name in pages:
+        assert len(said[name, False]) > 20, name
+        assert said[name, False] == said[name, True], name
+
+
+def test_the_keyboard_reaches_the_content_and_walks_through_rows(console):
+    context = console.window("en")
+    page = context.new_page()
+    page.goto(f"{console.url}/console/queue")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    page.keyboard.press("j")
+    first = page.evaluate("document.activeElement.getAttribute('href')")
+    page.keyboard.press("j")
+    second = page.evaluate("document.activeElement.getAttribute('href')")
+    page.keyboard.press("k")
+    assert page.evaluate("document.activeElement.getAttribute('href')") == first != second
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{console.url}{first}")
+    page.keyboard.press("?")
+    assert page.locator("#keys").is_visible()
+    page.locator("#keys input").uncheck()
+    page.keyboard.press("Escape")
+    page.reload()
+    page.keyboard.press("?")
+    assert not page.locator("#keys").is_visible()
+    context.close()
+
+
+def test_the_other_language_is_the_same_page_with_the_same_question(console):
+    context = console.window("en")
+    page = context.new_page()
+    page.goto(f"{console.url}/console/queue?sort=clv")
+    page.get_by_role("link", name="中文").click()
+    assert page.url.endswith("/console/queue?sort=clv&lang=zh")
+    page.goto(f"{console.url}/console/queue")
+    assert page.locator("html").get_attribute("lang") == "zh-CN"
+    context.close()
+
+
+def test_neither_the_link_nor_a_session_is_in_the_log(console):
+    context = console.window("en")
+    (token,) = (one["value"] for one in context.cookies() if "session" in one["name"])
+    lines = [one for one in console.log.read_text().splitlines() if one.startswith("{")]
+    assert any('"route":"console_queue"' in line for line in lines)
+    assert not any("token=" in line or token in line for line in lines)
+    context.close()
