@@ -46,7 +46,7 @@ scoreboard: .venv/.ready var/peers/.ready  ## measure S1 to S5 beside their peer
 	$(BIN)/python -m benchmarks.scoreboard --data $(DATA) \
 	  --peers-python var/peers/bin/python --out benchmarks/results/scoreboard.json
 
-RELIABILITY := swaps mutations kills terminations overload
+RELIABILITY := swaps mutations kills terminations overload actions
 reliability: .venv/.ready-dev  ## prove swaps, damaged models, killed workers, SIGTERM, overload, bad requests, jobs
 	failed=; for proof in $(RELIABILITY); do \
 	  $(BIN)/python -m benchmarks.reliability.$$proof $(if $(CONFIG),--config $(CONFIG)) \

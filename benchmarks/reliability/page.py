@@ -16,7 +16,7 @@ from benchmarks.reliability.company import Company, company
 from configs.files import write_json, write_text
 
 RESULTS = Path("benchmarks/results")
-PROOFS = ("swaps", "mutations", "kills", "terminations", "overload")
+PROOFS = ("swaps", "mutations", "kills", "terminations", "overload", "actions")
 
 
 @dataclass(frozen=True)

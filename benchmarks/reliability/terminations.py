@@ -118,7 +118,12 @@ async def _said_unready(address: Address) -> bool:
             await asyncio.sleep(0.02)
 
 
-def _wait(address: Address, process: int, log: Path) -> None:
+def wait_ready(address: Address, process: int, log: Path) -> None:
+    """Wait until a service answers.
+
+    Raises:
+        TimeoutError: it does not; the log says why.
+    """
     url = f"http://{address.host}:{address.port}/readyz"
     if not answers(url, partial(psutil.pid_exists, process), START_SECONDS):
         with contextlib.suppress(ProcessLookupError):
@@ -140,7 +145,7 @@ def prove(made: Company, folder: Path, count: int) -> Proof:
             assert starting.stdin is not None
             print(address.port, file=starting.stdin, flush=True)
             process = said(starting)
-            _wait(address, process, log)
+            wait_ready(address, process, log)
             requests = in_turn(asked, address, made.headers)
             after = LOAD_SECONDS * (1.0 + rng.random())
             work = terminate(address, requests, process, partial(said, starting), after, number)
