@@ -77,8 +77,8 @@ def of_season(name: str, value: Any, unit: str, zh: str, en: str) -> Feature:
         concept="season",
         unit=unit,
         label={
-            "zh": f"去年同期（未来13周）{zh}",
-            "en": f"{en} in the season ahead (13 weeks), a year ago",
+            "zh": f"去年此时起13周内的{zh}",
+            "en": f"{en} in the 13 weeks from this day last year",
         },
         stationary=False,
     )
@@ -307,8 +307,8 @@ SEASON = (
         concept="season",
         unit="share",
         label={
-            "zh": "去年同期（未来13周）消费占全年之比",
-            "en": "Share of the year's spend in the season ahead, a year ago",
+            "zh": "去年此时起13周内的消费占全年比重",
+            "en": "Share of the year's spend in the 13 weeks from this day last year",
         },
     ),
 )

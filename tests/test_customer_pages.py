@@ -31,8 +31,8 @@ from tests.small_bundle import SmallBundle, job_in, matrix_of, small_bundle
 GOLDEN = Path(__file__).parent / "golden"
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 WIDTH = 100
-CUSTOMERS = ("C000017", "C000002", "C000008")
-"""At high risk; the most valuable, at some risk; at high risk, of little value."""
+CUSTOMERS = ("C000017", "C000002", "C000008", "C000001")
+"""At high risk; the most valuable, at some risk; at high risk, of little value; never bought."""
 CONCEPTS = {
     "frequency": "purchase_frequency",
     "recency": "purchase_recency",

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from configs.section import Text
 from configs.tiers import Lifecycle
+from features.catalogue import FEATURES as DECLARED
 from features.spec import Feature
 from serving.scores.points import Breakdown, Ranked, break_down, keeps_its_place, rank
 from serving.scores.population import Population
-from serving.scores.reasons import REASONS, Reasoner
+from serving.scores.reasons import REASONS, Reasoner, _Teller
 from serving.scores.scorer import Scorer
-from serving.scores.wording import Sentences, tier_sentence
+from serving.scores.wording import Sentences, sibling_of, tier_sentence
 from tests.small_bundle import FEATURES, UNITS, matrix_of, small_bundle
 
 LIFECYCLE = Lifecycle(new_within_days=90, lost_after_days=365)
@@ -106,6 +107,56 @@ def test_the_strongest_concepts_come_first_and_the_rest_is_their_complement() ->
     assert ranked.points[:, 0] == pytest.approx([-4.0, 2.5])
     assert split.inputs[ranked.strongest[1, 0]] == "c"
     assert ranked.rest == pytest.approx([2.0])
+
+
+@pytest.mark.parametrize(
+    ("value", "before", "weighs", "zh", "en"),
+    [
+        (1, 0, -1, "1次,全体客户中位数2次", "1 time; all customers' median is 2 times"),
+        (3, 0, -1, "3次", "3 times"),
+        (3, 5, 1, "3次,全体客户中位数2次", "3 times; all customers' median is 2 times"),
+        (
+            *(1, 4, -1),
+            *("1次,此前12周为4次", "1 time, down from 4 times in the 12 weeks before"),
+        ),
+        (
+            *(4, 1, 1),
+            *("4次,此前12周为1次", "4 times, up from 1 time in the 12 weeks before"),
+        ),
+    ],
+)
+def test_no_rise_is_told_as_speaking_against_a_customer_and_no_fall_as_speaking_for_them(
+    value: float, before: float, weighs: int, zh: str, en: str
+) -> None:
+    visits = next(one for one in FEATURES if one.name == "visits_84d")
+    earlier = replace(visits, name="visits_84d_before", lag_days=84)
+    sentences = Sentences((*FEATURES, earlier), UNITS, "CNY", MEDIANS)
+    told = sentences.write("visits_84d", value, before, "vip", weighs)
+    assert told == ("近12周到访\uff1a" + zh.replace(",", "\uff0c"), f"Visits in 12 weeks: {en}")
+
+
+def test_of_every_figure_told_beside_its_window_before_more_speaks_for_the_customer() -> None:
+    """Sentences drop a rise that speaks against a customer; of complaints one would be right."""
+    told = {one.concept for one in DECLARED if sibling_of(one, DECLARED) is not None}
+    assert told <= {
+        *("purchase_frequency", "spend", "interaction_frequency"),
+        *("satisfaction", "recommendation"),
+    }
+
+
+def test_a_long_silence_never_stands_for_points_that_speak_for_the_customer() -> None:
+    rhythm = replace(FEATURES[2], name="usual_interval_days")
+    columns = {
+        "recency_days": np.array([900.0, 900.0]),
+        "days_since_last_purchase": np.array([300.0, 300.0]),
+        "usual_interval_days": np.array([40.0, 40.0]),
+    }
+    features = (*FEATURES, SILENCE, rhythm)
+    sentences = Sentences(features, UNITS, "CNY", MEDIANS)
+    teller = _Teller(features, sentences, columns, ["vip", "vip"])
+    _, (against, in_favour) = teller._written("recency_days", np.arange(2), np.array([-1, 1]))
+    assert against.endswith("the customer usually buys every 40 days")
+    assert in_favour.startswith("First to last purchase: 900")
 
 
 def told(points: dict[str, float], target: str, n: int = 3) -> list[str]:
@@ -292,8 +343,8 @@ def test_no_sentence_claims_a_cause(reasoner: Reasoner) -> None:
          "Latest satisfaction score: 2; all customers' median is 3, the tier's 4"),
         ("visits_84d", 1, NOTHING, "近12周到访:1次,全体客户中位数2次",
          "Visits in 12 weeks: 1 time; all customers' median is 2 times"),
-        ("csat_latest", NOTHING, NOTHING, "最近满意度评分:无记录",
-         "Latest satisfaction score: none on record"),
+        ("csat_latest", NOTHING, NOTHING, "最近满意度评分:没有相应评价",
+         "Latest satisfaction score: no such answer on record"),
         ("spend_364d", 12345.6, NOTHING, "近12个月消费:¥12,346", "Spend in 12 months: CN¥12,346"),
         ("tenure_days", 1, NOTHING, "首次购买至今:1天,全体客户中位数100天,同级客户中位数300天",
          "Since the first purchase: 1 day; all customers' median is 100 days, the tier's 300 days"),

@@ -14,8 +14,8 @@ import pyarrow as pa
 from configs.section import Text
 from serving.scores.points import Breakdown, Ranked, break_down, keeps_its_place, rank
 from serving.scores.population import Array, column
-from serving.scores.scorer import Scorer
-from serving.scores.wording import FLAGS, REST, Described, Sentences
+from serving.scores.scorer import Scorer, Texts
+from serving.scores.wording import FLAGS, REST, RHYTHM, TOLD_BY, Described, Sentences
 from training.anchor import TargetName
 
 TARGETS: dict[TargetName, str] = {"churn": "churn_probability", "clv": "clv_expected"}
@@ -188,7 +188,8 @@ class _Teller:
             rows = np.flatnonzero(is_shown & (strongest == index))
             feature[rows] = name
             actionable[rows] = self._features[self._sentences.subject(name)].actionable
-            zh[rows], en[rows] = self._written(name, rows)
+            weighs = -ADVERSE[target] * np.sign(ranked.points[place][rows]).astype(int)
+            zh[rows], en[rows] = self._written(name, rows, weighs)
         concepts = np.array([*ranked.concepts, None], dtype=object)[ranked.concept[place]]
         return {
             "concept": concepts,
@@ -199,18 +200,49 @@ class _Teller:
             "actionable": actionable & (ADVERSE[target] * ranked.points[place] > 0),
         }
 
-    def _written(self, name: str, rows: npt.NDArray[np.int64]) -> tuple[list[str], list[str]]:
+    def _written(
+        self, name: str, rows: npt.NDArray[np.int64], weighs: npt.NDArray[np.int64]
+    ) -> tuple[list[str], list[str]]:
         subject = self._sentences.subject(name)
-        sibling = self._sentences.sibling(subject)
-        values = self._columns[subject][rows].tolist()
+        written = np.empty(len(rows), dtype=object)
+        itself = self._tells_itself(name, subject, rows, weighs)
+        for told, chosen in ((subject, ~itself), (name, itself)):
+            written[chosen] = self._pairs(told, rows[chosen], weighs[chosen])
+        return [zh for zh, _ in written], [en for _, en in written]
+
+    def _pairs(
+        self, name: str, rows: npt.NDArray[np.int64], weighs: npt.NDArray[np.int64]
+    ) -> Texts:
+        """Return the sentence of each row in both languages, a pair each."""
+        sibling = self._sentences.sibling(name) if len(rows) else None
+        values = self._columns[name][rows].tolist() if len(rows) else []
         befores = [float("nan")] * len(rows)
         if sibling is not None and sibling in self._columns:
             befores = self._columns[sibling][rows].tolist()
-        pairs = [
-            self._sentences.write(subject, value, before, self._tiers[row])
-            for row, value, before in zip(rows.tolist(), values, befores, strict=True)
-        ]
-        return [zh for zh, _ in pairs], [en for _, en in pairs]
+        pairs = np.empty(len(rows), dtype=object)
+        for i, row in enumerate(rows.tolist()):
+            pairs[i] = self._sentences.write(
+                name, values[i], befores[i], self._tiers[row], int(weighs[i])
+            )
+        return pairs
+
+    def _tells_itself(
+        self,
+        name: str,
+        subject: str,
+        rows: npt.NDArray[np.int64],
+        weighs: npt.NDArray[np.int64],
+    ) -> npt.NDArray[np.bool_]:
+        """Return where days of silence must not stand for the input whose points are told.
+
+        A silence longer than usual speaks against a customer. Where the points speak for them, or
+        the other way round, they come from what the input itself says.
+        """
+        usual = RHYTHM.get(subject, "")
+        if TOLD_BY.get(name) != subject or usual not in self._columns:
+            return np.zeros(len(rows), dtype=bool)
+        silence = self._columns[subject][rows] - self._columns[usual][rows]
+        return np.asarray(silence * weighs > 0)
 
     def _with_taken_levels(
         self, inputs: Sequence[str], ranked: Ranked, place: int

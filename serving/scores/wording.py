@@ -18,7 +18,14 @@ from serving.scores.population import EVERYBODY
 from training.policy import Policy
 
 REST = Text(zh="其余各项合计", en="everything else together")
-NO_RECORD = Text(zh="无记录", en="none on record")
+NO_RECORD = Text(zh="没有相应资料", en="not on record")
+TOO_LITTLE: dict[str, Text] = {
+    "transactions": Text(zh="购买记录不足，无法判断", en="too few purchases on record to tell"),
+    "interactions": Text(zh="互动记录不足，无法判断", en="too few contacts on record to tell"),
+    "satisfaction": Text(zh="没有相应评价", en="no such answer on record"),
+}
+"""What is told of a figure that is missing, by the source that it would be counted from."""
+NEVER_BOUGHT = Text(zh="尚未购买", en="no purchase yet")
 FLAGS = frozenset({"flag", "yes_no"})
 """Units of features that are 1 or 0."""
 TOLD_BY = {"recency_days": "days_since_last_purchase"}
@@ -173,7 +180,7 @@ class Sentences:
         self._units = units
         self._currency = currency
         self._medians = medians
-        self._written: dict[tuple[str, float | None, float | None, str], tuple[str, str]] = {}
+        self._written: dict[tuple[str, float | None, float | None, str, int], tuple[str, str]] = {}
 
     def subject(self, name: str) -> str:
         """Return the feature that a sentence about ``name`` speaks of.
@@ -201,8 +208,13 @@ class Sentences:
         sibling = self._siblings[name]
         return None if sibling is None else sibling.name
 
-    def write(self, name: str, value: float, before: float, tier: str) -> tuple[str, str]:
+    def write(
+        self, name: str, value: float, before: float, tier: str, weighs: int = 0
+    ) -> tuple[str, str]:
         """Return the sentence in Chinese and in English.
+
+        A rise that speaks against a customer, or a fall that speaks for them, is not told as one:
+        points come from the level, so the level is told, beside medians on the side of the points.
 
         Args:
             name: the feature.
@@ -210,29 +222,34 @@ class Sentences:
             before: the value of its ``sibling``, NaN where there is none.
             tier: the customer's tier; its median and that of all are set beside the value
                 where there is no sibling.
+            weighs: 1 where the points speak for the customer, -1 against, 0 where nothing is said.
         """
-        key = (name, _key(value), _key(before), tier)
+        key = (name, _key(value), _key(before), tier, weighs)
         if key not in self._written:
             self._written[key] = (
-                self._sentence(name, value, before, tier, "zh"),
-                self._sentence(name, value, before, tier, "en"),
+                self._sentence(name, value, before, tier, weighs, "zh"),
+                self._sentence(name, value, before, tier, weighs, "en"),
             )
         return self._written[key]
 
     def _sentence(
-        self, name: str, value: float, before: float, tier: str, language: Language
+        self, name: str, value: float, before: float, tier: str, weighs: int, language: Language
     ) -> str:
         feature = self._features[name]
         label = CAPPED.sub("", feature.label[language])
         colon = "：" if language == "zh" else ": "
         if math.isnan(value):
-            return f"{label}{colon}{NO_RECORD[language]}"
+            return f"{label}{colon}{self._missing(name)[language]}"
         if feature.family == "snapshot" and feature.unit in FLAGS:
             return _category(label, value, language)
         shown = self._quantity(feature, value, language) + _or_more(feature, value, language)
         of_tier = self._median(tier, name, language)
         if not math.isnan(before) and feature.window_days is not None:
             was = self._quantity(feature, before, language)
+            if weighs * (value - before) < 0:
+                of_all = self._on_side(EVERYBODY, name, value, weighs, language)
+                of_tier = self._on_side(tier, name, value, weighs, language)
+                return label + colon + _beside_either(shown, of_all, of_tier, language)
             then = _then(shown, _bare(was), value, before, feature.window_days, language)
             return label + colon + then + _of_peers(of_tier, language)
         if not math.isnan(before) and name in RHYTHM:
@@ -243,6 +260,27 @@ class Sentences:
             of_all = self._median_rate(EVERYBODY, name, of_all, language)
             of_tier = self._median_rate(tier, name, of_tier, language)
         return label + colon + _beside(shown, of_all, of_tier, language)
+
+    def _missing(self, name: str) -> Text:
+        """Return what is told where a figure is missing: what there is too little of."""
+        if name in RATE:
+            return NEVER_BOUGHT
+        feature = self._features[name]
+        sources = [feature.source] if feature.source else [self._source(i) for i in feature.inputs]
+        told = [TOO_LITTLE[one] for one in sources if one in TOO_LITTLE]
+        return told[0] if told else NO_RECORD
+
+    def _source(self, name: str) -> str | None:
+        return self._features[name].source if name in self._features else None
+
+    def _on_side(
+        self, group: str, name: str, value: float, weighs: int, language: Language
+    ) -> str | None:
+        """Return a median that the value lies on the side of that its points speak for."""
+        median = self._medians.get(group, {}).get(name)
+        if median is None or weighs * (value - median) <= 0:
+            return None
+        return self._median(group, name, language)
 
     def _median_rate(
         self, group: str, name: str, median: str | None, language: Language
@@ -346,6 +384,17 @@ def _beside(shown: str, of_all: str | None, of_tier: str | None, language: Langu
         return f"{shown}，全体客户中位数{of_all}{tail}"
     tail = "" if of_tier is None else f", the tier's {of_tier}"
     return f"{shown}; all customers' median is {of_all}{tail}"
+
+
+def _beside_either(shown: str, of_all: str | None, of_tier: str | None, language: Language) -> str:
+    """Return a figure beside the medians there are.
+
+    >>> _beside_either("1", None, "2", "en"), _beside_either("1次", None, None, "zh")
+    ("1; the tier's median is 2", '1次')
+    """
+    if of_all is None:
+        return shown + _of_peers(of_tier, language)
+    return _beside(shown, of_all, of_tier, language)
 
 
 def _of_both(median: str, is_own: bool, language: Language) -> str:
