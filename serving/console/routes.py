@@ -8,6 +8,7 @@ from __future__ import annotations
 from configs.section import Text
 from serving.console import (
     actions,
+    data,
     exports,
     follow_up,
     mistakes,
@@ -75,6 +76,8 @@ PAGES = (
     Page("/console/model", READ, READERS, "console_model", model.page),
     Page("/console/model/card", READ, READERS, "console_card", model.card),
     *pictures.pages(model_pictures.PICTURES, READERS),
+    Page("/console/data", READ, READERS, "console_data", data.page),
+    *pictures.pages(data.PICTURES, READERS),
     Page("/console/queue/export.csv", READ, READERS, "console_queue_csv", exports.as_csv),
     Page("/console/queue/export.xlsx", READ, READERS, "console_queue_excel", exports.as_excel),
     Page("/console/queue/views", ("POST",), READERS, "console_view_save", queue.save_view),
@@ -96,6 +99,7 @@ MENU = (
     ("/console/portfolio", Text(zh="客户组合", en="Portfolio")),
     ("/console/service", Text(zh="服务标准", en="Service")),
     ("/console/model", Text(zh="模型", en="Model")),
+    ("/console/data", Text(zh="数据", en="Data")),
     ("/console/overrides", Text(zh="等级调整", en="Overrides")),
     ("/console/outcomes", Text(zh="行动成效", en="Did it work")),
     ("/console/policy", Text(zh="等级策略", en="Policy")),
