@@ -27,11 +27,13 @@ from serving.console.deeds import READERS
 from serving.console.events import Deed, Event, Form, add, of_customer
 from serving.console.page import PageError
 from serving.console.standing import standings
+from serving.endpoint.endpoint import today
 from serving.endpoint.state import open_state
 from serving.jobs.outbox import OUTBOX
 from tests.console import Browser, Office
 
 CONTACT = {"channel": "phone", "outcome": "reached", "note": ""}
+HTMX = {"hx-request": "true", "hx-request-type": "partial"}
 FORMS: dict[str, dict[str, str]] = {
     "contact": CONTACT,
     "assign": {"owner": "", "due": ""},
@@ -285,7 +287,7 @@ def test_several_customers_at_once_and_only_what_suits_several(office, desk):
 def test_htmx_is_given_the_panel_alone(office, desk):
     browser = office.browser("manager")
     form = desk.hidden(browser) | CONTACT
-    part = browser.post("/console/actions/contact", form, **{"hx-request": "true"})
+    part = browser.post("/console/actions/contact", form, **HTMX)
     assert part.status_code == 200
     assert part.text.lstrip().startswith("<section")
     assert "On record" in part.text
@@ -295,7 +297,7 @@ def test_htmx_is_given_the_panel_alone(office, desk):
 def test_follow_ups_are_listed_overdue_first_and_tasks_are_done_from_there(office, desk):
     browser = office.browser("manager")
     desk.send(browser, "assign")
-    desk.send(browser, "task", title="Send the samples", due=dt.date.today().isoformat())
+    desk.send(browser, "task", title="Send the samples", due=today(office.served).isoformat())
     page = browser.get("/console/mine").text
     assert page.index("Send the samples") < page.index("Look after the customer")
     task = desk.events[1]
