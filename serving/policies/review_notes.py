@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from serving.endpoint.state import METADATA, Moment, State
 from serving.policies.versions import Author
 
-STEPS = ("criteria", "movers", "overrides", "decision", "sign_off")
+STEPS = ("criteria", "movers", "overrides", "sunset", "decision", "sign_off")
 
 REVIEW_NOTES = sa.Table(
     "review_notes",
@@ -34,7 +34,7 @@ class Note:
     Attributes:
         quarter: such as ``2026Q3``.
         step: one of :data:`STEPS`.
-        details: ``text``; ``choice`` of a decision; ``publication`` that was looked at.
+        details: ``text``; ``publication`` and ``policy`` looked at; ``choice``; ``customers``.
     """
 
     quarter: str
