@@ -1,0 +1,150 @@
+"""Allocation in the console: ask, read, suppose, compare, approve once, print, export."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+
+from configs.schema import Config
+from configs.team import TierTerms
+from serving.allocation import plan_book
+from serving.allocation.plan import make_plan, read_tasks
+from serving.allocation.planner import work
+from serving.allocation.planning import plan_now
+from serving.allocation.scenario import Scenario
+from serving.console.events import of_kinds
+from serving.console.team import team_of
+from tests.console import Office, opened, served_by
+
+PLAN = "/console/plan"
+
+
+@pytest.fixture(scope="module")
+def served(returning_company):
+    return served_by(returning_company)
+
+
+@pytest.fixture
+def office(returning_company, served, empty_state, tmp_path) -> Office:
+    return opened(returning_company, served, empty_state, tmp_path / "store")
+
+
+def planned(office: Office, scenario: Scenario | None = None) -> str:
+    """Return the id of a plan that is worked out as the child of the endpoint does it."""
+    publication = office.endpoint.served.publication.manifest.id
+    wanted, _ = plan_book.ask(office.state, "u1", "Mo", publication, scenario or Scenario())
+    claimed = plan_book.claim(office.state)
+    assert claimed is not None
+    assert claimed.id == wanted.id
+    work(office.config, office.state, claimed, lambda step, share: None)
+    return wanted.id
+
+
+def test_a_plan_that_is_asked_for_waits_and_the_page_asks_again(office):
+    manager = office.browser("manager")
+    assert "Make a plan" in manager.get(PLAN).text
+    sent = manager.post(PLAN)
+    assert sent.status_code == 303
+    waiting = manager.get(sent.headers["location"])
+    assert waiting.headers["refresh"] == "2"
+    assert "The plan is being made" in waiting.text
+    assert manager.post(PLAN).headers["location"] == sent.headers["location"]
+
+
+@pytest.mark.slow
+def test_the_page_tells_the_plan_and_that_effects_are_assumed(office):
+    planned(office)
+    for language, assumed, beside in (("en", "assumed", "Greedy"), ("zh", "假设", "贪心法")):
+        page = office.browser("manager", language=language).get(PLAN).text
+        assert assumed in page
+        assert beside in page
+        assert "style=" not in page
+    drawn = office.browser("manager").get("/console/pictures/plan-values.svg")
+    assert drawn.status_code == 200
+
+
+@pytest.mark.slow
+def test_approving_twice_hands_tasks_out_once_and_gives_owners_to_those_without(office):
+    plan_id = planned(office)
+    tasks = read_tasks(office.config.stores.plans, plan_id).to_pylist()
+    manager = office.browser("manager")
+    for _ in range(2):
+        assert manager.post(f"{PLAN}/approve", {"plan": plan_id}).status_code == 303
+    made = of_kinds(office.state, ["task"])
+    assert sorted(one.customer_id for one in made) == sorted(row["customer_id"] for row in tasks)
+    assigned = of_kinds(office.state, ["assign"])
+    assert {one.customer_id for one in assigned} == {
+        row["customer_id"] for row in tasks if row["owner"] is None
+    }
+    assert "Approved" in manager.get(PLAN).text
+
+
+@pytest.mark.slow
+def test_a_plan_with_more_people_is_worth_no_less_and_cannot_be_approved(office):
+    planned(office)
+    more = planned(office, Scenario(people={"experienced": 2}))
+    manager = office.browser("manager")
+    page = manager.get(PLAN, plan=more).text
+    assert "This plan supposes" in page
+    assert "more (" in page
+    assert manager.post(f"{PLAN}/approve", {"plan": more}).status_code == 422
+
+
+@pytest.mark.slow
+def test_a_data_scientist_reads_masked_tasks_and_asks_for_nothing(office):
+    plan_id = planned(office)
+    customer_id = read_tasks(office.config.stores.plans, plan_id)["customer_id"][0].as_py()
+    scientist, manager = office.browser("data_scientist"), office.browser("manager")
+    assert customer_id in manager.get(f"{PLAN}/tasks").text
+    for path in (f"{PLAN}/tasks", f"{PLAN}/tasks.csv", PLAN):
+        assert customer_id not in scientist.get(path).text
+    assert scientist.post(PLAN).status_code == 403
+
+
+@pytest.mark.slow
+def test_files_hold_the_filtered_tasks_and_go_on_record(office):
+    planned(office)
+    code = team_of(office.config).employees[0].code
+    answer = office.browser("manager").get(f"{PLAN}/tasks.csv", employee=code)
+    rows = list(csv.DictReader(io.StringIO(answer.text.removeprefix("﻿"))))
+    assert {row["Employee"] for row in rows} <= {team_of(office.config).employees[0].name}
+    assert office.browser("manager").get(f"{PLAN}/tasks.xlsx").content[:2] == b"PK"
+    assert '"plan-csv"' in office.audited()
+
+
+@pytest.mark.slow
+def test_the_command_and_the_child_make_the_same_plan(office):
+    plan_id = planned(office)
+    first = read_tasks(office.config.stores.plans, plan_id)
+    made = plan_now(office.config, 0, lambda step, share: None)
+    assert read_tasks(office.config.stores.plans, made.id).equals(first)
+    assert made.value >= max(made.rules.values()) - 1e-6
+
+
+def test_without_a_team_the_page_says_how_to_give_one(office):
+    team = office.config.team.model_copy(update={"employees": None, "owners": None})
+    bare = Office(office.config.model_copy(update={"team": team}), office.served)
+    assert "There is no team yet" in bare.browser("manager").get(PLAN).text
+
+
+@pytest.mark.slow
+def test_a_cadence_that_cannot_be_kept_names_what_is_short(office):
+    publication = office.endpoint.served.publication.manifest.id
+    tight = tuple(
+        TierTerms(
+            tier=tier.code, contact_every_days=1, contact_minutes=240, contact_skill="experienced"
+        )
+        for tier in office.config.policy.tiers
+    )
+    visits = tuple(one for one in office.config.actions if one.code == "win_visit")
+    config = _with_terms(office.config, tight).model_copy(update={"actions": visits})
+    plan = make_plan(config, office.state, "tight", publication, Scenario())
+    assert plan.is_short
+    assert {one.kind for one in plan.missing} == {"hours"}
+    assert sum(tier.kept for tier in plan.tiers) < sum(tier.owed for tier in plan.tiers)
+
+
+def _with_terms(config: Config, terms: tuple[TierTerms, ...]) -> Config:
+    return config.model_copy(update={"team": config.team.model_copy(update={"tiers": terms})})
