@@ -17,7 +17,7 @@ from serving.console import choices, offers
 from serving.console.answerable import WITHDRAWABLE
 from serving.console.deed_words import KIND_NAMES, Names, action_names, phrase
 from serving.console.deeds import OVERRIDE_LASTS
-from serving.console.events import Event, Kind, events_of
+from serving.console.events import Event, Kind, events_of, newest_id
 from serving.console.masking import is_masked, mask
 from serving.console.owners import called, owner_of, owners, person_names
 from serving.console.page import PageError, Visit
@@ -136,6 +136,43 @@ class Panel:
         """Return what was entered in a field that was refused, or a proposal."""
         given = self.entered[1].get(field) if self.is_entered(kind) else None
         return str(otherwise if given is None else given)
+
+
+@dataclass(frozen=True)
+class Several:
+    """What the form for several rows of a list needs.
+
+    Attributes:
+        seen: the last event that the list knows of; take it before the list is made.
+        owners: names of those who can be assigned, by code.
+        publication: id of what is shown.
+        tomorrow, in_a_week: days for dates.
+        reasons: for needing no review.
+    """
+
+    seen: int
+    owners: Mapping[str, str]
+    publication: str
+    tomorrow: dt.date
+    in_a_week: dt.date
+    reasons: choices.Choices = field(default_factory=lambda: choices.DISMISSALS)
+
+
+def several(visit: Visit) -> Several | None:
+    """Return what the form for several rows needs; ``None`` for who may not act."""
+    if visit.person.role not in ACTORS:
+        return None
+    served, state = visit.served, visit.endpoint.state
+    day = today(served)
+    with state.reading() as connection:
+        seen = newest_id(connection)
+    return Several(
+        seen,
+        owners(visit.config, state),
+        served.publication.manifest.id,
+        day + dt.timedelta(days=1),
+        day + dt.timedelta(days=7),
+    )
 
 
 def names_of(visit: Visit, served: Served) -> Names:

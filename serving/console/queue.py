@@ -16,6 +16,7 @@ from serving.console.exports import CSV_ROWS, EXCEL_ROWS
 from serving.console.headline import headline
 from serving.console.masking import is_masked
 from serving.console.page import PageError, Visit
+from serving.console.panel import several
 from serving.console.pictures import ACCENT, HIGH, Chart, Column, Picture
 from serving.console.queue_rows import rows
 from serving.scores.lead import BANDS
@@ -49,6 +50,7 @@ class Heading:
 
 def page(visit: Visit) -> Response:
     """Return the queue."""
+    acting = several(visit)
     found = chosen(visit)
     asked, whom = found.asked, found.whom
     pages = max(math.ceil(len(whom) / PAGE_ROWS), 1)
@@ -58,6 +60,7 @@ def page(visit: Visit) -> Response:
     manifest = found.served.publication.manifest
     return visit.page(
         "queue.html",
+        several=acting,
         head=headline(visit, found.served, found.done),
         asked=asked,
         usual=found.usual,

@@ -9,7 +9,6 @@ from starlette.responses import Response
 
 from configs.section import Text
 from serving.changes.change_shown import PART_NAMES, records_text, tier_text
-from serving.console.actions import flash
 from serving.console.customer import asked as customers
 from serving.console.customer import timeline as times
 from serving.console.customer import waterfall_picture
@@ -107,7 +106,6 @@ def _page(found: Asked) -> Response:
         found.served,
         {**found.answer, "customer_id": found.customer_id},
         then=found.at(),
-        said=flash(visit),
     )
     return visit.page(
         "customer.html",
