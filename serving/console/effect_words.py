@@ -15,7 +15,6 @@ RANKINGS: Mapping[Ranking, Text] = {
     "break_even": Text(zh="仅盈亏平衡点", en="break-even effect only"),
 }
 ORIGIN_NAMES: Mapping[Origin, Text] = {
-    "plan": Text(zh="已批准的计划", en="approved plan"),
     "list": Text(zh="自选名单", en="a manager's list"),
     "queue": Text(zh="季度初全部中高风险客户", en="all at risk at the quarter's start"),
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 from configs.section import Text
 from serving.console import (
     actions,
+    attainment,
     data,
     exports,
     follow_up,
@@ -101,6 +102,8 @@ PAGES = (
     Page("/console/mistakes", READ, READERS, "console_mistakes", mistakes.page),
     Page("/console/outcomes", READ, READERS, "console_outcomes", outcomes.page),
     *pictures.pages(outcome_pictures.PICTURES, READERS),
+    Page("/console/team", READ, MANAGERS, "console_team", attainment.page),
+    Page("/console/team/export.csv", READ, MANAGERS, "console_team_csv", attainment.export),
     *policy_pages.pages(READERS, MANAGERS),
 )
 
@@ -114,6 +117,7 @@ MENU = (
     ("/console/data", Text(zh="数据", en="Data")),
     ("/console/overrides", Text(zh="等级调整", en="Overrides")),
     ("/console/outcomes", Text(zh="行动成效", en="Did it work")),
+    ("/console/team", Text(zh="团队绩效", en="Team")),
     ("/console/policy", Text(zh="等级策略", en="Policy")),
 )
 """Addresses in the navigation, in their order, with their names."""

@@ -29,9 +29,9 @@ from serving.scores.publication import SCORES_FILE, Publication, digest_of
 if TYPE_CHECKING:
     from serving.endpoint.served import Served
 
-Origin = Literal["plan", "list", "queue"]
-"""How an audience came about: an approved plan, a manager's list, or by default: at risk."""
-ORIGINS: tuple[Origin, ...] = ("plan", "list", "queue")
+Origin = Literal["list", "queue"]
+"""How an audience came about: a manager's list, or by default: everybody at risk."""
+ORIGINS: tuple[Origin, ...] = ("list", "queue")
 """The narrowest first: a customer in several audiences counts in the first."""
 ID_LETTERS = 24
 BY_ITSELF = "echelon"

@@ -30,6 +30,7 @@ from serving.console.trials import ORIGINS, Trial, audience, begin_quarter, open
 from serving.endpoint.state import State
 from serving.scores.publication import Publication, open_live
 from serving.trials.acted import Acted, acted
+from serving.trials.kpi_measure import measure_kpi
 from serving.trials.rows import Rows, closed_rows, closes_on, together
 from serving.trials.whom import predict, whom
 from training.pooled import pooled
@@ -73,6 +74,8 @@ def measure(config: Config, state: State, progress: Progress = silent) -> Effect
         actions=tuple(found),
     )
     predict(config, live, report)
+    if records is not None:
+        measure_kpi(config, state, records, last)
     write_text(config.stores.trials / REPORT_FILE, report.model_dump_json(indent=1))
     progress("effects", 1.0)
     return report
