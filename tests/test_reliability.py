@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+import yaml
 
 from benchmarks import load
 from benchmarks.load import LOST, Answer
-from benchmarks.reliability import kills, mutations, swaps, terminations
+from benchmarks.reliability import actions, kills, mutations, swaps, terminations
 from benchmarks.reliability.company import WAYS, Company, company
 from benchmarks.reliability.page import Proof, kept, table
+from configs.load import load as load_config
+from serving.console.events import Deed, Form, add
+from serving.endpoint.state import open_state
 
 
 def test_a_quarter_of_the_swaps_is_bad_in_every_way_and_good_ones_change_something():
@@ -92,3 +99,45 @@ def test_a_service_that_is_told_to_end_loses_nothing(made, tmp_path, monkeypatch
     proof = terminations.prove(made, tmp_path, 2)
     assert proof.broken == ()
     assert proof.figures["ended with 0"] == 2
+
+
+@pytest.mark.slow
+def test_no_acknowledged_action_is_lost_with_a_killed_server(small_company, tmp_path):
+    proof = actions.prove(company(small_company, tmp_path / "company"), tmp_path, 2)
+    assert proof.broken == ()
+    assert proof.figures["of these missing"] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("mlflow")
+def test_nor_on_postgresql(small_company, tmp_path, postgresql):
+    made = company(small_company, tmp_path / "company")
+    server = sa.create_engine(postgresql, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.exec_driver_sql("CREATE DATABASE actions")
+    server.dispose()
+    stores = {"root": str(made.config.stores.root), "state": f"{postgresql[:-8]}actions"}
+    content = yaml.safe_load(made.path.read_text(encoding="utf-8")) | {"stores": stores}
+    made.path.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
+    proof = actions.prove(replace(made, config=load_config(made.path, {})), tmp_path, 2)
+    assert proof.broken == ()
+    assert proof.figures["database"] == "PostgreSQL"
+
+
+def test_a_missing_a_doubled_and_an_overspent_action_break_the_promise(empty_state, tmp_path):
+    config = load_config(Path("configs/demo.yaml"), {})
+    stores = config.stores.model_copy(update={"root": tmp_path})
+    shutil.copy(empty_state, tmp_path)
+    made = Company(tmp_path, config.model_copy(update={"stores": stores}), {})
+    state = open_state(stores)
+    offer = {"amount": actions.BUDGET, "tier": "vip", "currency": "CNY"}
+    add(stores, state, Form("t1", "ada", "p"), [Deed("c1", "offer", offer)])
+    forms = actions.Forms([], "ada", acknowledged={"t1"})
+    assert actions.proof_of(made, state, forms, 1).broken == ()
+    add(stores, state, Form("t2", "ada", "p"), [Deed("c1", "offer", offer)])
+    forms.acknowledged.add("t3")
+    forms.other[500] += 1
+    assert [said.split()[0] for said in actions.proof_of(made, state, forms, 1).broken] == [
+        "1", "budgets", "other",
+    ]  # fmt: skip
+    state.close()
