@@ -18,13 +18,15 @@ from threading import Thread
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from configs.child import child_environment
 from configs.schema import Config
 from configs.section import Text
-from serving.console.book import book, read_book
+from serving.console.book import book
 from serving.endpoint.served import Served
-from serving.scores.publication import Publication, open_publication
+from serving.scores.population import column
+from serving.scores.publication import SCORES_FILE, Publication, open_publication
 
 ROWS_AT_ONCE = 250_000
 SECONDS = 600
@@ -82,7 +84,9 @@ class Making:
 
 def by_data_alone(old: Publication, served: Served) -> RiskChange:
     """Return the change where models and policy are those of before."""
-    before = float(np.nansum(read_book(old).at_risk))
+    scores = pq.read_table(old.folder / SCORES_FILE, columns=["churn_probability", "clv_expected"])
+    churn, value = (column(scores, name) for name in scores.column_names)
+    before = float(np.nansum(churn * value))
     after = float(np.nansum(book(served).at_risk))
     parts = {"data": after - before, "model": 0.0, "policy": 0.0}
     return RiskChange(old.manifest.id, before, after, parts, None)
