@@ -32,7 +32,8 @@ ROWS_AT_ONCE = 500
 BYTES_AT_ONCE = 1 << 16
 BOM = "\ufeff"
 """By which Excel knows UTF-8."""
-FORMULA_STARTS = "=+-@\t\r\n＝＋－＠"
+RUN = re.compile(r"[\s\ufeff]*[=+\-@＝＋－＠]|[\t\r\n]")
+"""How text begins that a spreadsheet may run, in the half and full width."""
 UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 """Characters that no workbook may hold."""
 CELL_LETTERS = 32_767
@@ -142,8 +143,7 @@ def neutral(text: str) -> str:
     ("'=1+1", "' @SUM(A1)", 'C1', '客户-1')
     """
     clean = UNWRITABLE.sub("", text)[: CELL_LETTERS - 1]
-    start = clean.lstrip(" \u00a0\u3000\ufeff")[:1] or clean[:1]
-    return f"'{clean}" if start and start in FORMULA_STARTS else clean
+    return f"'{clean}" if RUN.match(clean) else clean
 
 
 def as_csv(visit: Visit) -> Response:
