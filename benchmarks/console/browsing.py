@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
 READY_SECONDS = 120
+AXE_RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
+GRAVE = ("serious", "critical")
+SCROLLED_AT_MOST = 1
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -37,6 +42,7 @@ HEIGHTS = {1360: 900, 390: 844}
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
 LOCALES = {"zh": "zh-CN", "en": "en-GB"}
 TABLE = RouteTable([Row(page.path, page.methods, page.roles, page.name) for page in PAGES])
+LINK = re.compile(r'<a\b[^>]*\bhref="(/console/[^"]+)"')
 NOT_LOOKED_AT = frozenset({"console_home", "console_start", "console_link", "console_static"})
 
 
@@ -102,6 +108,20 @@ def come_in(context: BrowserContext, url: str, config_path: Path) -> Page:
     return page
 
 
+def problems(page: Page) -> list[str]:
+    """Return what axe-core finds grave about a page, and by how much it is too wide."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    options = {"runOnly": list(AXE_RULES), "resultTypes": ["violations"]}
+    found = [
+        f"{violation['id']}: {violation['nodes'][0]['html'][:200]}"
+        for violation in Axe().run(page, options=options).response["violations"]
+        if violation["impact"] in GRAVE
+    ]
+    wider = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    return [*found, f"{wider} pixels wider than its window"] if wider > SCROLLED_AT_MOST else found
+
+
 def addresses(page: Page, url: str) -> Mapping[str, str]:
     """Return one address of each page that links lead to, by the name of its row.
 
@@ -114,20 +134,18 @@ def addresses(page: Page, url: str) -> Mapping[str, str]:
         name = _name(path)
         if name is None or name in found or name in NOT_LOOKED_AT:
             continue
-        if not _is_page(page, url + path):
-            continue
-        found[name] = path
-        page.goto(url + path)
-        links = page.eval_on_selector_all(
-            'a[href^="/console/"]', "found => found.map(one => one.getAttribute('href'))"
-        )
-        waiting.extend(dict.fromkeys(links))
+        text = _page_at(page, url + path)
+        if text is not None:
+            found[name] = path
+            waiting.extend(dict.fromkeys(unescape(link) for link in LINK.findall(text)))
     return found
 
 
-def _is_page(page: Page, address: str) -> bool:
+def _page_at(page: Page, address: str) -> str | None:
+    """Return the page at ``address``; ``None`` for a picture, a download or a refusal."""
     answer = page.context.request.get(address)
-    return answer.ok and answer.headers.get("content-type", "").startswith("text/html")
+    is_page = answer.headers.get("content-type", "").startswith("text/html")
+    return answer.text() if answer.ok and is_page else None
 
 
 def _name(path: str) -> str | None:

@@ -2,7 +2,8 @@
 
     python -m benchmarks.console.screenshots --config configs/demo.yaml [--out var/screenshots]
 
-Prints the files, and ends with 1 where a page is wider than its window or its script failed.
+Prints the files, and ends with 1 where axe-core finds something grave, a page is wider than its
+window, or a script or the page's policy failed.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from benchmarks.console.browsing import (
     addresses,
     chromium,
     come_in,
+    problems,
     serving,
     window,
 )
@@ -27,8 +29,6 @@ from configs.section import Language
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext
-
-SCROLLED_AT_MOST = 1
 
 
 @dataclass(frozen=True)
@@ -67,18 +67,16 @@ def _in_window(
 
 def _shot(context: BrowserContext, address: str, file: Path) -> Shot:
     page = context.new_page()
-    problems: list[str] = []
-    page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
-    page.on("pageerror", lambda error: problems.append(str(error)))
+    said: list[str] = []
+    page.on("console", lambda one: said.append(one.text) if one.type == "error" else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
     page.goto(address)
     page.evaluate("for (const one of document.images) one.loading = 'eager'")
     page.wait_for_load_state("networkidle")
-    wider = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-    if wider > SCROLLED_AT_MOST:
-        problems.append(f"it is {wider} pixels wider than its window")
     page.screenshot(path=file, full_page=True)
+    said.extend(problems(page))
     page.close()
-    return Shot(file, tuple(problems))
+    return Shot(file, tuple(said))
 
 
 def main() -> int:
