@@ -248,7 +248,7 @@ def _unchanged(response: Response, scope: Scope) -> Response:
     etag = response.headers.get("etag")
     if etag is None or etag != Headers(scope=scope).get("if-none-match"):
         return response
-    names = "etag", "cache-control", "content-security-policy"
+    names = [name for name in ("etag", "cache-control") if name in response.headers]
     return Response(status_code=304, headers={name: response.headers[name] for name in names})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -24,6 +25,7 @@ from serving.policies.words import sentences
 from training.policy import Policy
 
 HOME = "/console/policy"
+VERSION = re.compile(r"[0-9]{1,9}")
 NO_VERSION = Text(zh="没有这个策略版本", en="There is no such version of the policy")
 SEE_LIST = Text(zh="请在策略页查看所有版本。", en="The policy page lists all versions.")
 NO_VALUE = Text(zh="尚无价值模型，因此没有等级", en="Without a value model there are no tiers")
@@ -197,7 +199,7 @@ def compare(visit: Visit) -> Response:
 def _side(visit: Visit, served: Served, asked: str) -> Policy:
     if asked == "live":
         return served.publication.manifest.terms.policy
-    found = versions.version_of(visit.endpoint.state, int(asked)) if asked.isdecimal() else None
+    found = versions.version_of(visit.endpoint.state, int(asked)) if VERSION.fullmatch(asked) else None
     if found is None:
         raise PageError(404, NO_VERSION, SEE_LIST)
     return found.policy or found.named(frozen(basis(visit, served), found))
@@ -280,7 +282,7 @@ def _progress(visit: Visit, served: Served) -> dict[str, Any]:
 
 def _version(visit: Visit) -> Version:
     asked = visit.parameters["version"]
-    found = versions.version_of(visit.endpoint.state, int(asked)) if asked.isdecimal() else None
+    found = versions.version_of(visit.endpoint.state, int(asked)) if VERSION.fullmatch(asked) else None
     if found is None:
         raise PageError(404, NO_VERSION, SEE_LIST)
     return found
