@@ -42,7 +42,7 @@ from serving.scores.publication import open_live
 COUNT = 100
 PEOPLE = 4
 CUSTOMERS = 20
-BUDGET = 2_000.0
+BUDGET = 500.0
 AMOUNT = 10
 LOAD_SECONDS = 0.5
 """The kill comes within so long of the first answer that the server gives."""
