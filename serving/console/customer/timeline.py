@@ -221,6 +221,7 @@ COLOURS = {
 }
 MARKED: tuple[Lane, ...] = ("refund", "contact", "ticket", "survey", "deed")
 LANE_PIXELS = 14
+PADDING = {"left": 8, "right": 12, "top": 4, "bottom": 4}
 
 
 def _lanes(rows: Sequence[Mapping[str, Any]]) -> list[Lane]:
@@ -288,4 +289,8 @@ def _spec(asked: Asked, since: dt.date, there: Sequence[Lane]) -> dict[str, Any]
         "mark": {"type": "line", "point": {"size": 40, "color": HIGH}, "color": HIGH},
         "encoding": {"x": x | {"scale": {"domain": domain}}, "y": churn_axis},
     }
-    return {"layer": [bars, *marks, line], "resolve": {"scale": {"y": "independent"}}}
+    return {
+        "padding": PADDING,
+        "layer": [bars, *marks, line],
+        "resolve": {"scale": {"y": "independent"}},
+    }

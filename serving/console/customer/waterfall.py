@@ -6,14 +6,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from configs.section import Language, Text
+from configs.section import Text
 from serving.console.customer.asked import Asked
 from serving.scores.points import SCALE, SMALLEST_SHOWN
-from serving.scores.wording import REST, quantity
+from serving.scores.wording import REST
 from training.anchor import TargetName
 
 STEPS = 7
 """Concepts with a bar of their own; the others are one bar together."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What one feature adds.
+
+    Attributes:
+        label: of the feature.
+        value: the customer's, ``None`` where it is missing.
+        unit: of the value.
+        points: percentage points of churn, or money.
+    """
+
+    label: Text
+    value: float | None
+    unit: str
+    points: float
 
 
 @dataclass(frozen=True)
@@ -26,7 +43,7 @@ class Step:
         text: the sentence of its strongest figure; ``None`` for all others together.
         actionable: whether the company can do something about it.
         stable: whether models learnt anew tell it at the same place; ``None`` where unknown.
-        figures: label, value and points of each of its figures, the strongest first.
+        figures: what each of its features adds, the strongest first.
     """
 
     name: Text
@@ -34,7 +51,7 @@ class Step:
     text: Text | None = None
     actionable: bool = False
     stable: bool | None = None
-    figures: Sequence[tuple[Text, Text, float]] = ()
+    figures: Sequence[Figure] = ()
 
 
 @dataclass(frozen=True)
@@ -68,7 +85,8 @@ def waterfall(asked: Asked, target: TargetName) -> Waterfall | None:
     scale = SCALE[target]
     published = _published(asked, target)
     sentences = asked.served.reasoner.sentences(target, asked.matrix, asked.scores)
-    features, units = asked.features, _units(asked)
+    features = asked.features
+    units = {one.name: one.unit for one in asked.served.bundle.features}
     steps = [
         _step(one, sentences.get(one["concept"]), published.get(one["concept"]), features, units)
         for one in told["concepts"]
@@ -80,20 +98,12 @@ def _published(asked: Asked, target: TargetName) -> dict[str, Mapping[str, Any]]
     return {one["concept"]: one for one in asked.answer["reasons"] if one["target"] == target}
 
 
-Units = Mapping[str, tuple[str, Mapping[str, Text], str]]
-
-
-def _units(asked: Asked) -> Units:
-    words, currency = asked.served.reasoner.units, asked.terms.currency
-    return {one.name: (one.unit, words, currency) for one in asked.served.bundle.features}
-
-
 def _step(
     concept: Mapping[str, Any],
     told: Mapping[str, Any] | None,
     published: Mapping[str, Any] | None,
     features: Mapping[str, float | None],
-    units: Units,
+    units: Mapping[str, str],
 ) -> Step:
     return Step(
         name=Text(**concept["name"]),
@@ -102,21 +112,13 @@ def _step(
         actionable=told is not None and told["actionable"],
         stable=None if published is None else published["stable"],
         figures=[
-            (
+            Figure(
                 Text(**one["label"]),
-                _value(features[one["feature"]], units[one["feature"]]),
+                features[one["feature"]],
+                units[one["feature"]],
                 one["points"],
             )
             for one in concept["features"]
             if one["points"]
         ],
     )
-
-
-def _value(value: float | None, unit: tuple[str, Mapping[str, Text], str]) -> Text:
-    if value is None:
-        return Text(zh="无", en="none")
-    kind, words, currency = unit
-    languages: tuple[Language, Language] = ("zh", "en")
-    zh, en = (quantity(value, kind, words, currency, one) for one in languages)
-    return Text(zh=zh, en=en)

@@ -18,6 +18,8 @@ from serving.scores.numbers import money
 from training.anchor import TargetName
 
 ROW_PIXELS = 28
+PADDING = {"left": 26, "right": 12, "top": 4, "bottom": 4}
+"""Pixels around: the reader's font may be wider than the one that places were measured in."""
 TITLES: dict[TargetName, Text] = {
     "churn": Text(zh="流失概率是怎样得出的", en="How the churn probability comes about"),
     "clv": Text(zh="预期价值是怎样得出的", en="How the expected value comes about"),
@@ -149,6 +151,7 @@ def _spec(rows: list[dict[str, Any]], target: TargetName, visit: Visit) -> dict[
         "axis": {"grid": True, "tickCount": 5, "format": "~s" if target == "clv" else "d"},
     }
     return {
+        "padding": PADDING,
         "encoding": {"y": y},
         "layer": [
             {

@@ -8,7 +8,9 @@ from typing import Any
 
 from configs.section import Language, Text
 from serving.console.customer.asked import Asked
+from serving.console.customer.waterfall import Figure
 from serving.scores.numbers import money, signed
+from serving.scores.wording import quantity
 from training.anchor import TargetName
 
 Write = Callable[[float], str]
@@ -17,8 +19,8 @@ Write = Callable[[float], str]
 def words(found: Asked) -> Mapping[str, Any]:
     """Return what the templates of a customer write values with.
 
-    ``tier_name`` names a tier by code; ``date`` reads an ISO day; ``pp`` and ``more`` write a
-    difference in percentage points and in money, with its sign.
+    ``tier_name`` names a tier by code; ``figure_value`` writes a figure; ``date`` reads an ISO
+    day; ``pp`` and ``more`` write a difference in percentage points and in money, with its sign.
     """
     language, currency = found.visit.language, found.terms.currency
     names = found.terms.tier_names
@@ -28,10 +30,19 @@ def words(found: Asked) -> Mapping[str, Any]:
 
     return {
         "tier_name": tier_name,
+        "figure_value": lambda one: _value(one, found),
         "date": dt.date.fromisoformat,
         "pp": lambda points: percentage_points(points, language),
         "more": lambda amount: more_money(amount, currency, language),
     }
+
+
+def _value(one: Figure, found: Asked) -> str:
+    language = found.visit.language
+    if one.value is None:
+        return {"zh": "未知", "en": "not known"}[language]
+    units = found.served.reasoner.units
+    return quantity(one.value, one.unit, units, found.terms.currency, language)
 
 
 def writer(target: TargetName, currency: str, language: Language) -> Write:
