@@ -195,11 +195,11 @@ def masked(raw: str | None) -> str:
 
 
 def _form_of(sign: str) -> str:
-    if sign.isdecimal():
+    if sign.isdigit():
         return "9"
-    if sign.isascii() and sign.isalpha():
-        return "A"
-    return "文" if sign.isalpha() else sign if sign.isprintable() else "·"
+    if sign.isalnum():
+        return "A" if sign.isascii() else "文"
+    return sign if sign.isprintable() else "·"
 
 
 def repaired(report: IntakeReport) -> list[tuple[Text, Text, int]]:

@@ -22,6 +22,7 @@ from training.anchor import TargetName
 from training.evaluate import TargetEvaluation
 from training.results import METHODS
 
+STROKES = {"symbolType": "stroke", "symbolSize": 400, "symbolStrokeWidth": 2.5}
 CHANCE = Text(zh="随机", en="Chance")
 MODEL = Text(zh="所用模型", en="What is served")
 PREDICTED = Text(zh="预测均值", en="Mean predicted")
@@ -108,11 +109,13 @@ def _lift(target: TargetName, visit: Visit) -> Chart | None:
                 "field": "method",
                 "type": "nominal",
                 "scale": {"domain": names, "range": colours},
+                "legend": STROKES,
             },
             "strokeDash": {
                 "field": "method",
                 "type": "nominal",
                 "scale": {"domain": names, "range": dashes},
+                "legend": STROKES,
             },
         },
     }

@@ -199,7 +199,9 @@ def compare(visit: Visit) -> Response:
 def _side(visit: Visit, served: Served, asked: str) -> Policy:
     if asked == "live":
         return served.publication.manifest.terms.policy
-    found = versions.version_of(visit.endpoint.state, int(asked)) if VERSION.fullmatch(asked) else None
+    found = (
+        versions.version_of(visit.endpoint.state, int(asked)) if VERSION.fullmatch(asked) else None
+    )
     if found is None:
         raise PageError(404, NO_VERSION, SEE_LIST)
     return found.policy or found.named(frozen(basis(visit, served), found))
@@ -282,7 +284,9 @@ def _progress(visit: Visit, served: Served) -> dict[str, Any]:
 
 def _version(visit: Visit) -> Version:
     asked = visit.parameters["version"]
-    found = versions.version_of(visit.endpoint.state, int(asked)) if VERSION.fullmatch(asked) else None
+    found = (
+        versions.version_of(visit.endpoint.state, int(asked)) if VERSION.fullmatch(asked) else None
+    )
     if found is None:
         raise PageError(404, NO_VERSION, SEE_LIST)
     return found

@@ -38,7 +38,7 @@ class SegmentFacts:
 def segment_facts(served: Served) -> tuple[SegmentFacts, ...]:
     """Return the segments with anybody in them, in their own order."""
     own, found = book(served), []
-    for one in served.publication.manifest.segments:
+    for one in served.bundle.segments.all:
         rows = own.segment.are([one.code])
         if rows.any():
             found.append(

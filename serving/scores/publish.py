@@ -360,7 +360,7 @@ def _segment_texts(bundle: BundleLike) -> tuple[SegmentText, ...]:
         return ()
     return tuple(
         SegmentText(code=s.code, name=s.name, description=s.description)
-        for s in bundle.segments.segments
+        for s in bundle.segments.all
     )
 
 
