@@ -6,7 +6,7 @@ comma := ,
 EXTRAS := dev,postgresql,otel$(if $(shell command -v java 2>/dev/null),$(comma)spark)
 INSTALL = UV_COMPILE_BYTECODE=1 $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
 
-.PHONY: demo serve test test-fast lint notebooks docs client scoreboard reliability peers clean help
+.PHONY: demo serve test test-fast lint notebooks docs client scoreboard reliability screenshots peers clean help
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -54,6 +54,10 @@ reliability: .venv/.ready-dev  ## prove swaps, damaged models, killed workers, S
 	  for proof in fuzz batch; do \
 	  $(BIN)/python -m benchmarks.$$proof $(if $(CONFIG),--config $(CONFIG)) \
 	    || failed="$$failed $$proof"; done; test -z "$$failed" || { echo "broken:$$failed"; exit 1; }
+
+SCREENSHOTS ?= var/screenshots
+screenshots: .venv/.ready-dev  ## look at every page of the demo's console, both languages, laptop and phone
+	$(BIN)/python -m benchmarks.console.screenshots --config $(or $(CONFIG),configs/demo.yaml) --out $(SCREENSHOTS)
 
 peers: var/peers/.ready  ## an environment with the packages that the scoreboard compares with
 
