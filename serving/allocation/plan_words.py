@@ -10,7 +10,7 @@ from serving.scores.numbers import money, number
 RULES = {
     "greedy": Text(zh="贪心法", en="Greedy"),
     "equal": Text(zh="平均分配", en="Equal split"),
-    "risk": Text(zh="按流失概率排队", en="By churn probability"),
+    "risk": Text(zh="按流失概率排队", en="By churn risk"),
 }
 RULE_NOTES = {
     "greedy": Text(

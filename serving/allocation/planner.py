@@ -18,7 +18,7 @@ from serving.allocation.plan_book import Planned
 from serving.endpoint import logs
 from serving.endpoint.logs import failure
 from serving.endpoint.state import State, open_state
-from serving.jobs.background import NICENESS, Stop, alone, told
+from serving.jobs.background import Stop, alone, told
 from serving.jobs.beside import PLANS_LOCK
 
 BROKEN = Text(
@@ -26,6 +26,9 @@ BROKEN = Text(
     en="The plan failed; ask for it again, and if it fails still, tell the operator to read the "
     "log.",
 )
+
+NICENESS = 5
+"""Somebody waits for it, yet answers of the endpoint come first."""
 
 logger = logging.getLogger("echelon.plans")
 

@@ -27,9 +27,10 @@ def _hours(visit: Visit) -> Chart | None:
             "who": f"{one.name} · {visit.say(skill_name(one.skill))}",
             "what": visit.say(name),
             "hours": round(max(hours, 0.0), 2),
+            "place": place,
         }
         for one in people
-        for name, hours in ((USED, one.used), (FREE, one.hours - one.used))
+        for place, (name, hours) in enumerate(((USED, one.used), (FREE, one.hours - one.used)))
     ]
     used, hours = sum(one.used for one in people), sum(one.hours for one in people)
     told = number(used, visit.language), number(hours, visit.language)
@@ -59,10 +60,7 @@ def _hours(visit: Visit) -> Chart | None:
                 "stack": "zero",
                 "axis": {"title": visit.say(Text(zh="小时", en="hours")), "tickCount": 5},
             },
-            "order": {
-                "condition": {"test": f"datum.what === '{kinds[0]}'", "value": 0},
-                "value": 1,
-            },
+            "order": {"field": "place", "type": "quantitative"},
             "color": {
                 "field": "what",
                 "type": "nominal",
