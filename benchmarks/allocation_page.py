@@ -38,8 +38,8 @@ def _head(seeds: Sequence[int]) -> Iterator[str]:
         "team and the limits of `configs/demo.yaml`. All ways keep the same hours, skills, budgets "
         "and contacts owed. Money per company, CNY. *Greedy* is the best of three orders: value, "
         "value an hour, value by what it takes of hours and budget. A tenth of customers is left "
-        "out of each action by a secret that every company draws anew, so figures differ by some per "
-        "cent from run to run."
+        "out of each action by a secret that every company draws anew, so figures differ by some "
+        "per cent from run to run."
     )
     yield ""
 
