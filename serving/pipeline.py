@@ -53,7 +53,7 @@ from training.sliced import with_slices
 
 EXAMPLES = 3
 REPORT = Text(zh="报告：", en="Report: ")
-POLICY = Text(zh="层级策略：", en="Tier policy: ")
+POLICY = Text(zh="等级策略：", en="Tier policy: ")
 NEXT = Text(zh="接下来：", en="Next:")
 
 

@@ -12,12 +12,12 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.errors import PublicationError
+from configs.errors import ConfigError, PublicationError
 from configs.load import load
 from configs.schema import Stores
 from configs.tiers import TierPolicy
 from serving.endpoint.state import State, open_state
-from serving.policies import publishings, versions
+from serving.policies import office, publishings, versions
 from serving.policies.in_force import learning_config, policy_in_force
 from serving.policies.versions import POLICY_VERSIONS, Author, PolicyRefused
 from tests.test_policy import frozen, policy
@@ -103,6 +103,22 @@ def test_training_learns_for_the_tiers_in_force(state, stores):
     told = learning_config(config).policy
     assert told.thresholds.by == "amount"
     assert told.thresholds.at == frozen().thresholds
+
+
+def test_a_file_is_proposed_and_what_was_written_out_comes_back_the_same(state, stores, tmp_path):
+    config = load(None, {"ECHELON_STORES__ROOT": str(stores.root)})
+    first = approved(state, policy(by="quantile", at=(0.5, 0.8, 0.95)), None)
+    file = tmp_path / "policy.yaml"
+    office.export(config, first.id, file)
+    made = office.bring_in(config, file, "again")
+    assert (made.settings, made.standing, made.based_on) == (first.settings, "proposed", first.id)
+    assert office.use_bundle(config, "enough").id == first.id
+    assert office.use_bundle(config, "enough") is None
+    file.write_text("name: half\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"policy\.yaml cannot be read as a policy: objective"):
+        office.bring_in(config, file, "")
+    with pytest.raises(PublicationError, match="no version 99"):
+        office.content(config, 99)
 
 
 def test_one_publication_is_asked_for_at_a_time(state):
