@@ -78,16 +78,19 @@ def attained(
 def _one(
     y: Vector, X: Vector, gram: Vector, moment: Vector, all_y: Vector, all_X: Vector
 ) -> tuple[int, float, float, float]:
-    """Return members, actual and expected means, and the standard error of their difference."""
+    """Return members, actual and expected means, and the standard error of their difference.
+
+    The error is by everybody's spread: a group's own is small where it had luck, and would have
+    luck count for more.
+    """
     others = gram - X.T @ X
     others += RIDGE * np.trace(gram) / len(gram) * np.eye(len(gram))
     weights = np.linalg.solve(others, moment - X.T @ y)
-    left = y - X @ weights
     mean_row = X.mean(axis=0)
     spread = float((all_y - all_X @ weights).var())
     fitted = spread * float(mean_row @ np.linalg.solve(others, mean_row))
-    own = max(float(left.var(ddof=1)), spread / 10)
-    return len(y), float(y.mean()), float((X @ weights).mean()), math.sqrt(own / len(y) + fitted)
+    error = math.sqrt(spread / len(y) + fitted)
+    return len(y), float(y.mean()), float(mean_row @ weights), error
 
 
 def _attained(

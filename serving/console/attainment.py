@@ -6,10 +6,12 @@ import csv
 import datetime as dt
 import io
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.responses import Response
 
 from configs.section import Text
+from serving.console.effect_words import points
 from serving.console.exports import BOM, neutral
 from serving.console.kpi import (
     LOWER_IS_BETTER,
@@ -80,6 +82,7 @@ def page(visit: Visit) -> Response:
         measures=[(name, MEASURE_NAMES[name]) for name in _measured(report)],
         tiers=visit.served.publication.manifest.terms.tier_names,
         has_team=bool(team_of(visit.config).employees),
+        points=partial(points, language=visit.language),
         horizon=days.days,
         closes_on=visit.served.as_of + days,
     )

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from configs.section import Text
 from serving.console.book import Book, Numbers, book
-from serving.console.holdout import Holdouts, holdouts
 from serving.console.masking import mask
 from serving.console.page import Visit
 from serving.console.recommended import Recommended, recommended
 from serving.console.standing import NONE_YET, Standing
+from serving.console.trials import left_out
 from serving.console.worked import Worked
 from serving.endpoint.served import Served
 from serving.scores.answers import Answer
@@ -119,22 +119,6 @@ def rows(visit: Visit, served: Served, done: Worked, chosen: Sequence[int]) -> I
             yield teller.row(row, customer_id, answers[customer_id])
 
 
-@dataclass(frozen=True)
-class _Drawing:
-    """Takes the hold-outs of a publication's quarter; equal for one visit's endpoint."""
-
-    visit: Visit
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Drawing) and other.visit.endpoint is self.visit.endpoint
-
-    def __hash__(self) -> int:
-        return hash((_Drawing, id(self.visit.endpoint)))
-
-    def __call__(self, served: Served) -> Holdouts:
-        return holdouts(self.visit.endpoint.state, self.visit.config, served.publication)
-
-
 class _Teller:
     """Says what is known of customers, for one visit."""
 
@@ -144,7 +128,7 @@ class _Teller:
         self.served = served
         self.done = done
         self.book: Book = book(served)
-        self.held_out = visit.kept(served, _Drawing(visit))
+        self.held_out = left_out(visit, served)
         self.tiers = manifest.terms.tier_names
         self.segments = {one.code: one.name for one in manifest.segments}
 
