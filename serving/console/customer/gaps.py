@@ -25,11 +25,14 @@ STALE: dict[str, Text] = {
         en="The last satisfaction answer is more than a year old and may tell little of today",
     ),
 }
+OUT_OF_RANGE = "out_of_range:"
 COLUMN = Text(zh="缺少“{name}”", en="“{name}” is not known")
 UNUSUAL = Text(
-    zh="“{name}”超出训练数据的范围，数值较不可靠",
-    en="“{name}” lies outside what the model learnt from, so the figures are less certain",
+    zh="{names}超出训练数据的范围，评分较不可靠",
+    en="Outside what the model learnt from, so the scores are less certain: {names}",
 )
+NAMED = 3
+MORE = Text(zh="等{n}项指标", en=" and {n} more figures")
 NOT_KEPT: dict[str, Text] = {
     "interaction": Text(
         zh="公司未提供互动记录，本页不含互动内容",
@@ -51,9 +54,30 @@ def gaps(asked: Asked) -> list[Text]:
     """Return what to know about the inputs of this customer's figures."""
     features = asked.served.bundle.features
     fallback = asked.answer["confidence"]["fallback"]
-    told = [] if fallback is None else [FALLBACKS[fallback]]
-    told += [_warning(code, features) for code in asked.answer["warnings"]]
-    return told + _not_kept(asked)
+    told = [] if fallback is None else [_begun(FALLBACKS[fallback])]
+    codes = asked.answer["warnings"]
+    told += [_warning(code, features) for code in codes if not code.startswith(OUT_OF_RANGE)]
+    unusual = [code.removeprefix(OUT_OF_RANGE) for code in codes if code.startswith(OUT_OF_RANGE)]
+    return [*told, *_unusual(unusual, features), *_not_kept(asked)]
+
+
+def _unusual(names: Sequence[str], features: Sequence[Described]) -> list[Text]:
+    """Return one sentence about the figures that are like nobody's in the training."""
+    if not names:
+        return []
+    labels = {one.name: one.label for one in features}
+    first = [labels[name] for name in names[:NAMED]]
+    zh = "、".join(f"“{one['zh']}”" for one in first)
+    en = ", ".join(f"“{one['en']}”" for one in first)
+    if names[NAMED:]:
+        zh += MORE.zh.format(n=len(names))
+        en += MORE.en.format(n=len(names) - NAMED)
+    return [Text(zh=UNUSUAL.zh.format(names=zh), en=UNUSUAL.en.format(names=en))]
+
+
+def _begun(text: Text) -> Text:
+    """Return ``text`` as a sentence begins."""
+    return Text(zh=text.zh, en=text.en[:1].upper() + text.en[1:])
 
 
 def _warning(code: str, features: Sequence[Described]) -> Text:
@@ -61,10 +85,8 @@ def _warning(code: str, features: Sequence[Described]) -> Text:
     words = {"missing": MISSING, "stale": STALE}.get(kind, {})
     if what in words:
         return words[what]
-    labels = {one.name: Text(zh=one.label["zh"], en=one.label["en"]) for one in features}
-    name = labels.get(what) or concept_name(what, features)
-    words_of_one = UNUSUAL if kind == "out_of_range" else COLUMN
-    return Text(zh=words_of_one.zh.format(name=name.zh), en=words_of_one.en.format(name=name.en))
+    name = concept_name(what, features)
+    return Text(zh=COLUMN.zh.format(name=name.zh), en=COLUMN.en.format(name=name.en))
 
 
 def _not_kept(asked: Asked) -> list[Text]:

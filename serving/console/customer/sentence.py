@@ -7,6 +7,7 @@ from serving.console.customer.asked import Asked
 from serving.scores.answers import Answer
 from serving.scores.concept_names import concept_name
 from serving.scores.lead import advice, state
+from serving.scores.points import LEADS
 from serving.scores.reasons import REST_CONCEPT
 
 MOST_WEIGHS = 2
@@ -28,8 +29,9 @@ def raising(answer: Answer) -> list[dict[str, object]]:
     """Return the reasons that raise the risk, the strongest first, where there is one to tell."""
     if answer["churn"] is None or answer["churn"]["band"] == "low":
         return []
-    own = [one for one in answer["reasons"] if one["target"] == "churn" and one["points"] > 0]
-    return [one for one in own if one["concept"] != REST_CONCEPT]
+    own = [one for one in answer["reasons"] if one["target"] == "churn"]
+    leading = [one for one in own if one["points"] >= LEADS["churn"]]
+    return [one for one in leading if one["concept"] != REST_CONCEPT]
 
 
 def _why(asked: Asked, language: Language) -> str:

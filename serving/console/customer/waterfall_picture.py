@@ -14,10 +14,12 @@ from serving.console.customer.waterfall import Waterfall, waterfall
 from serving.console.customer.written import writer
 from serving.console.page import Visit
 from serving.console.pictures import HIGH, INK, LOW, SOFT, Chart, Column, Picture, Shown
-from serving.scores.numbers import money
+from serving.scores.numbers import money, number, signed
 from training.anchor import TargetName
 
 ROW_PIXELS = 28
+LABEL_SHARE = 0.28
+"""Room for the label of the longest bar, as a share of the bars' span."""
 PADDING = {"left": 26, "right": 12, "top": 4, "bottom": 4}
 """Pixels around: the reader's font may be wider than the one that places were measured in."""
 TITLES: dict[TargetName, Text] = {
@@ -118,7 +120,9 @@ class _Words:
 
     def bare(self, points: float) -> str:
         """Return a difference without its unit, which the axis says."""
-        return self.points(points).removesuffix("个百分点").removesuffix(" pp")
+        if self._target == "clv":
+            return signed(number(abs(points), self.language), points)
+        return signed(f"{abs(points):.1f}", round(points, 1))
 
     def level(self, value: float) -> str:
         if self._target == "clv":
@@ -142,7 +146,7 @@ def _spec(rows: list[dict[str, Any]], target: TargetName, visit: Visit) -> dict[
     }
     most = max(row["most"] for row in rows)
     least = min(0.0, *(min(row["start"], row["end"]) for row in rows))
-    reach = (most - least) * 0.22
+    reach = (most - least) * LABEL_SHARE
     x = {
         "field": "start",
         "type": "quantitative",
