@@ -345,6 +345,7 @@ AMOUNTS = st.lists(
 )
 
 
+@slow
 @settings(max_examples=10, deadline=None)
 @given(asked=AMOUNTS)
 def test_neither_budget_nor_cap_is_ever_overspent_whoever_offers_at_once(

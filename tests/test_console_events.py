@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,14 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from configs.load import load
 from configs.schema import Stores
 from configs.section import Text
 from configs.tiers import ChurnBands, Tier
 from serving.access import audit
-from serving.console import answerable, meanwhile
+from serving.console import answerable, meanwhile, offers
 from serving.console.events import (
     Deed,
     Event,
@@ -97,6 +101,56 @@ def kept(
 
 
 COUNT = iter(range(1_000_000))
+
+WRITER = """
+import sys
+from pathlib import Path
+from configs.schema import Stores
+from serving.console.events import Deed, Form, add
+from serving.endpoint.state import open_state
+stores = Stores(root=Path(sys.argv[1]), state=sys.argv[2])
+state = open_state(stores)
+for n in range(1_000_000):
+    form = Form(f"{sys.argv[3]} {n}", "ada", "pub")
+    (event,) = add(stores, state, form, [Deed("c1", "contact", {"note": str(n)})])
+    print(event.id, flush=True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("mlflow")
+def test_on_postgresql_killed_writers_lose_nothing_they_were_told_is_kept(postgresql, tmp_path):
+    server = sa.create_engine(postgresql, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.exec_driver_sql("CREATE DATABASE actions")
+    server.dispose()
+    stores = Stores(root=tmp_path, state=f"{postgresql.rpartition('/')[0]}/actions")
+    state = open_state(stores)
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(tmp_path), str(stores.state), name],
+            stdout=subprocess.PIPE,
+            cwd=Path(__file__).parents[1],
+        )
+        for name in ("one", "two")
+    ]
+    told = [writer.stdout.readline() for writer in writers for _ in range(20)]  # type: ignore[union-attr]
+    for writer in writers:
+        writer.kill()
+        told += writer.communicate()[0].splitlines(keepends=True)
+    acknowledged = {int(line) for line in told if line.endswith(b"\n")}
+    known = [event.id for event in of_customer(state, "c1")]
+    assert len(acknowledged) >= 40
+    assert acknowledged <= set(known)
+    assert audit.verify(stores, state).broken_at is None
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda _: kept(stores, state, "offer", amount=5.0, tier="vip"), range(8)))
+    with state.reading() as connection:
+        now = dt.datetime.now(dt.UTC)
+        team = load(Path("configs/demo.yaml"), {}).team
+        assert offers.left(connection, team, "c1", "vip", now).spent == 40.0
+    assert len(standings(state)["c1"].offers) == 8
+    state.close()
 
 
 def test_a_form_that_is_sent_twice_is_kept_once(stores, state):

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
-import yaml
 
 from benchmarks import load
 from benchmarks.load import LOST, Answer
@@ -106,22 +103,6 @@ def test_no_acknowledged_action_is_lost_with_a_killed_server(small_company, tmp_
     proof = actions.prove(company(small_company, tmp_path / "company"), tmp_path, 2)
     assert proof.broken == ()
     assert proof.figures["of these missing"] == 0
-
-
-@pytest.mark.slow
-@pytest.mark.xdist_group("mlflow")
-def test_nor_on_postgresql(small_company, tmp_path, postgresql):
-    made = company(small_company, tmp_path / "company")
-    server = sa.create_engine(postgresql, isolation_level="AUTOCOMMIT")
-    with server.connect() as connection:
-        connection.exec_driver_sql("CREATE DATABASE actions")
-    server.dispose()
-    stores = {"root": str(made.config.stores.root), "state": f"{postgresql[:-8]}actions"}
-    content = yaml.safe_load(made.path.read_text(encoding="utf-8")) | {"stores": stores}
-    made.path.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
-    proof = actions.prove(replace(made, config=load_config(made.path, {})), tmp_path, 2)
-    assert proof.broken == ()
-    assert proof.figures["database"] == "PostgreSQL"
 
 
 def test_a_missing_a_doubled_and_an_overspent_action_break_the_promise(empty_state, tmp_path):
