@@ -21,7 +21,8 @@ class WhatCame:
     Attributes:
         found: the last look; ``None`` before the first.
         churn, clv: one outcome a day: of several models, the one published last.
-        closes_on: when the first forecast that is still open closes; ``None`` without one.
+        closes_on: when the first forecast of leavers closes that monitoring can follow; ``None``
+            for contract customers, of whom no events tell who left.
     """
 
     found: Monitoring | None
@@ -47,7 +48,8 @@ def what_came(visit: Visit) -> WhatCame:
     closed = () if found is None else found.outcomes
     churn, clv = _of(closed, "churn"), _of(closed, "clv")
     closes_on = None
-    if "churn" in visit.served.bundle.models and not churn:
+    is_told_by_events = visit.config.sources.snapshot is None
+    if is_told_by_events and "churn" in visit.served.bundle.models and not churn:
         closes_on = manifest.as_of + dt.timedelta(days=manifest.terms.churn_horizon_days)
     return WhatCame(found, churn, clv, closes_on)
 
