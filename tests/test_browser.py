@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.console.browsing import (
+    LANGUAGES,
     addresses,
     chromium,
     come_in,
@@ -19,6 +20,8 @@ from benchmarks.console.browsing import (
     serving,
     window,
 )
+from benchmarks.console.review import Review
+from configs.load import load
 from configs.section import Language
 from tests.companies import own_copy
 
@@ -142,6 +145,14 @@ def test_the_other_language_is_the_same_page_with_the_same_question(console):
     assert page.url.endswith("/console/queue?sort=clv&lang=zh")
     page.goto(f"{console.url}/console/queue")
     assert page.locator("html").get_attribute("lang") == "zh-CN"
+    context.close()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_weeks_review_goes_from_sign_in_to_export_and_all_of_it_is_on_record(console, language):
+    context = window(console.browser, language)
+    done = Review(context.new_page(), console.url, load(console.config), language).run()
+    assert len(done) == 16
     context.close()
 
 
