@@ -6,12 +6,21 @@ import datetime as dt
 import secrets
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
 from serving.console import trials
 from serving.console.attainment import lines
-from serving.console.effects import ActionEffect, EffectsReport, effect_of
+from serving.console.effects import (
+    ActionEffect,
+    EffectsReport,
+    Uplift,
+    effect_of,
+    effects,
+    uplift_path,
+)
 from serving.console.events import EVENTS
 from serving.console.kpi import EmployeeKpi, KpiReport
 from serving.trials.acted import acted
@@ -85,6 +94,22 @@ def test_plans_take_the_measured_effect_of_the_action_taken_and_else_the_assumed
     for too_little in ({"taken_up": 0.01}, {"taken_up": 0.5, "retained": told(0.06, 0.02, 50)}):
         kept(office, report(**{"retained": told(0.06, 0.02), **too_little}))
         assert effect_of(office.config, "win_order", "vip").source == "assumed"
+
+
+def test_customers_are_ranked_by_their_own_uplift_only_while_the_report_says_so(office):
+    uplift = Uplift(
+        qini=0.1, low=0.05, high=0.15, level=0.95, n=9, file="f", sha256="s", is_used=True
+    )
+    publication = office.served.publication.manifest.id
+    action = next(one for one in office.config.actions if one.code == "win_order")
+    n = office.served.publication.manifest.counts["customers"]
+    ranked = {"retained": told(0.06, 0.02), "taken_up": 0.5, "uplift": uplift}
+    for ranking, share in (("uplift", 0.2 / 0.4), ("average", 0.06 / 0.5 / 0.5)):
+        kept(office, report(ranking=ranking, **ranked))
+        path = uplift_path(office.config, publication)
+        pq.write_table(pa.table({"customer_id": ["x"] * n, "win_order": [0.2] * n}), path)
+        found = effects(office.config, publication).share(action, 0, "vip", churn=0.4)
+        assert found == (pytest.approx(share), "measured")
 
 
 def test_an_offer_that_was_withdrawn_was_not_made(office):

@@ -7,17 +7,22 @@ in the process that serves.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from configs.schema import Action, Config
 from serving.console.trials import Origin
 from training.trial_effects import Difference
 
+Floats = NDArray[np.float64]
 REPORT_FILE = "effects.json"
 FEWEST_HELD_OUT = 100
 """Customers left out below which an action's assumed effect is used still."""
@@ -208,6 +213,56 @@ def effect_of(config: Config, action: str, tier: str | None) -> Effect | None:
     if known is not None and known.is_measured:
         return _measured(known, tier)
     return _assumed(next((one for one in config.actions if one.code == action), None))
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What every action does for every customer of one publication, by what ranks them.
+
+    Attributes:
+        config: actions and the report.
+        own: action → the change of each customer's probability to stay, in the order of the
+            publication; of those actions whose uplift model is in use.
+    """
+
+    config: Config
+    own: Mapping[str, Floats]
+    _by_tier: dict[tuple[str, str | None], Effect | None] = field(default_factory=dict, repr=False)
+
+    def share(
+        self, action: Action, row: int, tier: str | None, churn: float
+    ) -> tuple[float | None, Source]:
+        """Return the share of a customer's churn probability that ``action`` takes away."""
+        own = self.own.get(action.code)
+        if own is not None and churn > 0:
+            return min(float(own[row]) / churn, 1.0), "measured"
+        asked = action.code, tier
+        if asked not in self._by_tier:
+            self._by_tier[asked] = effect_of(self.config, *asked)
+        known = self._by_tier[asked]
+        return (None, "assumed") if known is None else (known.estimate, known.source)
+
+
+def effects(config: Config, publication: str) -> Effects:
+    """Return what ranks the customers of ``publication``.
+
+    Uplift where `echelon effects` let the model rank and wrote what it predicts for that
+    publication; else effects by tier.
+    """
+    report = effects_report(config)
+    path = uplift_path(config, publication)
+    if report is None or not path.is_file():
+        return Effects(config, {})
+    columns = _columns(path, path.stat().st_mtime_ns)
+    used = {one.action for one in report.actions if one.ranking == "uplift"}
+    return Effects(config, {name: values for name, values in columns.items() if name in used})
+
+
+@lru_cache(maxsize=2)
+def _columns(path: Path, changed: int) -> dict[str, Floats]:
+    table = pq.read_table(path)
+    names = [name for name in table.column_names if name != "customer_id"]
+    return {name: table[name].to_numpy() for name in names}
 
 
 def effects_report(config: Config) -> EffectsReport | None:

@@ -6,9 +6,11 @@ import datetime as dt
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from configs.section import Text
 from serving.console.book import Book, Numbers, book
+from serving.console.effects import effects
 from serving.console.masking import mask
 from serving.console.page import Visit
 from serving.console.recommended import Recommended, recommended
@@ -129,6 +131,7 @@ class _Teller:
         self.done = done
         self.book: Book = book(served)
         self.held_out = left_out(visit, served)
+        self.effects = effects(visit.config, manifest.id)
         self.tiers = manifest.terms.tier_names
         self.segments = {one.code: one.name for one in manifest.segments}
 
@@ -223,7 +226,8 @@ class _Teller:
             for one in self.visit.config.actions
             if not self.held_out.is_held_out(one.code, customer_id)
         )
-        return recommended(free, churn, value, float(of.open_complaints[row]))
+        share = partial(self.effects.share, row=row, tier=of.tier.at(row), churn=churn)
+        return recommended(free, churn, value, float(of.open_complaints[row]), share)
 
 
 def _known(values: Numbers, row: int) -> float | None:
