@@ -121,7 +121,7 @@ class Policy(BaseModel):
     def assign(
         self,
         values: ArrayLike,
-        previous: ArrayLike | None = None,
+        previous: ArrayLike | pa.Array | pa.ChunkedArray | None = None,
         days_in_tier: ArrayLike | None = None,
         guard_columns: Mapping[str, Vector] | None = None,
     ) -> TierAssignment:
@@ -168,12 +168,13 @@ class Policy(BaseModel):
         edges = np.asarray(self.thresholds) * factor
         return np.searchsorted(edges, values, side="right").astype(np.int64)
 
-    def _ranks_of(self, previous: ArrayLike | None, n: int) -> Ranks:
+    def _ranks_of(self, previous: ArrayLike | pa.Array | pa.ChunkedArray | None, n: int) -> Ranks:
         if previous is None:
             return np.full(n, -1, dtype=np.int64)
-        codes = pa.array(np.asarray(previous, dtype=object), pa.string())
-        ranks = pc.index_in(codes, pa.array(self.codes)).fill_null(-1)
-        return ranks.to_numpy(zero_copy_only=False).astype(np.int64)
+        if not isinstance(previous, pa.Array | pa.ChunkedArray):
+            previous = pa.array(np.asarray(previous, dtype=object), pa.string())
+        ranks = pc.fill_null(pc.index_in(previous, pa.array(self.codes)), -1)
+        return np.asarray(ranks).astype(np.int64)
 
     def _guarded(self, ranks: Ranks, columns: Mapping[str, Vector]) -> tuple[Ranks, Ranks]:
         applied = np.full(len(ranks), -1, dtype=np.int64)

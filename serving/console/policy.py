@@ -190,7 +190,12 @@ def compare(visit: Visit) -> Response:
         said=[_said(visit, served, policy) for policy in sides],
         effects=effects,
         names={code: name for one in reversed(effects) for code, name in one.names.items()},
-        matrix=counts_of(*(shared.tiers(policy).codes for policy in sides)),
+        matrix=counts_of(
+            shared.tiers(sides[0]).ranks,
+            sides[0].codes,
+            shared.tiers(sides[1]).ranks,
+            sides[1].codes,
+        ),
         every=versions.listed(visit.endpoint.state),
         chosen=[visit.query.get(name, "live") for name in ("a", "b")],
     )

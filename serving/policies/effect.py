@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from configs.section import Text
 from serving.policies.freezing import Basis
@@ -16,6 +17,7 @@ from training.policy import Policy, TierAssignment
 MOVERS = 12
 """Customers whose move is told, those of most value first."""
 Flags = npt.NDArray[np.bool_]
+Ranks = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -110,28 +112,39 @@ class Effect:
 def effect_of(basis: Basis, policy: Policy) -> Effect:
     """Return what publishing the customers of ``basis`` by ``policy`` would do to them."""
     published = basis.publication.manifest.terms.policy
-    before = np.asarray(basis.scores["tier"].fill_null("").to_numpy(), dtype=object).astype(str)
-    given = basis.tiers(policy)
-    after, moved = given.codes, before != given.codes
+    before, given = ranks_of(basis.scores["tier"], published.codes), basis.tiers(policy)
+    moved = _in_terms_of(policy, published)[before] != given.ranks
     by_value = _without_memory(basis, policy)
     return Effect(
         policy=policy,
         codes_before=tuple(reversed(published.codes)),
         codes_after=tuple(reversed(policy.codes)),
         names={one.code: one.name for one in (*published.tiers, *policy.tiers)},
-        counts=counts_of(before, after),
+        counts=counts_of(before, published.codes, given.ranks, policy.codes),
         sums_before=_sums(basis, before, published.codes),
-        sums_after=_sums(basis, after, policy.codes),
+        sums_after=_sums(basis, given.ranks, policy.codes),
         bands_before=_bands(basis, published),
         bands_after=_bands(basis, policy),
-        kept=int((~moved & (by_value != after)).sum()),
-        held=int((by_value != after).sum()),
+        kept=int((~moved & (by_value != given.ranks)).sum()),
+        held=int((by_value != given.ranks).sum()),
         guarded={i: int((given.guard == i).sum()) for i in range(len(policy.guards))},
-        movers=_movers(basis, policy, before, given, by_value != after),
+        movers=_movers(basis, policy, before, given, moved, by_value != given.ranks),
     )
 
 
-def _without_memory(basis: Basis, policy: Policy) -> npt.NDArray[np.str_]:
+def ranks_of(tiers: pa.ChunkedArray, codes: Sequence[str]) -> Ranks:
+    """Return the place of each tier among ``codes``, the lowest first; −1 for none."""
+    found = pc.fill_null(pc.index_in(tiers, pa.array(codes, pa.string())), -1)
+    return np.asarray(found.to_numpy()).astype(np.int64)
+
+
+def _in_terms_of(policy: Policy, published: Policy) -> Ranks:
+    """Return for each published rank, and −1, the rank of that code by ``policy``; −1 for none."""
+    place = {code: rank for rank, code in enumerate(policy.codes)}
+    return np.array([*(place.get(code, -1) for code in published.codes), -1], dtype=np.int64)
+
+
+def _without_memory(basis: Basis, policy: Policy) -> Ranks:
     """Return the tiers by ``policy`` if nobody had a past: value and guards alone."""
     past = ["previous_tier", "previous_tier_since"]
     scores = basis.scores
@@ -139,31 +152,32 @@ def _without_memory(basis: Basis, policy: Policy) -> npt.NDArray[np.str_]:
         place = scores.column_names.index(name)
         nobody = pa.nulls(len(scores), scores.schema.field(name).type)
         scores = scores.set_column(place, name, nobody)
-    return replace(basis, scores=scores).tiers(policy).codes
+    return replace(basis, scores=scores).tiers(policy).ranks
 
 
 def counts_of(
-    before: npt.NDArray[np.str_], after: npt.NDArray[np.str_]
+    before: Ranks, codes_before: Sequence[str], after: Ranks, codes_after: Sequence[str]
 ) -> dict[tuple[str, str], int]:
-    """Return (tier before, tier after) → customers."""
-    codes_before, one = np.unique(before, return_inverse=True)
-    codes_after, other = np.unique(after, return_inverse=True)
-    n = np.bincount(one * len(codes_after) + other, minlength=len(codes_before) * len(codes_after))
+    """Return (tier before, tier after) → customers, of those who have both."""
+    width, both = len(codes_after), (before >= 0) & (after >= 0)
+    n = np.bincount(before[both] * width + after[both], minlength=len(codes_before) * width)
     return {
-        (str(codes_before[i // len(codes_after)]), str(codes_after[i % len(codes_after)])): int(k)
-        for i, k in enumerate(n.tolist())
-        if k
+        (codes_before[place // width], codes_after[place % width]): count
+        for place, count in enumerate(n.tolist())
+        if count
     }
 
 
-def _sums(basis: Basis, tiers: npt.NDArray[np.str_], codes: tuple[str, ...]) -> dict[str, TierSum]:
+def _sums(basis: Basis, ranks: Ranks, codes: Sequence[str]) -> dict[str, TierSum]:
     value = np.nan_to_num(basis.value)
     at_risk = value * np.nan_to_num(basis.churn)
-    found = {}
-    for code in reversed(codes):
-        rows = tiers == code
-        found[code] = TierSum(int(rows.sum()), float(value[rows].sum()), float(at_risk[rows].sum()))
-    return found
+    known, n = ranks >= 0, len(codes)
+    counts, values, risks = (
+        np.bincount(ranks[known], weights=one, minlength=n).tolist()
+        for one in (None, value[known], at_risk[known])
+    )
+    sums = [TierSum(int(a), b, c) for a, b, c in zip(counts, values, risks, strict=True)]
+    return dict(zip(reversed(codes), reversed(sums), strict=True))
 
 
 def _bands(basis: Basis, policy: Policy) -> dict[str, int]:
@@ -173,19 +187,16 @@ def _bands(basis: Basis, policy: Policy) -> dict[str, int]:
 
 
 def _movers(
-    basis: Basis,
-    policy: Policy,
-    before: npt.NDArray[np.str_],
-    given: TierAssignment,
-    held: Flags,
+    basis: Basis, policy: Policy, before: Ranks, given: TierAssignment, moved: Flags, held: Flags
 ) -> tuple[Mover, ...]:
     value = np.nan_to_num(basis.value)
-    rows = np.flatnonzero(before != given.codes)
+    codes = (*basis.publication.manifest.terms.policy.codes, "")
+    rows = np.flatnonzero(moved)
     rows = rows[np.argsort(-value[rows], kind="stable")][:MOVERS]
     return tuple(
         Mover(
             customer_id=basis.scores["customer_id"][row].as_py(),
-            before=str(before[row]),
+            before=codes[before[row]],
             after=str(given.codes[row]),
             value=float(value[row]),
             held=bool(held[row]),

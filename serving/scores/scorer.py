@@ -362,7 +362,7 @@ def tiers_by(
     """
     since = days_of(before["tier_since"])
     stayed = np.where(np.isnat(since), np.nan, (days - since).astype(np.float64))
-    return policy.assign(value, _codes_of(before["tier"]), stayed, columns)
+    return policy.assign(value, before["tier"], stayed, columns)
 
 
 def days_of(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.datetime64]:
