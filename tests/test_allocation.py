@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from serving.allocation.columns import columns_of
+from serving.allocation.company import divided, narrowed
 from serving.allocation.question import Assignment, Question, broken
-from serving.allocation.relaxation import shortage
+from serving.allocation.relaxation import beyond, shortage
 from serving.allocation.rules import equal_split, greedy, in_order
 from serving.allocation.solve import hour_worth, money_worth, solve
 
@@ -93,7 +95,7 @@ def test_no_plan_breaks_a_limit_or_claims_more_than_its_bound(asked):
     assert solved.short is not None or (solved.kept == asked.obliged).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(questions(customers=3, options=2, people=2))
 def test_no_other_plan_is_better(asked):
     solved = solve(asked)
@@ -106,7 +108,19 @@ def test_no_other_plan_is_better(asked):
     assert solved.value == pytest.approx(best, abs=1e-3)
 
 
-@settings(max_examples=40, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=30, deadline=None)
+@given(questions(customers=8, options=2, people=2), st.integers(0, 8))
+def test_a_plan_over_those_with_most_to_gain_still_bounds_all_plans(asked, at_most):
+    asked = asked.owing(np.zeros(asked.n_customers, bool))
+    rows, rest = divided(asked, at_most)
+    some, others = narrowed(asked, rows), narrowed(asked, rest)
+    solved = solve(some)
+    bound = solved.bound + beyond(others, columns_of(others), solved.relaxed)
+    assert bound >= solve(asked).value - 1e-4
+
+
+@settings(max_examples=15, deadline=None)
 @given(questions(customers=8, options=3, people=3))
 def test_rules_of_thumb_keep_the_limits_and_never_do_better(asked):
     asked = asked.owing(np.zeros(asked.n_customers, bool))

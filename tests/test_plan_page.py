@@ -82,6 +82,21 @@ def test_approving_twice_hands_tasks_out_once_and_gives_owners_to_those_without(
 
 
 @pytest.mark.slow
+def test_approving_the_same_plan_made_anew_hands_no_open_task_out_again(office):
+    manager = office.browser("manager")
+    first = planned(office)
+    manager.post(f"{PLAN}/approve", {"plan": first})
+    handed = len(of_kinds(office.state, ["task"]))
+    again = planned(office)
+    before, after = (
+        {(row["customer_id"], row["employee"], row["action"]) for row in tasks.to_pylist()}
+        for tasks in (read_tasks(office.config.stores.plans, one) for one in (first, again))
+    )
+    assert manager.post(f"{PLAN}/approve", {"plan": again}).status_code == 303
+    assert len(of_kinds(office.state, ["task"])) - handed == len(after - before)
+
+
+@pytest.mark.slow
 def test_a_plan_with_more_people_is_worth_no_less_and_cannot_be_approved(office):
     planned(office)
     more = planned(office, Scenario(people={"experienced": 2}))

@@ -26,6 +26,8 @@ from training.policy import Policy
 
 CONTACT = "contact"
 """Code of the option that keeps what a tier is owed and does nothing else."""
+CUSTOMERS_AT_MOST = 20_000
+"""Asked about at once; what the others could add is bounded, and almost always nothing."""
 CONTACT_NAME = Text(zh="例行回访", en="Return visit")
 
 
@@ -52,6 +54,7 @@ class Posed:
 
     Attributes:
         question: over the customers in ``rows``.
+        rest: over those with less to gain who are not asked about; only a bound is made of it.
         book: all who are published.
         rows: of the book, for each customer of the question.
         options: for each column of the question.
@@ -60,6 +63,7 @@ class Posed:
     """
 
     question: Question
+    rest: Question
     book: Book
     rows: Ints
     options: tuple[Option, ...]
@@ -114,9 +118,9 @@ def posed(config: Config, state: State, publication: Publication, scenario: Scen
         budgets=np.array([_budget(config, code) for code in tiers]) * scenario.budget,
         handover_cost=config.team.handover_cost,
     )
-    wanted = (question.possible & (question.gains > 0)).any(axis=1) | question.obliged
-    rows = np.flatnonzero(wanted)
-    return Posed(_narrowed(question, rows), book, rows, options, employees, names)
+    rows, rest = divided(question, CUSTOMERS_AT_MOST)
+    asked_about = narrowed(question, rows)
+    return Posed(asked_about, narrowed(question, rest), book, rows, options, employees, names)
 
 
 def _options(config: Config, tiers: Sequence[str]) -> tuple[Option, ...]:
@@ -298,7 +302,20 @@ class _Asked:
         return np.ones(len(self.book), bool)
 
 
-def _narrowed(question: Question, rows: Ints) -> Question:
+def divided(question: Question, at_most: int) -> tuple[Ints, Ints]:
+    """Return the customers to ask about, and the others with something to gain.
+
+    Asked about is who is owed something, and who has most to gain, ``at_most`` unless more are
+    owed something.
+    """
+    best = np.where(question.possible, question.gains, 0.0).max(axis=1, initial=0.0)
+    order = np.argsort(np.where(question.obliged, -np.inf, -best), kind="stable")
+    order = order[question.obliged[order] | (best[order] > 0)]
+    n = max(at_most, int(question.obliged.sum()))
+    return np.sort(order[:n]), np.sort(order[n:])
+
+
+def narrowed(question: Question, rows: Ints) -> Question:
     """Return the question over some of its customers."""
     per_customer = (
         "gains", "costs", "hours", "levels", "possible", "tiers", "owners", "obliged", "dedicated",

@@ -18,8 +18,10 @@ from configs.progress import Progress, silent
 from configs.schema import Config
 from configs.section import Text
 from configs.team import SKILLS, Skill
+from serving.allocation.columns import columns_of
 from serving.allocation.company import CONTACT, CONTACT_NAME, Option, Posed, posed
 from serving.allocation.question import HOUR, LEVELS, Assignment
+from serving.allocation.relaxation import beyond
 from serving.allocation.rules import equal_split, greedy, in_order
 from serving.allocation.scenario import Scenario
 from serving.allocation.solve import Solved, hour_worth, money_worth, solve
@@ -195,7 +197,7 @@ def make_plan(
         scenario=scenario,
         inputs=asked.digest,
         value=solved.value,
-        bound=solved.bound,
+        bound=solved.bound + beyond(asked.rest, columns_of(asked.rest), solved.relaxed),
         rules=_rules(asked),
         columns=solved.n_columns,
         customers=len(solved.made.served),

@@ -140,9 +140,10 @@ def failed(state: State, plan_id: str, failure: Text) -> None:
 
 
 def approve(connection: sa.Connection, plan_id: str, name: str) -> None:
-    """Keep who approved a plan, in the transaction of what follows from it."""
+    """Keep who approved a plan first, in the transaction of what follows from it."""
     values = {"approved_at": _now(), "approved_by_name": name}
-    connection.execute(sa.update(PLANS).where(PLANS.c.id == plan_id).values(values))
+    is_new = (PLANS.c.id == plan_id) & PLANS.c.approved_at.is_(None)
+    connection.execute(sa.update(PLANS).where(is_new).values(values))
 
 
 def plan(state: State, plan_id: str) -> Planned | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from serving.allocation.columns import Columns, Rows, columns_of, rows_of
+from serving.allocation.columns import POOL, Columns, Rows, columns_of, rows_of
 from serving.allocation.question import HOUR, LEVELS, Floats, Question
 
 INFEASIBLE = 2
@@ -79,6 +79,28 @@ def relaxed(question: Question, columns: Columns) -> Relaxed | None:
     prices = np.maximum(duals[: rows.n_shared], 0.0)
     tiers = tuple(rows.tiers.tolist())
     return Relaxed(-float(solved.fun), solved.x, prices, np.minimum(reduced, 0.0), tiers)
+
+
+def beyond(question: Question, columns: Columns, prices: Relaxed) -> float:
+    """Return at most how much value customers that were not asked about could add.
+
+    What a choice brings beyond what it takes of hours and money at the prices of a split plan,
+    the best of each customer, none below 0: added to that plan's value it bounds all plans over
+    both (Lagrangian duality: the prices are a feasible dual solution).
+
+    Args:
+        question: of the customers that were left out, under the same limits.
+        columns: of that question.
+        prices: the split plan of the others.
+    """
+    hours = np.cumsum(prices.prices[:LEVELS])[columns.levels]
+    owned = columns.employees != POOL
+    hours[owned] += prices.prices[LEVELS + columns.employees[owned]]
+    money = prices.money_prices(question)[question.tiers[columns.customers]]
+    left = columns.gains - columns.hours * hours - columns.costs * money
+    best = np.zeros(question.n_customers)
+    np.maximum.at(best, columns.customers, left)
+    return float(best.sum())
 
 
 def _nothing(rows: Rows) -> Relaxed:

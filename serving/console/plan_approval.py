@@ -22,7 +22,8 @@ def approve(visit: Visit, found: Read, due: dt.date) -> None:
     """Put on record who looks after whom and what is to be done until ``due``.
 
     The forms' tokens are the plan's: approved twice, by two browsers or after a broken answer,
-    it counts once. Customers with an owner keep theirs, whoever does the task.
+    it counts once; a task that is open already is not handed out again. Customers with an owner
+    keep theirs, whoever does the task.
     """
     rows, id = found.tasks.to_pylist(), found.plan.id
     state, stores, person = visit.endpoint.state, visit.config.stores, visit.person
@@ -40,7 +41,22 @@ def approve(visit: Visit, found: Read, due: dt.date) -> None:
         tasks.tell(connection, visit.config.webhooks, events, names)
 
     form = Form(f"plan-{id}-tasks", person.id, publication)
-    add(stores, state, form, [_task(visit, found, row, due) for row in rows], then=then)
+    new = [row for row in rows if not _is_open(visit, found, row)]
+    with contextlib.suppress(SentAlreadyError):  # somebody approved it at the same moment
+        add(stores, state, form, [_task(visit, found, row, due) for row in new], then=then)
+    if not new:
+        with state.writing() as connection:
+            plan_book.approve(connection, id, name)
+
+
+def _is_open(visit: Visit, found: Read, row: Mapping[str, Any]) -> bool:
+    """Return whether the same task of the same person is open already, by an earlier plan."""
+    name = found.action(row["action"])
+    known = standings(visit.endpoint.state).get(row["customer_id"], NONE_YET)
+    return any(
+        one.details["owner"] == row["employee"] and one.details["title"] in (name.zh, name.en)
+        for one in known.tasks
+    )
 
 
 def _unowned(visit: Visit, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
