@@ -28,7 +28,10 @@ import pytest
 
 from benchmarks.serving.contestants import answers
 from configs.load import load
+from configs.schema import Config
 from serving.access.key_office import create
+from serving.console import people_office
+from serving.console.routes import PAGES
 from serving.endpoint.exposition import MEDIA_TYPE
 from serving.endpoint.logs import FIELDS
 from serving.endpoint.openapi import plain
@@ -121,6 +124,7 @@ def serve_and_ask(path: Path, told: Told) -> None:
             told.paths = client.get("/docs.json").json()["paths"]
             for row in ROUTES:
                 ask_all(client, row, as_of, told)
+            ask_console(str(client.base_url), load(path, {}))
             told.metrics = client.get("/metrics").content
             damage(told.store)
             for row in ROUTES:
@@ -128,6 +132,25 @@ def serve_and_ask(path: Path, told: Told) -> None:
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
+
+
+def ask_console(url: str, config: Config) -> None:
+    """Send everything to every page of the console as somebody whose name must not be told."""
+    people_office.add(config, NAME, "manager", COMMENT)
+    fields = {"name": NAME, "note": COMMENT, "customer_id": CUSTOMER, "title": EMAIL, "q": PHONE}
+    query = {"search": CUSTOMER, EMAIL: NAME, "next": f"/console/{EMAIL}", "token": PHONE}
+    site = {"origin": url.rstrip("/"), "sec-fetch-site": "same-origin"}
+    with httpx.Client(base_url=url, timeout=60, headers={**site, "referer": EMAIL}) as browser:
+        browser.post("/console/sign-in", data={"name": EMAIL, "password": COMMENT})
+        signed_in = browser.post("/console/sign-in", data={"name": NAME, "password": COMMENT})
+        assert signed_in.headers["location"] == "/console/queue"
+        for page in PAGES:
+            if page.name == "console_leave":
+                continue
+            for method in page.methods:
+                sent = {"data": fields} if method == "POST" else {}
+                browser.request(method, at(page.path), params=query, **sent)
+        browser.post(f"/console/{EMAIL}", data=fields)
 
 
 def damage(store: Path) -> None:
@@ -262,6 +285,14 @@ def test_the_log_has_a_line_for_each_refusal_of_what_is_http_and_none_tells(told
     assert {answer.headers["x-request-id"] for answer in answered} <= logged
     assert {name for one in lines for name in one} <= {"time", "level", *FIELDS}
     assert "request-failed" in {one["event"] for one in lines}
+
+
+def test_the_console_is_logged_by_its_rows_and_the_persons_id(told):
+    lines = [json.loads(one) for one in told.log.read_text().splitlines() if one.startswith("{")]
+    seen = {one["route"]: one.get("key", "") for one in lines if "route" in one}
+    asked = {page.name for page in PAGES if ":int}" not in page.path}
+    assert asked - {"console_leave"} <= set(seen)
+    assert re.fullmatch("u[0-9a-f]{12}", seen["console_customer"])
 
 
 def test_metrics_know_routes_and_no_customer(told):

@@ -29,7 +29,7 @@ _FRAME = r"[A-Za-z0-9_.<>-]+:\d+(?: [A-Za-z0-9_.<>]+)?"
 
 FORMS = {
     "event": r"[a-z][a-z-]{0,39}",
-    "route": r"[a-z][a-z_-]{0,39}",
+    "route": r"[a-z][a-z_-]{0,59}",
     "method": r"[A-Z]{3,7}",
     "code": r"[a-z][a-z-]{0,39}",
     "key": r"[A-Za-z0-9]{1,24}",
