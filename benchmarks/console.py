@@ -18,6 +18,7 @@ import asyncio
 import datetime as dt
 import gc
 import json
+import os
 import resource
 import shutil
 import sqlite3
@@ -104,8 +105,10 @@ def repeat(live: Publication, folder: Path, n: int, previous: str | None) -> Pub
     shutil.copy(live.folder / POPULATION_FILE, folder)
     features = _moved(live.features(), ids, own, factor)
     pq.write_table(features, folder / FEATURES_FILE, row_group_size=10_000)
-    if previous is not None:
+    if previous is None:
         _write_lookup(live, folder / LOOKUP_FILE, ids, own)
+    else:
+        os.link(folder.parent / previous / LOOKUP_FILE, folder / LOOKUP_FILE)
     return open_publication(folder)
 
 
@@ -326,7 +329,10 @@ def main() -> None:
         memory = resident_mebibytes() - memory
         assign(config, state, given.customers, served.publication.manifest.id)
         manager = Manager(config, state, served)
-        told = [ask(manager, one) for one in questions(given.customers)]
+        told = []
+        for one in questions(given.customers):
+            told.append(ask(manager, one))
+            print(told[-1], flush=True)
         state.close()
     text = page(given.customers, load_ms, memory, told)
     write_text(RESULTS, text)
