@@ -210,6 +210,11 @@ def minutes(done: Worked, team: Team) -> Numbers:
     return np.asarray(by_tier[done.tier.codes], dtype=np.float64)
 
 
+def fitting(done: Worked, team: Team, rows: Places, within: float) -> int:
+    """Return how many of ``rows``, from the first on, can be contacted in so many minutes."""
+    return int(np.searchsorted(np.cumsum(minutes(done, team)[rows]), within, side="right"))
+
+
 @dataclass(frozen=True)
 class Point:
     """A point of the curve: what working the first ``customers`` would bring."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
 
 from starlette.responses import Response
 
 from configs.section import Text
+from configs.team import Team
 from serving.console import views
 from serving.console.asked import NOBODY, Asked
-from serving.console.audience import ORDERS, USUAL_ORDER, curve, figures, listed
+from serving.console.audience import ORDERS, USUAL_ORDER, curve, figures, fitting, listed
 from serving.console.chosen import Chosen, chosen
 from serving.console.exports import CSV_ROWS, EXCEL_ROWS
-from serving.console.headline import headline
+from serving.console.headline import Headline, headline
 from serving.console.masking import is_masked
 from serving.console.page import PageError, Visit
 from serving.console.panel import several
@@ -58,10 +60,11 @@ def page(visit: Visit) -> Response:
     order = listed(found.book, found.done, asked.sort, whom)
     shown = order[(at - 1) * PAGE_ROWS : at * PAGE_ROWS]
     manifest = found.served.publication.manifest
+    head = headline(visit, found.served, found.done)
     return visit.page(
         "queue.html",
         several=acting,
-        head=headline(visit, found.served, found.done),
+        head=head,
         asked=asked,
         usual=found.usual,
         address=lambda **changed: _address(asked, found.usual, **changed),
@@ -69,6 +72,7 @@ def page(visit: Visit) -> Response:
         whom=whom,
         figures=figures(found.book, found.done, visit.config.team, whom.rows),
         customers=len(found.book),
+        fitting=_fitting(found, visit.config.team, head),
         picture=AUDIENCE.shown(visit),
         headings={name: _heading(asked, found.usual, name) for name in COLUMNS},
         rows=list(rows(visit, found.served, found.done, shown.tolist())),
@@ -131,6 +135,14 @@ FALLING = ("risk", "churn", "value", "contact")
 """Columns whose order begins with the most."""
 
 
+def _fitting(found: Chosen, team: Team, head: Headline) -> int | None:
+    """Return how many of the audience the team can contact in its week; ``None`` without a team."""
+    if head.capacity is None:
+        return None
+    left = 60 * max(head.capacity.hours - head.capacity.assigned, 0.0)
+    return fitting(found.done, team, found.whom.rows, left)
+
+
 def _owners(found: Chosen) -> list[tuple[str, str]]:
     """Return who looks after anybody, by name."""
     named = found.done.owners
@@ -160,6 +172,7 @@ def audience_chart(visit: Visit) -> Chart | None:
             {"calculate": "datum.caught", "as": leaving},
             {"calculate": "datum.false_alarms", "as": staying},
             {"fold": [leaving, staying], "as": ["what", "number"]},
+            {"calculate": f"datum.what === {json.dumps(leaving)} ? 0 : 1", "as": "place"},
         ],
         "mark": {"type": "area", "opacity": 0.85},
         "encoding": {
@@ -179,7 +192,7 @@ def audience_chart(visit: Visit) -> Chart | None:
                 "type": "nominal",
                 "scale": {"domain": [leaving, staying], "range": [HIGH, ACCENT]},
             },
-            "order": {"field": "what", "sort": "descending"},
+            "order": {"field": "place"},
         },
     }
     last = points[-1]
