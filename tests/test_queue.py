@@ -102,7 +102,7 @@ def test_figures_of_an_audience_are_sums_over_its_rows(n, wanted, most):
     assert told.caught == pytest.approx(churn.sum())
     assert told.caught + told.false_alarms == pytest.approx(told.customers)
     assert told.at_risk == pytest.approx((churn * value).sum())
-    assert told.hours == pytest.approx(minutes(done, TEAM)[whom.rows].sum() / 60)
+    assert told.hours == pytest.approx(minutes(done, TEAM, whom.rows).sum() / 60)
     assert told.caught <= told.leavers + 1e-9
 
 

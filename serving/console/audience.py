@@ -190,29 +190,28 @@ def ordered(book: Book, done: Worked, sort: str) -> Places:
 
 def figures(book: Book, done: Worked, team: Team, rows: Places) -> Figures:
     """Return what working ``rows`` would bring."""
-    caught = float(np.nansum(book.churn[rows]))
-    known = int((~np.isnan(book.churn[rows])).sum())
-    has_value = not np.isnan(book.value).all()
+    churn = book.churn[rows]
+    caught = float(np.nansum(churn))
     return Figures(
         customers=len(rows),
         caught=caught,
-        leavers=float(np.nansum(book.churn)),
-        false_alarms=known - caught,
-        hours=float(minutes(done, team)[rows].sum()) / 60,
-        value=float(np.nansum(book.value[rows])) if has_value else None,
-        at_risk=float(np.nansum(book.at_risk[rows])) if has_value else None,
+        leavers=book.leavers,
+        false_alarms=int(np.count_nonzero(~np.isnan(churn))) - caught,
+        hours=float(minutes(done, team, rows).sum()) / 60,
+        value=float(np.nansum(book.value[rows])) if book.has_value else None,
+        at_risk=float(np.nansum(book.at_risk[rows])) if book.has_value else None,
     )
 
 
-def minutes(done: Worked, team: Team) -> Numbers:
-    """Return how long one contact with each customer takes, by the tier that counts."""
+def minutes(done: Worked, team: Team, rows: Places | Flags) -> Numbers:
+    """Return how long one contact with each of ``rows`` takes, by the tier that counts."""
     by_tier = np.array([*(team.minutes(tier) for tier in done.tier.words), team.minutes(None)])
-    return np.asarray(by_tier[done.tier.codes], dtype=np.float64)
+    return np.asarray(by_tier[done.tier.codes[rows]], dtype=np.float64)
 
 
 def fitting(done: Worked, team: Team, rows: Places, within: float) -> int:
     """Return how many of ``rows``, from the first on, can be contacted in so many minutes."""
-    return int(np.searchsorted(np.cumsum(minutes(done, team)[rows]), within, side="right"))
+    return int(np.searchsorted(np.cumsum(minutes(done, team, rows)), within, side="right"))
 
 
 @dataclass(frozen=True)
@@ -230,9 +229,10 @@ def curve(book: Book, done: Worked, team: Team, rows: Places) -> list[Point]:
     if not len(rows):
         return []
     ends = np.unique(np.linspace(1, len(rows), min(CURVE_POINTS, len(rows))).astype(np.int64))
-    caught = np.cumsum(np.nan_to_num(book.churn[rows]))[ends - 1]
-    known = np.cumsum(~np.isnan(book.churn[rows]))[ends - 1]
-    hours = np.cumsum(minutes(done, team)[rows])[ends - 1] / 60
+    churn = book.churn[rows]
+    caught = np.cumsum(np.nan_to_num(churn))[ends - 1]
+    known = np.cumsum(~np.isnan(churn))[ends - 1]
+    hours = np.cumsum(minutes(done, team, rows))[ends - 1] / 60
     return [
         Point(int(end), float(one), float(all_ - one), float(time))
         for end, one, all_, time in zip(ends, caught, known, hours, strict=True)

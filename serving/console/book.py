@@ -167,6 +167,16 @@ class Book:
         """Probability to leave times expected value, money; NaN where either is not known."""
         return self.churn * self.value
 
+    @cached_property
+    def leavers(self) -> float:
+        """How many are expected to leave: the sum of churn probabilities."""
+        return float(np.nansum(self.churn))
+
+    @cached_property
+    def has_value(self) -> bool:
+        """Whether anything forecasts value."""
+        return not bool(np.isnan(self.value).all())
+
     @property
     def rank_by(self) -> Numbers:
         """What customers are worked by, the most first: what can be lost, or churn alone."""

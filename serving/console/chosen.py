@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from serving.console.asked import NOBODY, Asked, asked
 from serving.console.audience import ORDERS, USUAL_ORDER, Audience, audience
 from serving.console.book import Book, book
-from serving.console.masking import rows_starting
+from serving.console.masking import is_masked, rows_starting
 from serving.console.page import Visit
 from serving.console.worked import Worked, worked
 from serving.endpoint.served import Served
+
+KEPT = 4
+"""Audiences kept: a page is followed by its picture, and by its next page."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,14 @@ class Chosen:
     whom: Audience
 
 
+@dataclass
+class _Lately:
+    """Audiences that were found lately, and in which state of what people did."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    found: dict[tuple[str, bool], tuple[Worked, Audience]] = field(default_factory=dict)
+
+
 def chosen(visit: Visit) -> Chosen:
     """Return whom the address asks for; customers of medium risk or more unless it says."""
     served = visit.served
@@ -51,5 +63,23 @@ def chosen(visit: Visit) -> Chosen:
         "sort": tuple(name for name in ORDERS if name != USUAL_ORDER),
     }
     wanted = asked(visit.query, usual, words)
-    found = rows_starting(visit, served, wanted.search) if wanted.search else None
-    return Chosen(served, of, done, wanted, usual, audience(of, done, wanted, found))
+    return Chosen(served, of, done, wanted, usual, _audience(visit, served, done, wanted))
+
+
+def _audience(visit: Visit, served: Served, done: Worked, wanted: Asked) -> Audience:
+    """Return whom ``wanted`` asks for, from before where it was asked for lately."""
+    key, lately = (wanted.address(-1.0, sort=""), is_masked(visit)), visit.kept(served, _lately)
+    with lately.lock:
+        known = lately.found.pop(key, None)
+    if known is None or known[0] is not done:
+        found = rows_starting(visit, served, wanted.search) if wanted.search else None
+        known = (done, audience(book(served), done, wanted, found))
+    with lately.lock:
+        lately.found[key] = known
+        while len(lately.found) > KEPT:
+            lately.found.pop(next(iter(lately.found)))
+    return known[1]
+
+
+def _lately(served: Served) -> _Lately:
+    return _Lately()

@@ -123,7 +123,7 @@ def capacity(config: Config, done: Worked) -> Capacity | None:
     is_due = (done.due >= monday.toordinal()) & (done.due <= sunday.toordinal())
     return Capacity(
         hours=sum(employee.hours_per_week for employee in team.employees),
-        assigned=float(minutes(done, config.team)[is_due].sum()) / 60,
+        assigned=float(minutes(done, config.team, is_due).sum()) / 60,
         until=sunday,
     )
 

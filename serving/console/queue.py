@@ -191,6 +191,7 @@ def audience_chart(visit: Visit) -> Chart | None:
                 "field": "what",
                 "type": "nominal",
                 "scale": {"domain": [leaving, staying], "range": [HIGH, ACCENT]},
+                "legend": {"labelLimit": 320},
             },
             "order": {"field": "place"},
         },
