@@ -98,7 +98,7 @@ def repeat(live: Publication, folder: Path, n: int, previous: str | None) -> Pub
     folder.mkdir(parents=True)
     ids = [f"C{number:08d}" for number in range(n)]
     own = np.arange(n) % live.manifest.counts["customers"]
-    factor = np.exp(np.random.default_rng(0).uniform(-1, 1, n) * np.log(MOVED_BY))
+    factor = _factors(live.scores(), own)
     pq.write_table(_moved(live.scores(), ids, own, factor), folder / SCORES_FILE, 10_000)
     manifest = live.manifest.model_copy(update={"id": folder.name, "previous": previous})
     write_text(folder / MANIFEST_FILE, manifest.model_dump_json())
@@ -110,6 +110,15 @@ def repeat(live: Publication, folder: Path, n: int, previous: str | None) -> Pub
     else:
         os.link(folder.parent / previous / LOOKUP_FILE, folder / LOOKUP_FILE)
     return open_publication(folder)
+
+
+def _factors(scores: pa.Table, own: np.ndarray) -> np.ndarray:
+    """Return by how much each one's money is moved; not at all where the tier would be another."""
+    factor = np.exp(np.random.default_rng(0).uniform(-1, 1, len(own)) * np.log(MOVED_BY))
+    value = scores["clv_expected"].to_numpy()[own] * factor
+    low = scores["tier_falls_below"].fill_null(0.0).to_numpy()[own]
+    high = scores["tier_rises_at"].fill_null(np.inf).to_numpy()[own]
+    return np.where((value > low) & (value < high), factor, 1.0)
 
 
 def _moved(table: pa.Table, ids: list[str], own: np.ndarray, factor: np.ndarray) -> pa.Table:
