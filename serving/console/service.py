@@ -7,16 +7,17 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from starlette.responses import Response
 
 from configs.section import Text
 from serving.access.audit import entry, record
+from serving.console.events import newest_id
 from serving.console.exports import BOM, CSV_ROWS, neutral
 from serving.console.masking import is_masked, mask
-from serving.console.overdue import Visits, visits
+from serving.console.overdue import Rows, Visits, visits
 from serving.console.page import Visit
 from serving.console.pictures import Chart, Column, Picture
 from serving.console.portfolio_pictures import PERCENT_AXIS, TIER, pairs
@@ -24,8 +25,11 @@ from serving.console.service_facts import WINDOW_DAYS, cases
 from serving.console.standards import Standard, standards
 from serving.console.standing import NONE_YET, standings
 from serving.console.team import team_of
-from serving.console.tier_service import SOON_DAYS, open_cases, tier_service
+from serving.console.tier_service import SOON_DAYS, TierService, open_cases, tier_service
 from serving.scores.numbers import percent
+
+if TYPE_CHECKING:
+    from serving.endpoint.served import Served
 
 AT_ONCE = 20
 ANSWERED = Text(zh="按时首次响应", en="Answered in time")
@@ -63,15 +67,40 @@ class Owed:
     owner: str | None
 
 
+class Known:
+    """Contacts and services of the tiers, worked out again after anybody did something.
+
+    Args:
+        served: what is published.
+    """
+
+    def __init__(self, served: Served) -> None:
+        self._served = served
+        self._known: tuple[int, Visits, Rows, tuple[TierService, ...]] | None = None
+
+    def now(self, visit: Visit) -> tuple[Visits, Rows, tuple[TierService, ...]]:
+        """Return every contact, the rows that are overdue, and how each tier is served."""
+        with visit.endpoint.state.reading() as connection:
+            newest = newest_id(connection)
+        known = self._known
+        if known is None or known[0] != newest:
+            promised, found = _promised(visit), visit.kept(self._served, cases)
+            contacts = visits(self._served, visit.endpoint.state, promised)
+            tiers = tier_service(self._served, promised, found, contacts)
+            known = self._known = (newest, contacts, contacts.overdue, tiers)
+        return known[1:]
+
+
 def page(visit: Visit) -> Response:
     """Return how customers are served."""
-    served, promised, contacts = visit.served, _promised(visit), _contacts(visit)
-    found, overdue = visit.kept(served, cases), contacts.overdue
+    served, promised = visit.served, _promised(visit)
+    contacts, overdue, tiers = visit.kept(served, Known).now(visit)
+    found = visit.kept(served, cases)
     start = _start(visit, len(overdue))
     return visit.page(
         "service.html",
         as_of=served.as_of,
-        tiers=tier_service(served, promised, found, contacts),
+        tiers=tiers,
         has_cases=found is not None,
         cases=[] if found is None else open_cases(promised, found, contacts, AT_ONCE),
         n_cases=0 if found is None else int(found.is_open.sum()),
@@ -91,8 +120,9 @@ def page(visit: Visit) -> Response:
 
 def as_csv(visit: Visit) -> Response:
     """Answer with everybody who is owed a visit, the most valuable first, as CSV."""
-    served, promised, contacts = visit.served, _promised(visit), _contacts(visit)
-    owed = _owed(visit, promised, contacts, contacts.overdue[:CSV_ROWS])
+    served, promised = visit.served, _promised(visit)
+    contacts, overdue, _ = visit.kept(served, Known).now(visit)
+    owed = _owed(visit, promised, contacts, overdue[:CSV_ROWS])
     told = entry(
         "export",
         person=visit.person.id,
@@ -120,10 +150,6 @@ def as_csv(visit: Visit) -> Response:
 
 def _promised(visit: Visit) -> tuple[Standard, ...]:
     return standards(visit.config, visit.served.publication.manifest.terms.policy)
-
-
-def _contacts(visit: Visit) -> Visits:
-    return visits(visit.served, visit.endpoint.state, _promised(visit))
 
 
 def _start(visit: Visit, n: int) -> int:
@@ -160,10 +186,7 @@ def _owed(
 
 
 def _within(visit: Visit) -> Chart | None:
-    found = visit.kept(visit.served, cases)
-    if found is None:
-        return None
-    tiers = tier_service(visit.served, _promised(visit), found, _contacts(visit))
+    _, _, tiers = visit.kept(visit.served, Known).now(visit)
     rows: list[dict[str, Any]] = [
         {"tier": visit.say(one.standard.name), "what": visit.say(what), "share": part.share}
         for one in tiers
