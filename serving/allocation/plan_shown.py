@@ -50,5 +50,6 @@ def _people(plan: Plan, language: Language) -> Table:
     table = Table(*(head[language] for head in heads))
     for one in plan.people:
         figures = (number(one.hours, language), number(one.used, language), str(one.customers))
-        table.add_row(f"{one.code} {one.name}", SKILL_NAMES[one.skill][language], *figures)
+        who = one.name if one.code.startswith("+") else f"{one.code} {one.name}"
+        table.add_row(who, SKILL_NAMES[one.skill][language], *figures)
     return table
