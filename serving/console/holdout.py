@@ -93,6 +93,13 @@ def holdouts(state: State, config: Config, publication: Publication) -> Holdouts
     return Holdouts(company_secret(state), quarter, shares, salts)
 
 
+def drawn_from(state: State, quarter: str) -> str | None:
+    """Return the id of the publication that a quarter's hold-outs were drawn on."""
+    asked = sa.select(DRAWN.c.publication).where(DRAWN.c.quarter == quarter)
+    with state.reading() as connection:
+        return connection.execute(asked.order_by(DRAWN.c.drawn_at).limit(1)).scalar()
+
+
 def is_held_out(
     state: State, config: Config, publication: Publication, action: str, customer_id: str
 ) -> bool:
@@ -153,14 +160,7 @@ def _kept(state: State, quarter: str) -> dict[str, tuple[float, int]]:
 def _draw(
     state: State, config: Config, publication: Publication, quarter: str, actions: Sequence[Action]
 ) -> None:
-    columns = ["customer_id", "tier", "churn_probability", "clv_expected"]
-    scores = pq.read_table(publication.folder / SCORES_FILE, columns=columns)
-    ids = scores["customer_id"].to_pylist()
-    traits = _traits(
-        scores["tier"].to_pylist(),
-        scores["churn_probability"].to_numpy(),
-        scores["clv_expected"].to_numpy(),
-    )
+    ids, traits = _judged_on(publication)
     secret, now = company_secret(state), dt.datetime.now(dt.UTC)
     for action in actions:
         share = share_of(config, action)
@@ -173,6 +173,22 @@ def _draw(
             "drawn_at": now,
         }
         _insert_once(state, DRAWN, values)
+
+
+def _judged_on(publication: Publication) -> tuple[Sequence[str], NDArray[np.float64]]:
+    """Return customers and their traits; nobody where there are so many that any draw will do."""
+    path = publication.folder / SCORES_FILE
+    if pq.read_metadata(path).num_rows * 2 > HASHES:
+        return (), np.zeros((0, 0))
+    scores = pq.read_table(
+        path, columns=["customer_id", "tier", "churn_probability", "clv_expected"]
+    )
+    traits = _traits(
+        scores["tier"].to_pylist(),
+        scores["churn_probability"].to_numpy(),
+        scores["clv_expected"].to_numpy(),
+    )
+    return scores["customer_id"].to_pylist(), traits
 
 
 def _best_salt(

@@ -26,7 +26,7 @@ from serving.console.effects import (
 from serving.console.holdout import Holdouts, share_of
 from serving.console.outcome_pictures import PICTURES
 from serving.console.page import Visit
-from serving.console.trials import Trial, left_out, opened
+from serving.console.trials import Trial, begin_quarter, opened
 from serving.console.what_came import what_came
 from serving.scores.numbers import number
 from training.trial_effects import Difference
@@ -79,7 +79,7 @@ class Shown:
 def page(visit: Visit) -> Response:
     """Return what worked."""
     served = visit.served
-    drawn = left_out(visit, served)
+    drawn = begin_quarter(visit.endpoint.state, visit.config, served.publication)
     report = effects_report(visit.config)
     trials = opened(visit.endpoint.state)
     actions = [shown(visit.config, one, drawn, report, trials) for one in visit.config.actions]

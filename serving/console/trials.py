@@ -21,10 +21,10 @@ import sqlalchemy as sa
 
 from configs.files import written_whole
 from configs.schema import Config
-from serving.console.holdout import Holdouts, holdouts
+from serving.console.holdout import Holdouts, drawn_from, holdouts
 from serving.console.page import Visit
 from serving.endpoint.state import METADATA, Moment, State
-from serving.scores.publication import SCORES_FILE, Publication, digest_of
+from serving.scores.publication import SCORES_FILE, Publication, digest_of, open_publication
 
 if TYPE_CHECKING:
     from serving.endpoint.served import Served
@@ -136,8 +136,9 @@ def open_trial(
 def begin_quarter(state: State, config: Config, publication: Publication) -> Holdouts:
     """Return the hold-outs of the quarter, with the audience that each action has by default.
 
-    That is, on the first day that anybody asks: everybody whose risk is not low. Actions on them
-    are compared with those left out even where nobody plans anything.
+    That is everybody whose risk was not low when the quarter's hold-outs were drawn, by the
+    publication of that day, whenever it is asked for. Actions on them are compared with those left
+    out even where nobody plans anything.
     """
     drawn = holdouts(state, config, publication)
     with state.reading() as connection:
@@ -151,26 +152,34 @@ def begin_quarter(state: State, config: Config, publication: Publication) -> Hol
         one.code for one in config.actions if drawn.shares.get(one.code) and one.code not in begun
     ]
     if todo:
-        ids = _at_risk(publication)
+        first = _first(state, config, publication, drawn.quarter)
+        ids = _at_risk(first)
         for action in todo:
-            open_trial(state, config, publication, action, ids, "queue", BY_ITSELF)
+            open_trial(state, config, first, action, ids, "queue", BY_ITSELF)
     return drawn
 
 
+def _first(state: State, config: Config, live: Publication, quarter: str) -> Publication:
+    """Return the publication that the quarter was drawn on; the live one where that is gone."""
+    id = drawn_from(state, quarter)
+    folder = None if id is None else config.stores.publications / id
+    return live if folder is None or not folder.is_dir() else open_publication(folder)
+
+
 def left_out(visit: Visit, served: Served) -> Holdouts:
-    """Return who is left out of which action; kept per publication, and begins the quarter."""
-    return visit.kept(served, _Begun(visit.endpoint.state, visit.config))
+    """Return who is left out of which action; kept per publication."""
+    return visit.kept(served, _Drawn(visit.endpoint.state, visit.config))
 
 
 @dataclass(frozen=True)
-class _Begun:
-    """Begins the quarter of what is served; equal for one database, so it is kept as one."""
+class _Drawn:
+    """Draws the quarter of what is served; equal for one database, so it is kept as one."""
 
     state: State
     config: Config = field(compare=False, repr=False)
 
     def __call__(self, served: Served) -> Holdouts:
-        return begin_quarter(self.state, self.config, served.publication)
+        return holdouts(self.state, self.config, served.publication)
 
 
 def _at_risk(publication: Publication) -> list[str]:

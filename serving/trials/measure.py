@@ -74,9 +74,9 @@ def measure(config: Config, state: State, progress: Progress = silent) -> Effect
         actions=tuple(found),
     )
     predict(config, live, report)
+    write_text(config.stores.trials / REPORT_FILE, report.model_dump_json(indent=1))
     if records is not None:
         measure_kpi(config, state, records, last)
-    write_text(config.stores.trials / REPORT_FILE, report.model_dump_json(indent=1))
     progress("effects", 1.0)
     return report
 
