@@ -48,8 +48,8 @@ def _page(company: Company, trials: int, runs: int) -> Iterator[str]:
     yield "# Effects of actions, on trials drawn from the truth"
     yield ""
     yield (
-        f"`python -m benchmarks.effects --trials {trials} --runs {runs}` on a simulated company of "
-        f"{len(company):,} customers; a tenth of each audience is left out."
+        f"`python -m benchmarks.effects --config … --truth … --trials {trials} --runs {runs}` on a "
+        f"simulated company of {len(company):,} customers; a tenth of each audience is left out."
     )
     planted = Planted(SHARE).of(company)
     actions = (
@@ -99,7 +99,7 @@ def _ranking(name: str, found: Contest, runs: int) -> Iterator[str]:
         f"{found.qini:.3f}; the model was let rank in {found.used:.0%} of runs."
     )
     yield ""
-    yield "| ranked by | true gain less cost | 95 % of the mean |"
+    yield "| ranked by | true gain less cost | mean ± 1.96 standard errors |"
     yield "|---|---|---|"
     for one in found.chosen:
         yield f"| {one.by} | {one.value:,.0f} | {one.low:,.0f} to {one.high:,.0f} |"

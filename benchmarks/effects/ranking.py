@@ -27,7 +27,7 @@ class Chosen:
     Attributes:
         by: what customers were ranked by.
         value: true gain less cost, money, the mean over runs.
-        low, high: 95 % of the mean.
+        low, high: the mean less and plus 1.96 of its standard errors; with few runs, rough.
         share: of what the truth itself would have chosen.
     """
 
