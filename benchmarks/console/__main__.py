@@ -67,6 +67,7 @@ MOVED_BY = 1.2
 MONEY = ("clv_expected", "clv_median", "clv_low", "clv_high", "previous_clv_expected")
 ASSIGNED = 5_000
 TIMES = 15
+PATIENCE = 20
 RESULTS = Path("benchmarks/results/console.md")
 
 
@@ -186,7 +187,10 @@ class Manager:
             "scheme": "http",
         }
         answer = Answer(time.process_time())
-        asyncio.run(self._app(scope, _silent, answer.send))
+        for _ in range(PATIENCE):  # on a busy machine the first answer may be asked for again
+            asyncio.run(self._app(scope, _silent, answer.send))
+            if answer.status != 503:
+                break
         if answer.status != 200:
             raise SystemExit(f"{path} answered {answer.status}")
         return answer
