@@ -274,7 +274,7 @@ def _rows(
     connection: sa.Connection, which: sa.ColumnElement[bool], at_once: int
 ) -> Iterator[Event]:
     asked = sa.select(EVENTS).where(which).order_by(EVENTS.c.customer_id, EVENTS.c.id)
-    found = connection.execution_options(yield_per=at_once).execute(asked)
+    found = connection.execute(asked.execution_options(yield_per=at_once))
     for row in found.mappings():
         yield _event(row)
 

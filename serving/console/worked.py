@@ -78,7 +78,8 @@ def columns(
     owner, owners = _owners(of, held, team)
     due, hidden = np.full(len(of), np.nan), np.zeros(len(of), dtype=bool)
     is_worked = np.zeros(len(of), dtype=bool)
-    tiers = of.tier.codes.copy()
+    tiers, words = of.tier.codes.copy(), list(of.tier.words)
+    words += [tier.code for tier in policy.tiers if tier.code not in words]
     since = dt.datetime.now(dt.UTC) - dt.timedelta(days=WORKED_DAYS)
     for row, standing in held:
         hidden[row] = standing.is_snoozed(day) or standing.is_dismissed(day)
@@ -86,9 +87,9 @@ def columns(
         if standing.assignment is not None and standing.assignment.due is not None:
             due[row] = standing.assignment.due.toordinal()
         override = standing.override_on(day, policy)
-        if override is not None and override.tier in of.tier.words:
-            tiers[row] = of.tier.words.index(override.tier)
-    tier = Coded(tiers, of.tier.words)
+        if override is not None:
+            tiers[row] = words.index(override.tier)
+    tier = Coded(tiers, tuple(words))
     return Worked(day, tier, owner, owners, due, hidden, is_worked, found)
 
 
