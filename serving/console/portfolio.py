@@ -27,6 +27,8 @@ from serving.scores.publication import Manifest, open_publication
 if TYPE_CHECKING:
     from serving.endpoint.served import Served
 
+WALKED_AT_MOST = 200_000
+"""Customers who are all predicted anew within a request; of more, the command does it."""
 NO_SUCH = Text(zh="没有这次发布", en="There is no such publication")
 CHOOSE = Text(
     zh="请在组合页面选择一次较早的发布。", en="Choose an earlier publication on the portfolio page."
@@ -90,11 +92,12 @@ class Reasons:
         """Return the movers, and the change of everybody in its three parts."""
         if earlier.id not in self._found:
             compared = _compared(visit, self._served, earlier)
+            is_walked = len(self._served.book) <= WALKED_AT_MOST
             found = visit.kept(self._served, Migrations).since(earlier)
             self._found[earlier.id] = {
                 "moved": found,
                 "movers": movers(self._served, found, compared),
-                "change": portfolio_change(compared),
+                "change": portfolio_change(compared) if is_walked else None,
             }
         return self._found[earlier.id]
 
