@@ -65,7 +65,8 @@ def test_who_wrote_on_a_policy_that_is_no_longer_in_force_is_told(state):
         versions.approve(state, mine.id, frozen(), "p1", BEN, "", None)
 
 
-def test_of_many_that_approve_at_once_one_does(state):
+def approvals(state: State) -> list[bool]:
+    """Have four people approve a version each at once, and return whose approval was taken."""
     made = [versions.propose(state, policy(), ANN, "", None) for _ in range(4)]
 
     def attempt(one: versions.Version) -> bool:
@@ -76,8 +77,29 @@ def test_of_many_that_approve_at_once_one_does(state):
         return True
 
     with ThreadPoolExecutor(4) as threads:
-        assert sorted(threads.map(attempt, made)) == [False, False, False, True]
+        return sorted(threads.map(attempt, made))
+
+
+def test_of_many_that_approve_at_once_one_does(state):
+    assert approvals(state) == [False, False, False, True]
     assert [one.standing for one in versions.listed(state)].count("approved") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("mlflow")
+def test_on_postgresql_too_one_of_many_approves_and_one_publication_begins(postgresql, tmp_path):
+    server = sa.create_engine(postgresql, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.exec_driver_sql("CREATE DATABASE policies")
+    server.dispose()
+    url = postgresql.rpartition("/")[0] + "/policies"
+    state = open_state(Stores(root=tmp_path, state=url))
+    assert approvals(state) == [False, False, False, True]
+    assert versions.in_force(state).policy.thresholds == frozen().thresholds
+    with ThreadPoolExecutor(4) as threads:
+        begun = list(threads.map(lambda _: publishings.begin(state, "x", "Ann"), range(4)))
+    assert sorted(begun, key=str) == [1, None, None, None]
+    state.close()
 
 
 def test_a_version_is_decided_on_once(state):
