@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from serving.console.customer.asked import Asked, find
 from serving.console.customer.missing import is_recorded, near_ids
 from serving.console.customer.peers import LEAST, share_below
 from serving.console.customer.records import days_of, recorded
+from serving.console.customer.sentence import raising
 from serving.console.customer.supposing import answer_paths as paths_of_form
 from serving.console.customer.supposing import answer_what_if as what_if_of_form
 from serving.console.customer.waterfall import waterfall
@@ -32,6 +34,7 @@ from serving.endpoint.supposing import (
     answer_what_if,
 )
 from serving.scores.explanations import explanations
+from serving.scores.lead import advice
 from serving.scores.reasons import Reasoner
 from tests.console import Office, opened
 
@@ -75,8 +78,11 @@ def test_bars_and_parts_of_every_customer_add_up_to_the_number(shop, monkeypatch
     matrix, scores = served.publication.features(), served.publication.scores()
     terms = served.publication.manifest.terms
     told = explanations(matrix, scores, served.reasoner, terms)
+    answers = served.publication.find_many(scores["customer_id"].to_pylist())
+    visit = Visit(shop.console, shop.person("manager"), "en", PAGE)
     for row, (one, score) in enumerate(zip(told, scores.to_pylist(), strict=True)):
-        found = asked(shop, one["customer_id"])
+        who = one["customer_id"]
+        found = Asked(visit, served, who, who, answers[who])
         vars(found).update(matrix=matrix.slice(row, 1), scores=scores.slice(row, 1), explained=one)
         parts = waterfall(found, target)
         shown = 100 * score["churn_probability"] if target == "churn" else score["clv_expected"]
@@ -88,15 +94,20 @@ def test_bars_and_parts_of_every_customer_add_up_to_the_number(shop, monkeypatch
 @pytest.mark.parametrize(
     ("language", "words"),
     [
-        ("en", ("likely to leave", "what weighs most is")),
-        ("zh", ("流失概率", "最主要的风险因素是")),
+        ("en", ("likely to leave", "(high risk)", "what weighs most is", ": ")),
+        ("zh", ("流失概率", "（高风险）", "最主要的风险因素是", "。")),
     ],
 )
 def test_the_first_words_say_who_what_risk_why_and_what_to_do(shop, language, words):
-    page = shop.browser("manager", language=language).get(PAGE + whom(shop))
+    everybody = shop.served.book
+    at_risk = everybody.ids_of(np.flatnonzero(everybody.band.are(["high"])))
+    answers = (shop.served.publication.customer(one) for one in at_risk)
+    answer = next(one for one in answers if raising(one))
+    page = shop.browser("manager", language=language).get(PAGE + answer["customer_id"])
     assert page.status_code == 200
     sentence = page.text.partition('class="sentence">')[2].partition("</p>")[0]
-    assert whom(shop) in sentence
+    assert answer["customer_id"] in sentence
+    assert advice(answer, language) in unescape(sentence)
     assert all(one in sentence for one in words)
     assert "echelon " not in sentence
 
@@ -105,7 +116,7 @@ def test_the_first_words_say_who_what_risk_why_and_what_to_do(shop, language, wo
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_every_part_is_a_page_of_its_own_and_a_part_for_htmx(shop, language):
     browser, who = shop.browser("manager", language=language), PAGE + whom(shop)
-    for part in ("timeline", "what-if?orders=1", "paths?goal=next_tier", "history"):
+    for part in ("timeline", "peers", "what-if?orders=1", "paths?goal=next_tier", "history"):
         whole, alone = browser.get(f"{who}/{part}"), browser.part(f"{who}/{part}")
         assert (whole.status_code, alone.status_code) == (200, 200)
         assert f'href="{who}"' in whole.text
@@ -227,7 +238,7 @@ def test_records_that_are_known_are_told_from_ids_that_nobody_has(shop):
 )
 def test_a_percentile_counts_those_who_do_worse_and_half_of_those_alike(others, own, is_low_better):
     values = np.array([own, *(np.nan if one is None else one for one in others)], dtype=float)
-    share = share_below(values, 0, np.ones(len(values), dtype=bool), is_low_better)
+    share = share_below(values, own, is_low_better)
     known = [one for one in others if one is not None]
     worse = [one > own if is_low_better else one < own for one in known]
     if len(known) < LEAST:

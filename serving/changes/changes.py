@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,7 @@ import pyarrow.parquet as pq
 from configs.errors import ModelError
 from configs.schema import Config
 from configs.section import Text
-from serving.endpoint.served import bundle_of, rows_of
+from serving.endpoint.served import bundle_of
 from serving.scores.points import break_down
 from serving.scores.population import Array, column
 from serving.scores.publication import FEATURES_FILE, SCORES_FILE, Publication
@@ -196,7 +197,14 @@ def _read(publication: Publication, file: str, customer_ids: Sequence[str] | Non
     """Return the rows of these customers, or of all, from one of a publication's tables."""
     if customer_ids is None:
         return pq.read_table(publication.folder / file)
-    return rows_of(publication, file, customer_ids)
+    return _rows_of(publication.folder / file, tuple(customer_ids))
+
+
+@lru_cache(maxsize=16)
+def _rows_of(path: Path, customer_ids: tuple[str, ...]) -> pa.Table:
+    """Return some customers' rows; one comparison asks for them thrice, and they never change."""
+    wanted = pc.field("customer_id").isin(pa.array(customer_ids, pa.string()))
+    return pq.read_table(path, filters=wanted)
 
 
 def _columns(matrix: pa.Table) -> dict[str, Array]:

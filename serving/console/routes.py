@@ -57,6 +57,7 @@ PAGES = (
     Page("/console/queue", READ, READERS, "console_queue", queue.page),
     *pictures.pages((WATERFALL, TIMELINE), READERS),
     Page(f"{CUSTOMER}/timeline", READ, READERS, "console_timeline", customer.timeline),
+    Page(f"{CUSTOMER}/peers", READ, READERS, "console_peers", customer.likes),
     Page(f"{CUSTOMER}/what-if", READ, READERS, "console_what_if", customer.what_if),
     Page(f"{CUSTOMER}/paths", READ, READERS, "console_paths", customer.paths),
     Page(f"{CUSTOMER}/history", READ, READERS, "console_history", customer.tiers),

@@ -76,6 +76,15 @@ def tiers(visit: Visit) -> Response:
     return _of_customer(visit, shown)
 
 
+def likes(visit: Visit) -> Response:
+    """Return where the customer stands among others like them."""
+
+    def shown(found: Asked) -> Response:
+        return _part(found, "peers", {"peers": peers(found), "groups": GROUPS}, of_events=False)
+
+    return _of_customer(visit, shown)
+
+
 def printed(visit: Visit) -> Response:
     """Return the record of the explanation as a page to print."""
     return _of_customer(visit, _printed)
@@ -127,8 +136,6 @@ def _page(found: Asked) -> Response:
         part_names=PART_NAMES,
         change_told=None if change is None else _told(change, visit),
         panel=deeds,
-        peers=peers(found),
-        groups=GROUPS,
         history=_history(found),
         has_events=found.served.contract is None,
         **_what_if_form(found),

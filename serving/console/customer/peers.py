@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from configs.section import Text
-from serving.console.book import Book, Flags, Numbers, book
+from serving.console.book import Book, Numbers, Rows, book
 from serving.console.customer.asked import Asked
 from serving.endpoint.served import Served
 from serving.scores.population import column
@@ -93,7 +93,7 @@ def peers(asked: Asked) -> Peers:
             for one in MEASURES
             if one.feature in columns and not np.isnan(columns[one.feature][row])
         ],
-        {group: int(members.sum()) for group, members in groups.items()},
+        {group: len(everybody if rows is None else rows) for group, rows in groups.items()},
     )
 
 
@@ -106,8 +106,9 @@ def _columns(served: Served) -> dict[str, Numbers]:
     return {name: column(table, name) for name in names}
 
 
-def _groups(everybody: Book, row: int) -> dict[Group, Flags]:
-    found: dict[Group, Flags] = {}
+def _groups(everybody: Book, row: int) -> dict[Group, Rows | None]:
+    """Return the rows of each group that the customer is in; ``None`` for everybody."""
+    found: dict[Group, Rows | None] = {}
     coded = {
         "tier": everybody.tier,
         "segment": everybody.segment,
@@ -116,13 +117,13 @@ def _groups(everybody: Book, row: int) -> dict[Group, Flags]:
     for name in ("tier", "segment", "lifecycle"):
         codes = coded[name].codes
         if codes[row] >= 0:
-            found[name] = codes == codes[row]
-    found["everybody"] = np.ones(len(everybody), dtype=bool)
+            found[name] = np.flatnonzero(codes == codes[row])
+    found["everybody"] = None
     return found
 
 
 def _standing(
-    asked: Asked, measure: Measure, values: Numbers, row: int, groups: Mapping[Group, Flags]
+    asked: Asked, measure: Measure, values: Numbers, row: int, groups: Mapping[Group, Rows | None]
 ) -> Standing:
     feature = next(one for one in asked.served.bundle.features if one.name == measure.feature)
     units, currency = asked.served.reasoner.units, asked.terms.currency
@@ -131,31 +132,29 @@ def _standing(
         for language in ("zh", "en")
     )
     shares = {
-        group: share_below(values, row, members, measure.is_better_when_low)
-        for group, members in groups.items()
+        group: share_below(
+            values if rows is None else values[rows], values[row], measure.is_better_when_low
+        )
+        for group, rows in groups.items()
     }
     label = Text(zh=feature.label["zh"], en=feature.label["en"])
     return Standing(label, Text(zh=zh, en=en), shares)
 
 
-def share_below(values: Numbers, row: int, members: Flags, low_is_better: bool) -> float | None:
+def share_below(members: Numbers, own: float, low_is_better: bool) -> float | None:
     """Return the share of the other members that the customer does better than.
 
     Args:
-        values: of everybody, NaN where unknown.
-        row: of the customer, whose value is known.
-        members: of the group, the customer among them.
+        members: values of the group, the customer's among them; NaN where unknown.
+        own: the customer's.
         low_is_better: whether less is better.
 
-    >>> share_below(np.array([1.0, 2.0, 2.0, 3.0, 4.0, 5.0]), 3, np.ones(6, dtype=bool), False)
+    >>> share_below(np.array([1.0, 2.0, 2.0, 3.0, 4.0, 5.0]), 3.0, False)
     0.6
     """
-    others = members & ~np.isnan(values)
-    others[row] = False
-    n = int(others.sum())
+    n = len(members) - int(np.count_nonzero(np.isnan(members))) - 1
     if n < LEAST:
         return None
-    own, known = values[row], values[others]
-    less, same = float((known < own).sum()), float((known == own).sum())
+    less, same = np.count_nonzero(members < own), np.count_nonzero(members == own) - 1
     better = n - less - same if low_is_better else less
-    return (better + same / 2) / n
+    return float(better + same / 2) / n
