@@ -31,6 +31,7 @@ def environment() -> Environment:
         loader=PackageLoader("serving.console"),
         autoescape=True,
         undefined=StrictUndefined,
+        auto_reload=False,
         trim_blocks=True,
         lstrip_blocks=True,
     )
