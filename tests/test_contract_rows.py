@@ -220,3 +220,17 @@ def test_rows_of_customers_outside_a_keys_scope_are_refused(served):
         by_records(served, records, OBSERVED, CustomerScope(("SH-*",)))
     assert problem.value.code == "unknown-customer"
     assert problem.value.errors[0].pointer == "/records/snapshot/0/customer_id"
+
+
+def test_the_console_leaves_out_of_a_customers_page_what_contracts_cannot_have(served, company):
+    from tests.console import Office
+
+    office = Office(company, served)
+    browser, who = office.browser("manager"), served.publication.examples(1)[0]
+    page = browser.get(f"/console/customers/{who}")
+    assert page.status_code == 200
+    assert "Contract customers come as ready columns" in page.text
+    assert f"{who}/timeline" not in page.text
+    assert browser.get(f"/console/customers/{who}/what-if?orders=1").status_code == 404
+    assert browser.get(f"/console/customers/{who}/record").status_code == 200
+    office.state.close()
