@@ -7,8 +7,8 @@ import pytest
 from serving.endpoint.route import PUBLIC, ROLES, RouteTable, Row
 from serving.endpoint.routes import ROUTES, TABLE
 
-NO_WAY_IN = {"/schema.json"}
-"""What BentoML would answer and the gate does not let through."""
+NO_WAY_IN = {"/", "/schema.json"}
+"""What BentoML would answer and the gate does not let through; ``/`` is the console's."""
 
 
 def test_every_row_names_roles_that_there_are_and_nobody_else():
