@@ -43,8 +43,9 @@ def written(node: ast.expr) -> str:
 
 
 def in_page(path: Path) -> list[str]:
-    """Return the first, Chinese, argument of every ``t("…", "…")`` of a template."""
-    return re.findall(r't\(\s*"([^"]*)"', path.read_text(encoding="utf-8"))
+    """Return the first, Chinese, argument of every ``t("…", "…")`` or ``_("…", "…")``."""
+    found = re.findall(r"""\b[t_]\(\s*(?:"([^"]*)"|'([^']*)')""", path.read_text(encoding="utf-8"))
+    return ["".join(one) for one in found]
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -191,10 +191,11 @@ class Picture:
 
 
 NARROW_THEME = {**THEME, "legend": {**THEME["legend"], "columns": 1}}
+YI, WAN = "亿", "万"
 MONEY_LABELS: Mapping[Language, str] = {
     "zh": (
-        "abs(datum.value) >= 1e8 ? format(datum.value / 1e8, ',.2~f') + '亿' : "
-        "abs(datum.value) >= 1e4 ? format(datum.value / 1e4, ',.1~f') + '万' : "
+        f"abs(datum.value) >= 1e8 ? format(datum.value / 1e8, ',.2~f') + '{YI}' : "
+        f"abs(datum.value) >= 1e4 ? format(datum.value / 1e4, ',.1~f') + '{WAN}' : "
         "format(datum.value, ',.0f')"
     ),
     "en": "replace(format(datum.value, '~s'), 'G', 'B')",
