@@ -26,7 +26,7 @@ from configs.section import Language
 from tests.companies import own_copy
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext
+    from playwright.sync_api import Browser, BrowserContext, Route
 
 pytestmark = [
     pytest.mark.slow,
@@ -95,12 +95,18 @@ WITHOUT_PARTS = """main => {
 }"""
 
 
+def is_part(asked: Route) -> bool:
+    """Return whether a script asks for a part of a page."""
+    return "hx-request" in asked.request.headers
+
+
 def test_without_scripts_every_page_says_the_same_or_leads_there(console, pages):
     """What comes by a script of its own has a link or a button in its place."""
     said = {}
     for has_scripts in (True, False):
         context = console.window("en", has_scripts=has_scripts)
         page = context.new_page()
+        page.route("**/*", lambda asked: asked.abort() if is_part(asked) else asked.continue_())
         for name, path in pages.items():
             page.goto(console.url + path)
             text, n_lost = page.locator("main").evaluate(WITHOUT_PARTS)
