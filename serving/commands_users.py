@@ -26,7 +26,7 @@ def add(
 
     Example: echelon users add "Li Na" --role manager -c configs/demo.yaml
     """
-    from serving.console.people_office import add as add_person
+    from serving.console.visitors.people_office import add as add_person
 
     person = add_person(config_at(config), name, role, _password())
     typer.echo(f"{person.name} may sign in as {person.role}")
@@ -38,7 +38,7 @@ def list_users(config: ConfigPath = None) -> None:
 
     Example: echelon users list -c configs/demo.yaml
     """
-    from serving.console.people_office import listed
+    from serving.console.visitors.people_office import listed
     from serving.console_output import show_people
 
     loaded = config_at(config)
@@ -51,7 +51,7 @@ def disable(name: Name, config: ConfigPath = None) -> None:
 
     Example: echelon users disable "Li Na" -c configs/demo.yaml
     """
-    from serving.console.people_office import disable as disable_person
+    from serving.console.visitors.people_office import disable as disable_person
 
     person = disable_person(config_at(config), name)
     typer.echo(f"{person.name} may sign in no more")
@@ -63,7 +63,7 @@ def password(name: Name, config: ConfigPath = None) -> None:
 
     Example: echelon users password "Li Na" -c configs/demo.yaml
     """
-    from serving.console.people_office import set_password
+    from serving.console.visitors.people_office import set_password
 
     person = set_password(config_at(config), name, _password())
     typer.echo(f"{person.name} has another password")
@@ -78,8 +78,8 @@ def link(
 
     Example: echelon users link "Li Na" -c configs/demo.yaml
     """
-    from serving.console.people_office import link as made_link
-    from serving.console.people_office import url
+    from serving.console.visitors.people_office import link as made_link
+    from serving.console.visitors.people_office import url
 
     loaded = config_at(config)
     typer.echo(url(loaded) + made_link(loaded, name))

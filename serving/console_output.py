@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from configs.schema import Config
     from configs.section import Language
     from serving.access.keys import Key
-    from serving.console.people import Listed
+    from serving.console.visitors.people import Listed
     from training.promotions import GateOutcome, Promotion
 
 

@@ -28,11 +28,11 @@ from configs.schema import Config
 from configs.section import Language
 from serving.access.audit_writer import AuditWriter
 from serving.access.keyring import KeyRing
-from serving.console import people, sessions
 from serving.console.door import SESSION_COOKIE, Console, Door
 from serving.console.page import Page
-from serving.console.people import Person
 from serving.console.routes import PAGES
+from serving.console.visitors import people, sessions
+from serving.console.visitors.people import Person
 from serving.endpoint.current import Current
 from serving.endpoint.endpoint import Endpoint
 from serving.endpoint.gate import Rules

@@ -30,8 +30,8 @@ from benchmarks.serving.contestants import answers
 from configs.load import load
 from configs.schema import Config
 from serving.access.key_office import create
-from serving.console import people_office
 from serving.console.routes import PAGES
+from serving.console.visitors import people_office
 from serving.endpoint.exposition import MEDIA_TYPE
 from serving.endpoint.logs import FIELDS
 from serving.endpoint.openapi import plain

@@ -22,11 +22,11 @@ from configs.load import load
 from configs.schema import Config, Stores
 from configs.service import Webhook
 from configs.team import TierTerms
-from serving.console import offers
-from serving.console.deeds import READERS
-from serving.console.events import Deed, Event, Form, add, of_customer
+from serving.console.acting import offers
+from serving.console.acting.deeds import READERS
+from serving.console.acting.events import Deed, Event, Form, add, of_customer
+from serving.console.acting.standing import standings
 from serving.console.page import PageError
-from serving.console.standing import standings
 from serving.endpoint.endpoint import today
 from serving.endpoint.state import open_state
 from serving.jobs.outbox import OUTBOX

@@ -22,8 +22,8 @@ from configs.schema import Stores
 from configs.section import Text
 from configs.tiers import ChurnBands, Tier
 from serving.access import audit
-from serving.console import answerable, meanwhile, offers
-from serving.console.events import (
+from serving.console.acting import answerable, meanwhile, offers
+from serving.console.acting.events import (
     Deed,
     Event,
     Form,
@@ -33,9 +33,9 @@ from serving.console.events import (
     by_customer,
     of_customer,
 )
+from serving.console.acting.standing import NONE_YET, fold, overridden, standings
 from serving.console.page import PageError
-from serving.console.people import Person
-from serving.console.standing import NONE_YET, fold, overridden, standings
+from serving.console.visitors.people import Person
 from serving.endpoint.state import State, open_state
 from training.policy import Policy
 
@@ -106,7 +106,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from configs.schema import Stores
-from serving.console.events import Deed, Form, add
+from serving.console.acting.events import Deed, Form, add
 from serving.endpoint.state import open_state
 stores = Stores(root=Path(sys.argv[1]), state=sys.argv[2])
 state = open_state(stores)

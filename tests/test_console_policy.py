@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import pytest
 
 from configs.load import load
-from serving.console.policy_form import HINTS, form_of, read, renamed, sent
+from serving.console.tier_policy.policy_form import HINTS, form_of, read, renamed, sent
 from serving.endpoint.state import open_state
 from serving.policies import publish_child, publishings, review_notes, versions
 from serving.policies.effect import effect_of

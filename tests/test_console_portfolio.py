@@ -24,20 +24,22 @@ from configs.load import load
 from configs.section import Text
 from features.intake import take_in
 from features.report import IntakeReport, TableReport
-from serving.console import data, model_pictures, portfolio_pictures, service
-from serving.console.data import masked, refused, sources
-from serving.console.migration import Migrations, choices
-from serving.console.overdue import visits
+from serving.console.drawn.pictures import Picture
 from serving.console.page import PageError, Visit
-from serving.console.pictures import Picture
-from serving.console.portfolio import earlier_ones
-from serving.console.risk_history import published_until, risk_history
+from serving.console.portfolios import portfolio_pictures
+from serving.console.portfolios.migration import Migrations, choices
+from serving.console.portfolios.portfolio import earlier_ones
+from serving.console.portfolios.risk_history import published_until, risk_history
+from serving.console.portfolios.segment_facts import segment_facts
+from serving.console.portfolios.tier_facts import everybody, tier_facts
+from serving.console.quality import data, model_pictures
+from serving.console.quality.data import masked, refused, sources
 from serving.console.routes import PAGES
-from serving.console.segment_facts import segment_facts
-from serving.console.service_facts import cases, kept
-from serving.console.standards import standards
-from serving.console.tier_facts import everybody, tier_facts
-from serving.console.tier_service import tier_service
+from serving.console.service_levels import service
+from serving.console.service_levels.overdue import visits
+from serving.console.service_levels.service_facts import cases, kept
+from serving.console.service_levels.standards import standards
+from serving.console.service_levels.tier_service import tier_service
 from serving.monitoring.found import Monitoring
 from serving.monitoring.outcome import Outcome, TierOutcome
 from serving.scores.publish import publish

@@ -17,7 +17,7 @@ from configs.schema import Config
 from configs.version import VERSION
 from serving.access.keys import create, first_key
 from serving.cli import app
-from serving.console import people
+from serving.console.visitors import people
 from serving.doctor import doctor_access, doctor_machine, doctor_stores
 from serving.doctor.doctor import Examined, Finding, examine
 from serving.doctor.doctor_shown import render

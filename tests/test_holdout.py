@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from configs.load import load
-from serving.console import holdout, trials
+from serving.console.experiments import holdout, trials
 from serving.endpoint.state import open_state
 from serving.scores.publication import SCORES_FILE, open_live
 

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
-from serving.console import trials
-from serving.console.attainment import lines
-from serving.console.effects import (
+from serving.console.acting.events import EVENTS
+from serving.console.experiments import trials
+from serving.console.experiments.effects import (
     ActionEffect,
     EffectsReport,
     Uplift,
@@ -21,8 +21,8 @@ from serving.console.effects import (
     effects,
     uplift_path,
 )
-from serving.console.events import EVENTS
-from serving.console.kpi import EmployeeKpi, KpiReport
+from serving.console.staff.attainment import lines
+from serving.console.staff.kpi import EmployeeKpi, KpiReport
 from serving.trials.acted import acted
 from training.adjusted import Attained, attained
 from training.trial_effects import Difference
@@ -121,7 +121,7 @@ def test_an_offer_that_was_withdrawn_was_not_made(office):
         for kind, details in (("offer", offer), ("offer", offer), ("withdraw", {"event": 1})):
             values = {**common, "token": secrets.token_hex(4), "kind": kind, "details": details}
             rows.execute(sa.insert(EVENTS).values(values))
-    from serving.console.events import of_kinds
+    from serving.console.acting.events import of_kinds
 
     done = acted(of_kinds(office.state, ("offer", "withdraw")), {"win_order": 60.0}, dt.UTC)
     assert (done.times, done.money) == ({"win_order": 1}, {"win_order": 60.0})

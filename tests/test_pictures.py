@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from configs.section import Text
-from serving.console.painter import DrawingError, Painter
-from serving.console.pictures import Chart, Column
+from serving.console.drawn.painter import DrawingError, Painter
+from serving.console.drawn.pictures import Chart, Column
 
 ROWS = [{"tier": "重要客户 & <VIP>", "customers": 3, "on": dt.date(2026, 7, 1)}]
 CHART = Chart(

@@ -14,8 +14,8 @@ from serving.allocation.plan import make_plan, read_tasks
 from serving.allocation.planner import work
 from serving.allocation.planning import plan_now
 from serving.allocation.scenario import Scenario
-from serving.console.events import of_kinds
-from serving.console.team import team_of
+from serving.console.acting.events import of_kinds
+from serving.console.staff.team import team_of
 from tests.console import Office, opened, served_by
 
 PLAN = "/console/plan"

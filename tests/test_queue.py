@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from starlette.datastructures import QueryParams
 
 from configs.load import load
-from serving.console.asked import Asked, asked
-from serving.console.audience import (
+from serving.console.review_queue.asked import Asked, asked
+from serving.console.review_queue.audience import (
     ORDERS,
     audience,
     curve,
@@ -25,9 +25,9 @@ from serving.console.audience import (
     matching,
     minutes,
 )
-from serving.console.exports import neutral
-from serving.console.recommended import recommended
-from serving.console.worked import Worked
+from serving.console.review_queue.exports import neutral
+from serving.console.review_queue.recommended import recommended
+from serving.console.review_queue.worked import Worked
 from tests.books import BANDS, TIERS, made_up
 
 CONFIG = load()
@@ -263,7 +263,7 @@ class TestPages:
         assert 'name="view"' not in page
 
     def test_what_changed_is_split_without_remainder(self, office):
-        from serving.console.risk_change import worked_out
+        from serving.console.review_queue.risk_change import worked_out
 
         new = office.served.publication
         told = worked_out(office.config, new.earlier(), new)

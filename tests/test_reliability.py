@@ -13,7 +13,7 @@ from benchmarks.reliability import actions, kills, mutations, swaps, termination
 from benchmarks.reliability.company import WAYS, Company, company
 from benchmarks.reliability.page import Proof, kept, table
 from configs.load import load as load_config
-from serving.console.events import Deed, Form, add
+from serving.console.acting.events import Deed, Form, add
 from serving.endpoint.state import open_state
 
 

@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 from configs.errors import ServiceError
 from serving.access import key_office
 from serving.cli import app
-from serving.console import people, people_office, sessions, wrong_sign_ins
 from serving.console.door import SESSION_COOKIE
-from serving.console.sessions import SESSIONS
-from serving.console.wrong_sign_ins import OF_A_NAME, OF_AN_ADDRESS, WRONG_SIGN_INS
+from serving.console.visitors import people, people_office, sessions, wrong_sign_ins
+from serving.console.visitors.sessions import SESSIONS
+from serving.console.visitors.wrong_sign_ins import OF_A_NAME, OF_AN_ADDRESS, WRONG_SIGN_INS
 from tests.console import HOST, Office
 
 pytestmark = pytest.mark.slow

@@ -15,16 +15,11 @@ from configs.errors import ServiceError
 from configs.schema import Stores
 from serving.access import audit, keys
 from serving.allocation import plan_book
-from serving.console import (
-    events,
-    holdout,
-    masking,
-    people,
-    sessions,
-    trials,
-    views,
-    wrong_sign_ins,
-)
+from serving.console import masking
+from serving.console.acting import events
+from serving.console.experiments import holdout, trials
+from serving.console.review_queue import views
+from serving.console.visitors import people, sessions, wrong_sign_ins
 from serving.endpoint.state import METADATA, VERSION, open_state
 from serving.jobs import idempotency, job_book, outbox
 from serving.policies import publishings, review_notes, versions

@@ -12,7 +12,7 @@ from configs.errors import ConfigError, RecordsError
 from configs.load import load
 from configs.schema import Config
 from features.simulator import simulate
-from serving.console.team import team_of
+from serving.console.staff.team import team_of
 
 EMPLOYEES = "code,name,skill,hours_per_week\nE1,Ada,experienced,10\nE2,Bo,regular,20\n"
 OWNERS = "customer_id,employee\nC1,E2\nC3,E1\n"

@@ -38,10 +38,10 @@ from configs.load import load
 from configs.schema import Config
 from serving.access.audit_writer import AuditWriter
 from serving.access.keyring import KeyRing
-from serving.console import people, sessions
+from serving.console.acting.events import Deed, Form, add
 from serving.console.door import SESSION_COOKIE, Console, Door
-from serving.console.events import Deed, Form, add
 from serving.console.routes import PAGES
+from serving.console.visitors import people, sessions
 from serving.endpoint.current import Current
 from serving.endpoint.endpoint import Endpoint
 from serving.endpoint.gate import Rules

@@ -19,8 +19,8 @@ from benchmarks.serving.contestants import answers, free_port
 from configs.errors import ServiceError
 from configs.load import load
 from configs.section import Language
-from serving.console.people_office import link
 from serving.console.routes import MENU, PAGES
+from serving.console.visitors.people_office import link
 from serving.endpoint.route import RouteTable, Row
 
 if TYPE_CHECKING:

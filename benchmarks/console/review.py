@@ -27,9 +27,9 @@ from benchmarks.console.browsing import LANGUAGES, chromium, serving, window
 from configs.load import load
 from configs.schema import Config
 from configs.section import Language
-from serving.console import people_office
-from serving.console.events import EVENTS
-from serving.console.people import Person
+from serving.console.acting.events import EVENTS
+from serving.console.visitors import people_office
+from serving.console.visitors.people import Person
 from serving.endpoint.state import open_state
 
 if TYPE_CHECKING:

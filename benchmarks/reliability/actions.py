@@ -34,8 +34,8 @@ from benchmarks.reliability.terminations import said, starter, wait_ready
 from benchmarks.serving.contestants import free_port
 from configs.load import load
 from serving.access import audit
-from serving.console import people, sessions
-from serving.console.events import EVENTS
+from serving.console.acting.events import EVENTS
+from serving.console.visitors import people, sessions
 from serving.endpoint.state import State, open_state
 from serving.scores.publication import open_live
 

@@ -13,7 +13,7 @@ from serving.access import keys
 from serving.access.audit import Verdict, note, verify
 from serving.access.audit_archive import archive
 from serving.access.keys import Key, Made
-from serving.console import people
+from serving.console.visitors import people
 from serving.endpoint.bind import check_bind
 from serving.endpoint.state import State, open_state
 

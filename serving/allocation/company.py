@@ -15,11 +15,11 @@ from configs.section import Text
 from configs.team import SKILLS
 from serving.allocation.question import Flags, Floats, Ints, Question
 from serving.allocation.scenario import Scenario
+from serving.console.acting.standing import Standing, standings
 from serving.console.book import Book, read_book
-from serving.console.effects import Source, effect_of
-from serving.console.holdout import holdouts
-from serving.console.standing import Standing, standings
-from serving.console.team import Employee, TeamRead, team_of
+from serving.console.experiments.effects import Source, effect_of
+from serving.console.experiments.holdout import holdouts
+from serving.console.staff.team import Employee, TeamRead, team_of
 from serving.endpoint.state import State
 from serving.scores.publication import Publication
 from training.policy import Policy

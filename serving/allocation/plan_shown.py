@@ -8,7 +8,7 @@ from rich.table import Table
 from configs.section import Language, Text
 from serving.allocation.plan import Plan
 from serving.allocation.plan_words import RULES, missing_said, summary, worth_said
-from serving.console.team import SKILL_NAMES
+from serving.console.staff.team import SKILL_NAMES
 from serving.scores.numbers import money, number
 
 ASSUMED = Text(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from configs.section import Language, Text
 from serving.allocation.plan import Missing, Plan, Worth
-from serving.console.team import SKILL_NAMES
+from serving.console.staff.team import SKILL_NAMES
 from serving.scores.numbers import money, number
 
 RULES = {

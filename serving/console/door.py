@@ -23,11 +23,11 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import compile_path
 
 from configs.section import Language, Text
-from serving.console import sessions
 from serving.console.kept import Kept
 from serving.console.page import Page, PageError, Visit
-from serving.console.people import Person
-from serving.console.sign_in import SECURE_SESSION_COOKIE, SESSION_COOKIE
+from serving.console.visitors import sessions
+from serving.console.visitors.people import Person
+from serving.console.visitors.sign_in import SECURE_SESSION_COOKIE, SESSION_COOKIE
 from serving.endpoint.endpoint import Endpoint
 from serving.endpoint.gate import (
     KEY,

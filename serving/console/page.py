@@ -10,8 +10,8 @@ from starlette.datastructures import FormData, QueryParams
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from configs.section import Language, Text
-from serving.console.people import Person
 from serving.console.shown import render
+from serving.console.visitors.people import Person
 from serving.endpoint.route import Role
 
 if TYPE_CHECKING:

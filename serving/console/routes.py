@@ -1,39 +1,27 @@
 """Every page of the console in one table: who may come, and what answers.
 
-The door refuses what has no row. A page is added here, with its handler in a module named for it.
+The door refuses what has no row. A page is added here; its handler is in the package of its theme.
 """
 
 from __future__ import annotations
 
 from configs.section import Text
-from serving.console import (
-    actions,
-    attainment,
-    data,
-    exports,
-    follow_up,
-    mistakes,
-    model,
-    model_pictures,
-    outcome_pictures,
-    outcomes,
-    overrides,
-    pictures,
-    plan_files,
-    plan_page,
-    plan_pictures,
-    policy_pages,
-    portfolio,
-    portfolio_pictures,
-    queue,
-    service,
-    sign_in,
-    static_files,
-)
+from serving.console import static_files
+from serving.console.acting import actions, follow_up, mistakes, overrides
 from serving.console.customer import pages as customer
 from serving.console.customer.timeline import TIMELINE
 from serving.console.customer.waterfall_picture import WATERFALL
+from serving.console.drawn import pictures
+from serving.console.experiments import outcome_pictures, outcomes
 from serving.console.page import READ, Page
+from serving.console.plans import plan_files, plan_page, plan_pictures
+from serving.console.portfolios import portfolio, portfolio_pictures
+from serving.console.quality import data, model, model_pictures
+from serving.console.review_queue import exports, queue
+from serving.console.service_levels import service
+from serving.console.staff import attainment
+from serving.console.tier_policy import policy_pages
+from serving.console.visitors import sign_in
 from serving.endpoint.route import PUBLIC, Role
 
 MANAGERS: frozenset[Role] = frozenset({"manager", "admin"})

@@ -82,20 +82,20 @@ def form_token() -> str:
 
 
 def _flash(visit: Visit) -> str | None:
-    from serving.console.actions import flash
+    from serving.console.acting.actions import flash
 
     return flash(visit) if "did" in visit.query else None
 
 
 def _n_pending(visit: Visit) -> int:
     """Return how many overrides wait for a second person."""
-    from serving.console.overrides import pending_now
+    from serving.console.acting.overrides import pending_now
 
     return len(pending_now(visit))
 
 
 def _called(name: str, language: Language) -> str:
-    from serving.console.owners import called
+    from serving.console.staff.owners import called
 
     return called(name, language)
 

@@ -12,7 +12,7 @@ from configs.schema import Config
 from configs.section import Text
 from serving.access.key_office import roles as roles_of
 from serving.access.keys import FIRST_KEY_FILE, listed
-from serving.console.people import listed as listed_people
+from serving.console.visitors.people import listed as listed_people
 from serving.doctor.doctor import Check, Finding, fail, ok, warn
 from serving.endpoint.bind import check_bind
 from serving.endpoint.state import State, open_state, versions

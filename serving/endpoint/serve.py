@@ -220,7 +220,7 @@ def greet(config: Config, listener: socket.socket, greeting: str) -> None:
 
     A link that signs in is printed only where nobody but this machine could use it.
     """
-    from serving.console.people_office import link
+    from serving.console.visitors.people_office import link
 
     url = url_of(listener, config)
     if is_loopback(listener.getsockname()[0]):

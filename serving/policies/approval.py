@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from configs.section import Text
-from serving.console.people import PEOPLE, Person
+from serving.console.visitors.people import PEOPLE, Person
 from serving.endpoint.state import State
 from serving.policies.versions import Version
 

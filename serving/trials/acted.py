@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.console.events import Event
+from serving.console.acting.events import Event
 
 
 @dataclass(frozen=True)

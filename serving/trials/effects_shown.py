@@ -6,8 +6,8 @@ from rich.table import Table
 
 from configs.schema import Config
 from configs.section import Language, Text
-from serving.console.effect_words import RANKINGS, points, points_range
-from serving.console.effects import ActionEffect, EffectsReport
+from serving.console.experiments.effect_words import RANKINGS, points, points_range
+from serving.console.experiments.effects import ActionEffect, EffectsReport
 from serving.scores.numbers import number
 
 HEADERS = (

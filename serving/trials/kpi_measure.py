@@ -15,9 +15,9 @@ from configs.schema import Config
 from features.labels import Label, label_table
 from features.satisfaction import rating_mean
 from features.sources import Records, day_number
-from serving.console import events
-from serving.console.kpi import KPI_FILE, EmployeeKpi, KpiReport, MeasureName
-from serving.console.team import TeamRead, team_of
+from serving.console.acting import events
+from serving.console.staff.kpi import KPI_FILE, EmployeeKpi, KpiReport, MeasureName
+from serving.console.staff.team import TeamRead, team_of
 from serving.endpoint.state import State
 from serving.monitoring.outcomes import published
 from serving.scores.publication import SCORES_FILE, Publication

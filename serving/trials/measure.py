@@ -15,8 +15,8 @@ from configs.progress import Progress, silent
 from configs.schema import Action, Config
 from features.sources import Records, date_of, day_number, last_day, open_engine, open_records
 from serving.champions.live_records import live_records
-from serving.console import events
-from serving.console.effects import (
+from serving.console.acting import events
+from serving.console.experiments.effects import (
     FEWEST_TAKEN_UP,
     REPORT_FILE,
     ActionEffect,
@@ -26,7 +26,7 @@ from serving.console.effects import (
     TierEffect,
     TrialRead,
 )
-from serving.console.trials import ORIGINS, Trial, audience, begin_quarter, opened
+from serving.console.experiments.trials import ORIGINS, Trial, audience, begin_quarter, opened
 from serving.endpoint.state import State
 from serving.scores.publication import Publication, open_live
 from serving.trials.acted import Acted, acted

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from configs.schema import Config
 from features.labels import CONTRACT_END, MARGIN, NO_PURCHASE, SPEND, Label, label_table
 from features.sources import Records, day_number
-from serving.console.trials import Trial
+from serving.console.experiments.trials import Trial
 from training.columns import column_values
 
 Vector = NDArray[np.float64]

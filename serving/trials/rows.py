@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from configs.schema import Config
 from features.sources import Records
-from serving.console.trials import Trial
+from serving.console.experiments.trials import Trial
 from serving.trials.acted import Acted
 from serving.trials.outcomes import leaving, money, outcome
 from training.columns import column_values

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from configs.files import written_whole
 from configs.schema import Config
-from serving.console.effects import ActionEffect, EffectsReport, Uplift, uplift_path
+from serving.console.experiments.effects import ActionEffect, EffectsReport, Uplift, uplift_path
 from serving.scores.publication import FEATURES_FILE, SCORES_FILE, Publication
 from serving.trials.rows import Rows
 from training.columns import column_values

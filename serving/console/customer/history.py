@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from serving.changes.tier_history import tier_history
+from serving.console.acting.events import Event, of_customer
 from serving.console.customer.asked import Asked
-from serving.console.events import Event, of_customer
 
 ENTRIES = 12
 

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from configs.section import Text
 from serving.changes.change_shown import PART_NAMES, records_text, tier_text
+from serving.console.acting.panel import panel
 from serving.console.customer import asked as customers
 from serving.console.customer import timeline as times
 from serving.console.customer import waterfall_picture
@@ -31,7 +32,6 @@ from serving.console.customer.supposing import (
 from serving.console.customer.waterfall import waterfall
 from serving.console.customer.written import words, writer
 from serving.console.page import PageError, Visit
-from serving.console.panel import panel
 from serving.pages.explain import GRADES, TRENDS
 from serving.scores.lead import BANDS, is_near_next
 from serving.suppositions.what_if_shown import CONTACTS, event_text, paths_lead, what_if_lead

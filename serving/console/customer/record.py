@@ -13,12 +13,12 @@ from typing import Any
 
 from configs.section import Text
 from configs.version import VERSION
+from serving.console.acting.events import Event
 from serving.console.customer.asked import Asked
 from serving.console.customer.changed import changed
 from serving.console.customer.gaps import gaps
 from serving.console.customer.history import history
 from serving.console.customer.sentence import sentence
-from serving.console.events import Event
 from serving.console.masking import is_masked
 
 FORMAT = "echelon-explanation-record/1"

@@ -12,15 +12,13 @@ from starlette.datastructures import QueryParams
 
 from configs.section import Text
 from serving.changes.tier_history import line_of
+from serving.console.acting.deed_words import KIND_NAMES, phrase
+from serving.console.acting.events import of_customer
+from serving.console.acting.panel import names_of
 from serving.console.customer import asked as customers
 from serving.console.customer.asked import Asked
 from serving.console.customer.records import Entry, Lane, days_of, recorded
-from serving.console.deed_words import KIND_NAMES, phrase
-from serving.console.events import of_customer
-from serving.console.masking import is_masked
-from serving.console.page import Visit
-from serving.console.panel import names_of
-from serving.console.pictures import (
+from serving.console.drawn.pictures import (
     ACCENT,
     HIGH,
     INK,
@@ -32,6 +30,8 @@ from serving.console.pictures import (
     Picture,
     Shown,
 )
+from serving.console.masking import is_masked
+from serving.console.page import Visit
 
 HEIGHT = 300
 """Of the picture, pixels."""

@@ -12,8 +12,8 @@ from serving.console.customer import asked as customers
 from serving.console.customer.asked import Asked
 from serving.console.customer.waterfall import Waterfall, waterfall
 from serving.console.customer.written import writer
+from serving.console.drawn.pictures import HIGH, INK, LOW, SOFT, Chart, Column, Picture, Shown
 from serving.console.page import Visit
-from serving.console.pictures import HIGH, INK, LOW, SOFT, Chart, Column, Picture, Shown
 from serving.scores.numbers import money, number, signed
 from training.anchor import TargetName
 

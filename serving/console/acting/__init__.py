@@ -1,0 +1,1 @@
+"""What people do about customers: forms, the record of what was done, where that leaves them."""

@@ -1,0 +1,1 @@
+"""Whom actions leave out at random, and what that tells of their effect."""

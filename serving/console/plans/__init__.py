@@ -1,0 +1,1 @@
+"""The pages of the plan: who does what for which customers."""

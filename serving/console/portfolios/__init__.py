@@ -1,0 +1,1 @@
+"""The portfolio: what tiers and segments hold, who moved, risk through time."""

@@ -1,0 +1,1 @@
+"""Service standards of the tiers, how they were kept, and whose visits are owed."""

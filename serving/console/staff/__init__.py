@@ -1,0 +1,1 @@
+"""The team: employees, who looks after whom, and what they attained."""

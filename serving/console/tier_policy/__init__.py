@@ -1,0 +1,1 @@
+"""The tier policy's pages and its quarterly review."""

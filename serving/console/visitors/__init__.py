@@ -1,0 +1,1 @@
+"""Who may come in: people, their passwords and sessions, signing in and out."""
