@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from starlette.datastructures import QueryParams
 
 from configs.load import load
-from serving.console.review_queue.asked import Asked, asked
+from serving.console.review_queue.asked import Asked, Usual, asked
 from serving.console.review_queue.audience import (
     ORDERS,
     audience,
@@ -145,7 +145,7 @@ def test_a_retention_policy_works_the_likeliest_to_leave_first():
 @given(FILTERS, st.none() | st.integers(1, 10**6), st.integers(1, 99), st.text(max_size=9))
 def test_an_address_asks_for_what_it_was_made_of(wanted, most, page, search):
     whole = replace(wanted, most=most, search=search.strip(), page=page, sort="-value")
-    for usual in (0.3, 0.0):
+    for usual in (Usual(0.3, 50), Usual(0.0, 7), Usual(0.2)):
         query = QueryParams(whole.address(usual, page=page))
         assert asked(query, usual, WORDS) == whole
 
@@ -153,7 +153,7 @@ def test_an_address_asks_for_what_it_was_made_of(wanted, most, page, search):
 @settings(max_examples=30, deadline=None)
 @given(st.dictionaries(st.sampled_from([*WORDS, "churn", "worth", "most", "page"]), st.text()))
 def test_an_address_that_makes_no_sense_asks_for_the_usual_in_those_parts(parts):
-    found = asked(QueryParams(list(parts.items())), 0.3, WORDS)
+    found = asked(QueryParams(list(parts.items())), Usual(0.3, 50), WORDS)
     assert found.page >= 1
     assert 0 <= found.churn <= 1
     assert set(found.tiers) <= set(TIERS)

@@ -101,12 +101,12 @@ MENU = (
     ("/console/mine", Text(zh="我的跟进", en="My follow-ups")),
     ("/console/plan", Text(zh="资源分配", en="Allocation")),
     ("/console/outcomes", Text(zh="行动成效", en="Did it work")),
+    ("/console/team", Text(zh="团队绩效", en="Team")),
     ("/console/portfolio", Text(zh="客户组合", en="Portfolio")),
+    ("/console/service", Text(zh="服务标准", en="Service")),
     ("/console/policy", Text(zh="等级策略", en="Policy")),
     ("/console/overrides", Text(zh="等级调整", en="Overrides")),
-    ("/console/service", Text(zh="服务标准", en="Service")),
     ("/console/model", Text(zh="模型", en="Model")),
     ("/console/data", Text(zh="数据", en="Data")),
-    ("/console/team", Text(zh="团队绩效", en="Team")),
 )
-"""Addresses in the navigation, in their order, with their names."""
+"""Addresses in the navigation, in the order of work, with their names."""

@@ -123,6 +123,19 @@ def day(language: Language, value: dt.date | None) -> str:
     return "–" if value is None else format_date(value, "medium", LOCALES[language])
 
 
+def short_day(language: Language, value: dt.date, today: dt.date) -> str:
+    """Return a day as people write it, without the year that they are in.
+
+    >>> short_day("zh", dt.date(2026, 7, 1), dt.date(2026, 9, 1))
+    '7月1日'
+    >>> short_day("en", dt.date(2025, 7, 1), dt.date(2026, 9, 1))
+    'Jul 1, 2025'
+    """
+    if value.year != today.year:
+        return day(language, value)
+    return format_date(value, "M月d日" if language == "zh" else "MMM d", LOCALES[language])
+
+
 def moment(visit: Visit, language: Language, value: dt.datetime | None) -> str:
     """Return a moment in the company's time zone."""
     if value is None:

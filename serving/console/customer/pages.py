@@ -10,6 +10,7 @@ from starlette.responses import Response
 from configs.section import Text
 from serving.changes.change_shown import PART_NAMES, records_text, tier_text
 from serving.console.acting.panel import panel
+from serving.console.book import book
 from serving.console.customer import asked as customers
 from serving.console.customer import timeline as times
 from serving.console.customer import waterfall_picture
@@ -31,7 +32,9 @@ from serving.console.customer.supposing import (
 )
 from serving.console.customer.waterfall import waterfall
 from serving.console.customer.written import words, writer
+from serving.console.experiments.effect_words import HELD_OUT, WHY_HELD_OUT
 from serving.console.page import PageError, Visit
+from serving.console.review_queue.advised import Advised, Adviser
 from serving.pages.explain import GRADES, TRENDS
 from serving.scores.lead import BANDS, is_near_next
 from serving.suppositions.what_if_shown import CONTACTS, event_text, paths_lead, what_if_lead
@@ -121,6 +124,9 @@ def _page(found: Asked) -> Response:
         **_shared(found),
         is_near_next=is_near_next(found.answer),
         sentence=sentence(found, visit.language),
+        advised=_advised(found),
+        HELD_OUT=HELD_OUT,
+        WHY_HELD_OUT=WHY_HELD_OUT,
         gaps=gaps(found),
         grades=GRADES,
         bands=BANDS,
@@ -141,6 +147,13 @@ def _page(found: Asked) -> Response:
         **_what_if_form(found),
         **_paths_form(found),
     )
+
+
+def _advised(found: Asked) -> Advised:
+    """Return what to do for the customer, and what they are left out of."""
+    row = book(found.served).row_of(found.customer_id)
+    assert row is not None
+    return Adviser(found.visit, found.served).of(row, found.customer_id)
 
 
 def _shared(found: Asked) -> Mapping[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from configs.section import Language, Text
 from serving.console.customer.asked import Asked
 from serving.scores.answers import Answer
@@ -9,6 +11,7 @@ from serving.scores.concept_names import concept_name
 from serving.scores.lead import advice, state
 from serving.scores.points import LEADS
 from serving.scores.reasons import REST_CONCEPT
+from serving.scores.wording import Described
 
 MOST_WEIGHS = 2
 WHY = Text(zh="；最主要的风险因素是{told}", en="; what weighs most is {told}")
@@ -21,7 +24,7 @@ def sentence(asked: Asked, language: Language) -> str:
     told, todo = state(asked.answer, language), advice(asked.answer, language)
     told += _why(asked, language)
     if language == "zh":
-        return f"{told}。{todo + '。' if todo else ''}"
+        return f"{told}{'；' + todo if todo else ''}。"
     return f"{told}{': ' + todo if todo else ''}."
 
 
@@ -35,15 +38,20 @@ def raising(answer: Answer) -> list[dict[str, object]]:
 
 
 def _why(asked: Asked, language: Language) -> str:
-    features = asked.served.bundle.features
+    told = weighing(asked.answer, asked.served.bundle.features, language)
+    return WHY[language].format(told=told) if told else ""
+
+
+def weighing(answer: Answer, features: Sequence[Described], language: Language) -> str:
+    """Return what raises the risk most, empty where nothing does so much that it is told."""
     told = [
         POINTS[language].format(
             name=_named(concept_name(str(one["concept"]), features)[language], language),
             points=one["points"],
         )
-        for one in raising(asked.answer)[:MOST_WEIGHS]
+        for one in raising(answer)[:MOST_WEIGHS]
     ]
-    return WHY[language].format(told=AND[language].join(told)) if told else ""
+    return AND[language].join(told)
 
 
 def _named(name: str, language: Language) -> str:

@@ -69,6 +69,10 @@ class Holdouts:
         """Return whether this customer is left out of ``action`` this quarter."""
         return bool(self.held_out(action, [customer_id])[0])
 
+    def left_out_of(self, actions: Iterable[Action], customer_id: str) -> tuple[Action, ...]:
+        """Return those of ``actions`` that this customer is left out of this quarter."""
+        return tuple(one for one in actions if self.is_held_out(one.code, customer_id))
+
     def held_out(self, action: str, customer_ids: Sequence[str]) -> NDArray[np.bool_]:
         """Return who of ``customer_ids`` is left out of ``action`` this quarter."""
         share = self.shares.get(action, 0.0)

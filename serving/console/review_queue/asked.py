@@ -21,6 +21,19 @@ NOBODY = "-"
 
 
 @dataclass(frozen=True)
+class Usual:
+    """What is asked for where an address says nothing.
+
+    Attributes:
+        churn: the probability to leave from which customers are asked for.
+        most: so many of them, where nothing narrows them; ``None`` for all.
+    """
+
+    churn: float = 0.0
+    most: int | None = None
+
+
+@dataclass(frozen=True)
 class Asked:
     """One address of the queue.
 
@@ -55,33 +68,40 @@ class Asked:
     sort: str = ""
     page: int = 1
 
-    def address(self, usual: float, **changed: Any) -> str:
+    def address(self, usual: Usual, **changed: Any) -> str:
         """Return the query of this address with ``changed`` parts; what is usual is left out.
 
         Args:
-            usual: the churn probability that is asked for where the address says none.
+            usual: what is asked for where the address says nothing.
             changed: attributes. Any change but that of the page leads to the first page.
         """
         new = replace(self, **({"page": 1} | changed))
         pairs: list[tuple[str, str]] = []
-        if new.churn != usual:
+        if new.churn != usual.churn:
             pairs.append(("churn", _plain(100 * new.churn)))
-        for one in fields(new)[1:]:
+        if new.most != new.usual_most(usual):
+            pairs.append(("most", "" if new.most is None else str(new.most)))
+        for one in fields(new):
             value = getattr(new, one.name)
-            if value != one.default:
+            if one.name not in ("churn", "most") and value != one.default:
                 pairs += _pairs(NAMES.get(one.name, one.name), value)
         return urlencode(pairs)
+
+    def usual_most(self, usual: Usual) -> int | None:
+        """Return the usual number of customers; all of those whom a filter asks for."""
+        whole = Asked(churn=usual.churn, most=self.most, sort=self.sort, page=self.page)
+        return usual.most if self == whole else None
 
 
 NAMES = {"tiers": "tier"}
 
 
-def asked(query: QueryParams, usual: float, words: Mapping[str, Iterable[str]]) -> Asked:
+def asked(query: QueryParams, usual: Usual, words: Mapping[str, Iterable[str]]) -> Asked:
     """Return what an address asks for; what it does not say, or says wrongly, is as usual.
 
     Args:
         query: of the address. Probabilities are in percent.
-        usual: the churn probability from which customers are in the audience.
+        usual: what is asked for where the address says nothing; ``most=`` asks for all.
         words: of ``tier``, ``band``, ``stage``, ``segment``, ``owner`` and ``sort``, the known.
     """
     allowed = {name: set(known) for name, known in words.items()}
@@ -90,13 +110,11 @@ def asked(query: QueryParams, usual: float, words: Mapping[str, Iterable[str]]) 
         found = query.get(name, "")
         return found if found in allowed[name] else ""
 
-    most = _number(query.get("most"), 1, MOST)
     page = _number(query.get("page"), 1, MOST)
     churn = _number(query.get("churn"), 0, 100)
-    return Asked(
-        churn=usual if churn is None else round(churn / 100, 6),
+    found = Asked(
+        churn=usual.churn if churn is None else round(churn / 100, 6),
         worth=_number(query.get("worth"), 0, 1e15) or 0.0,
-        most=None if most is None else int(most),
         tiers=tuple(dict.fromkeys(one for one in query.getlist("tier") if one in allowed["tier"])),
         band=word("band"),
         stage=word("stage"),
@@ -110,6 +128,10 @@ def asked(query: QueryParams, usual: float, words: Mapping[str, Iterable[str]]) 
         sort=_sorted_by(query.get("sort", ""), allowed["sort"]),
         page=1 if page is None else int(page),
     )
+    if query.get("most", "?").strip() == "":
+        return found
+    most = _number(query.get("most"), 1, MOST)
+    return replace(found, most=found.usual_most(usual) if most is None else int(most))
 
 
 def _sorted_by(name: str, known: Iterable[str]) -> str:

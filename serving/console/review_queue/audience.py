@@ -37,15 +37,13 @@ class Order:
 
 
 ORDERS: Mapping[str, Order] = {
-    "risk": Order(
-        Text(zh="预期可挽回价值", en="Expected value saved"), lambda book, done: -book.rank_by
-    ),
+    "risk": Order(Text(zh="流失风险价值", en="Value at risk"), lambda book, done: -book.rank_by),
     "churn": Order(Text(zh="流失概率", en="Churn probability"), lambda book, done: -book.churn),
     "change": Order(
         Text(zh="流失概率变化", en="Change of churn"),
         lambda book, done: book.churn_before - book.churn,
     ),
-    "value": Order(Text(zh="客户终身价值", en="CLV"), lambda book, done: -book.value),
+    "value": Order(Text(zh="预期价值", en="Expected value"), lambda book, done: -book.value),
     "tier": Order(
         Text(zh="等级", en="Tier"),
         lambda book, done: np.where(done.tier.codes < 0, np.nan, done.tier.codes),
@@ -113,7 +111,7 @@ class Figures:
 def audience(
     book: Book, done: Worked, asked: Asked, found: npt.NDArray[np.int64] | None
 ) -> Audience:
-    """Return whom ``asked`` asks for.
+    """Return whom ``asked`` asks for; an id is searched for among everybody.
 
     Args:
         book: everybody.
@@ -123,7 +121,8 @@ def audience(
     """
     order = ordered(book, done, USUAL_ORDER)
     rows = order[matching(book, done, asked, found)[order]]
-    return Audience(rows if asked.most is None else rows[: asked.most], len(rows))
+    is_cut = asked.most is not None and not asked.search
+    return Audience(rows[: asked.most] if is_cut else rows, len(rows))
 
 
 def listed(book: Book, done: Worked, sort: str, whom: Audience) -> Places:
@@ -152,7 +151,7 @@ def matching(
 
 def filters(book: Book, done: Worked, asked: Asked) -> Iterator[Flags]:
     """Yield who passes, for each filter that is asked for."""
-    if asked.churn > 0:
+    if asked.churn > 0 and not asked.search:
         yield book.churn >= asked.churn
     if asked.worth > 0:
         yield book.value >= asked.worth
@@ -175,7 +174,7 @@ def filters(book: Book, done: Worked, asked: Asked) -> Iterator[Flags]:
         yield book.open_complaints > 0
     if asked.done:
         yield done.is_worked == (asked.done == "yes")
-    if not asked.hidden:
+    if not asked.hidden and not asked.search:
         yield ~done.is_hidden
 
 
@@ -210,8 +209,12 @@ def minutes(done: Worked, team: Team, rows: Places | Flags) -> Numbers:
 
 
 def fitting(done: Worked, team: Team, rows: Places, within: float) -> int:
-    """Return how many of ``rows``, from the first on, can be contacted in so many minutes."""
-    return int(np.searchsorted(np.cumsum(minutes(done, team, rows)), within, side="right"))
+    """Return how many of ``rows``, from the first on, can be contacted in so many minutes.
+
+    Contacts that are assigned and due in this week are planned for already and take no more.
+    """
+    more = np.where(done.is_due_this_week[rows], 0.0, minutes(done, team, rows))
+    return int(np.searchsorted(np.cumsum(more), within, side="right"))
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,14 @@ import numpy as np
 from serving.console.book import Book, book
 from serving.console.masking import is_masked, rows_starting
 from serving.console.page import Visit
-from serving.console.review_queue.asked import NOBODY, Asked, asked
-from serving.console.review_queue.audience import ORDERS, USUAL_ORDER, Audience, audience
+from serving.console.review_queue.asked import NOBODY, Asked, Usual, asked
+from serving.console.review_queue.audience import ORDERS, USUAL_ORDER, Audience, audience, fitting
+from serving.console.review_queue.headline import capacity
 from serving.console.review_queue.worked import Worked, worked
 from serving.endpoint.served import Served
 
+USUAL_CUSTOMERS = 50
+"""Asked for where no team is set, or its week is full: the review takes a quarter of an hour."""
 KEPT = 4
 """Audiences kept: a page is followed by its picture, and by its next page."""
 
@@ -28,7 +31,7 @@ class Chosen:
         book: everybody.
         done: where they stand.
         asked: by the address.
-        usual: the churn probability from which customers are asked for unless the address says.
+        usual: what is asked for where the address says nothing.
         whom: the audience.
     """
 
@@ -36,7 +39,7 @@ class Chosen:
     book: Book
     done: Worked
     asked: Asked
-    usual: float
+    usual: Usual
     whom: Audience
 
 
@@ -46,14 +49,19 @@ class _Lately:
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     found: dict[tuple[str, bool], tuple[Worked, Audience]] = field(default_factory=dict)
+    reached: tuple[Worked, int] | None = None
 
 
 def chosen(visit: Visit) -> Chosen:
-    """Return whom the address asks for; customers of medium risk or more unless it says."""
+    """Return whom the address asks for.
+
+    Unless it says: those of medium risk or more whom this week's hours reach.
+    """
     served = visit.served
     of, done = book(served), worked(visit, served)
     policy = served.publication.manifest.terms.policy
-    usual = 0.0 if np.isnan(of.churn).all() else policy.churn_bands.medium
+    churn = 0.0 if np.isnan(of.churn).all() else policy.churn_bands.medium
+    usual = Usual(churn, _reached(visit, served, done, churn))
     words = {
         "tier": of.tier.words,
         "band": of.band.words,
@@ -68,7 +76,8 @@ def chosen(visit: Visit) -> Chosen:
 
 def _audience(visit: Visit, served: Served, done: Worked, wanted: Asked) -> Audience:
     """Return whom ``wanted`` asks for, from before where it was asked for lately."""
-    key, lately = (wanted.address(-1.0, sort=""), is_masked(visit)), visit.kept(served, _lately)
+    key = (wanted.address(Usual(-1.0), sort=""), is_masked(visit))
+    lately = visit.kept(served, _lately)
     with lately.lock:
         known = lately.found.pop(key, None)
     if known is None or known[0] is not done:
@@ -79,6 +88,23 @@ def _audience(visit: Visit, served: Served, done: Worked, wanted: Asked) -> Audi
         while len(lately.found) > KEPT:
             lately.found.pop(next(iter(lately.found)))
     return known[1]
+
+
+def _reached(visit: Visit, served: Served, done: Worked, churn: float) -> int:
+    """Return how many the team can contact in this week, of those from ``churn`` on."""
+    lately = visit.kept(served, _lately)
+    with lately.lock:
+        if lately.reached is not None and lately.reached[0] is done:
+            return lately.reached[1]
+    team, week = visit.config.team, capacity(visit.config, done)
+    number = 0
+    if week is not None:
+        rows = _audience(visit, served, done, Asked(churn=churn)).rows
+        number = fitting(done, team, rows, week.minutes_left)
+    number = number or USUAL_CUSTOMERS
+    with lately.lock:
+        lately.reached = (done, number)
+    return number
 
 
 def _lately(served: Served) -> _Lately:

@@ -22,6 +22,7 @@ from configs.section import Text
 from serving.access.audit import entry, record
 from serving.console.masking import is_masked
 from serving.console.page import PageError, Visit
+from serving.console.review_queue.asked import Usual
 from serving.console.review_queue.audience import listed
 from serving.console.review_queue.chosen import Chosen, chosen
 from serving.console.review_queue.queue_rows import Row, rows
@@ -84,12 +85,16 @@ def _break_even(row: Row, visit: Visit) -> Value:
     return None if row.recommended is None else row.recommended.break_even
 
 
+def _instead_of(row: Row, visit: Visit) -> Value:
+    return None if row.instead_of is None else visit.say(row.instead_of.name)
+
+
 MONEY, SHARE, POINTS, WHOLE, DAY = "#,##0.00", "0.0%", "0.0", "0", "yyyy-mm-dd"
 FIELDS = (
     Field(Text(zh="客户", en="Customer"), lambda row, visit: row.shown_id),
     Field(Text(zh="等级", en="Tier"), lambda row, visit: _said(row.tier, visit)),
     Field(Text(zh="上次等级", en="Tier before"), lambda row, visit: _said(row.tier_before, visit)),
-    Field(Text(zh="暂缓调整", en="Held by hysteresis"), lambda row, visit: int(row.is_held), WHOLE),
+    Field(Text(zh="缓冲保留", en="Held by hysteresis"), lambda row, visit: int(row.is_held), WHOLE),
     Field(Text(zh="生命周期", en="Lifecycle"), lambda row, visit: _said(row.stage, visit)),
     Field(Text(zh="分群", en="Segment"), lambda row, visit: _said(row.segment, visit)),
     Field(Text(zh="流失概率", en="Churn probability"), lambda row, visit: row.churn, SHARE),
@@ -98,12 +103,10 @@ FIELDS = (
         lambda row, visit: None if row.churn_change is None else 100 * row.churn_change,
         POINTS,
     ),
-    Field(Text(zh="客户终身价值", en="CLV"), lambda row, visit: row.value, MONEY),
-    Field(Text(zh="区间下限", en="CLV low"), lambda row, visit: row.low, MONEY),
-    Field(Text(zh="区间上限", en="CLV high"), lambda row, visit: row.high, MONEY),
-    Field(
-        Text(zh="预期可挽回价值", en="Expected value saved"), lambda row, visit: row.at_risk, MONEY
-    ),
+    Field(Text(zh="预期价值", en="Expected value"), lambda row, visit: row.value, MONEY),
+    Field(Text(zh="预期价值下限", en="Expected value, low"), lambda row, visit: row.low, MONEY),
+    Field(Text(zh="预期价值上限", en="Expected value, high"), lambda row, visit: row.high, MONEY),
+    Field(Text(zh="流失风险价值", en="Value at risk"), lambda row, visit: row.at_risk, MONEY),
     Field(Text(zh="原因一", en="Reason 1"), _reason(0)),
     Field(Text(zh="原因二", en="Reason 2"), _reason(1)),
     Field(Text(zh="原因三", en="Reason 3"), _reason(2)),
@@ -133,6 +136,7 @@ FIELDS = (
         SHARE,
     ),
     Field(Text(zh="数据完整度", en="Completeness"), lambda row, visit: row.completeness, SHARE),
+    Field(Text(zh="对照组，不采取的行动", en="Left out of this action"), _instead_of),
 )
 
 
@@ -262,10 +266,10 @@ def _about(visit: Visit, found: Chosen) -> Iterator[tuple[str, str]]:
         (Text(zh="发布", en="Publication"), manifest.id),
         (Text(zh="模型版本", en="Model"), versions["model"]),
         (Text(zh="特征版本", en="Features"), versions["features"]),
-        (Text(zh="分层政策", en="Policy"), versions["policy"]),
+        (Text(zh="等级策略", en="Policy"), versions["policy"]),
         (Text(zh="模型评级", en="Grade"), str(manifest.terms.grade or "–")),
         (Text(zh="币种", en="Currency"), manifest.terms.currency),
-        (Text(zh="筛选条件", en="Filter"), found.asked.address(-1.0) or "–"),
+        (Text(zh="筛选条件", en="Filter"), found.asked.address(Usual(-1.0)) or "–"),
         (Text(zh="客户数", en="Customers"), str(len(found.whom))),
         (Text(zh="导出人", en="Exported by"), visit.person.name),
     )
@@ -284,18 +288,18 @@ DEFINITIONS = (
         ),
     ),
     (
-        Text(zh="客户终身价值", en="CLV"),
+        Text(zh="预期价值", en="Expected value"),
         Text(
-            zh="预测期内的预期价值；区间为单个客户的区间，不可相加。",
+            zh="预测期内预期带来的价值；区间为单个客户的区间，不可相加。",
             en="Expected value over the horizon; the interval is one customer's, never add them.",
         ),
     ),
     (
-        Text(zh="预期可挽回价值", en="Expected value saved"),
+        Text(zh="流失风险价值", en="Value at risk"),
         Text(
-            zh="流失概率×预期价值。在测得行动效果之前，以此排序。",
-            en="Churn probability × expected value; customers are ordered by it until effects of "
-            "actions are measured.",
+            zh="流失概率×预期价值：预计会流失的价值，并非都能挽回。客户按此排序。",
+            en="Churn probability × expected value: what is expected to be lost, not all of which "
+            "can be saved. Customers are ordered by it.",
         ),
     ),
     (

@@ -54,6 +54,11 @@ class Capacity:
     until: dt.date
 
     @property
+    def minutes_left(self) -> float:
+        """What is not assigned yet."""
+        return 60 * max(self.hours - self.assigned, 0.0)
+
+    @property
     def used(self) -> float | None:
         """The share of hours that is assigned."""
         return self.assigned / self.hours if self.hours > 0 else None
@@ -118,13 +123,10 @@ def capacity(config: Config, done: Worked) -> Capacity | None:
     team = team_of(config)
     if not team.employees:
         return None
-    monday = done.day - dt.timedelta(days=done.day.weekday())
-    sunday = monday + dt.timedelta(days=6)
-    is_due = (done.due >= monday.toordinal()) & (done.due <= sunday.toordinal())
     return Capacity(
         hours=sum(employee.hours_per_week for employee in team.employees),
-        assigned=float(minutes(done, config.team, is_due).sum()) / 60,
-        until=sunday,
+        assigned=float(minutes(done, config.team, done.is_due_this_week).sum()) / 60,
+        until=done.sunday,
     )
 
 

@@ -12,10 +12,11 @@ from configs.section import Text
 from configs.team import Team
 from serving.console.acting.panel import several
 from serving.console.drawn.pictures import ACCENT, HIGH, Chart, Column, Picture
+from serving.console.experiments.effect_words import HELD_OUT, WHY_HELD_OUT
 from serving.console.masking import is_masked
 from serving.console.page import PageError, Visit
 from serving.console.review_queue import views
-from serving.console.review_queue.asked import NOBODY, Asked
+from serving.console.review_queue.asked import NOBODY, Asked, Usual
 from serving.console.review_queue.audience import (
     ORDERS,
     USUAL_ORDER,
@@ -28,6 +29,7 @@ from serving.console.review_queue.chosen import Chosen, chosen
 from serving.console.review_queue.exports import CSV_ROWS, EXCEL_ROWS
 from serving.console.review_queue.headline import Headline, headline
 from serving.console.review_queue.queue_rows import rows
+from serving.console.shown import short_day
 from serving.scores.lead import BANDS
 from serving.scores.wording import FALLBACKS
 from training.lifecycle import STAGES
@@ -36,8 +38,8 @@ PATH = "/console/queue"
 PAGE_ROWS = 50
 COLUMNS = ("id", "tier", "churn", "value", "risk", "order", "contact", "due")
 """Columns of the list that it can be ordered by, from the left."""
-LEAVING = Text(zh="可能流失（抓住的流失）", en="will leave (losses caught)")
-STAYING = Text(zh="本会留下（误报）", en="would stay anyhow (false alarms)")
+LEAVING = Text(zh="会流失", en="will leave (losses caught)")
+STAYING = Text(zh="不联系也会留下（误报）", en="would stay anyhow (false alarms)")
 NO_NAME = Text(zh="视图没有名称", en="The view has no name")
 NAME_IT = Text(zh="请输入1到60个字的名称。", en="Give it a name of 1 to 60 letters.")
 
@@ -66,6 +68,7 @@ def page(visit: Visit) -> Response:
     at = min(asked.page, pages)
     order = listed(found.book, found.done, asked.sort, whom)
     shown = order[(at - 1) * PAGE_ROWS : at * PAGE_ROWS]
+    told = list(rows(visit, found.served, found.done, shown.tolist()))
     manifest = found.served.publication.manifest
     head = headline(visit, found.served, found.done)
     return visit.page(
@@ -73,7 +76,9 @@ def page(visit: Visit) -> Response:
         several=acting,
         head=head,
         asked=asked,
-        usual=found.usual,
+        is_usual=not asked.address(found.usual, sort=""),
+        today=found.done.day,
+        short=lambda day: short_day(visit.language, day, found.done.day),
         address=lambda **changed: _address(asked, found.usual, **changed),
         query=asked.address(found.usual),
         whom=whom,
@@ -82,7 +87,8 @@ def page(visit: Visit) -> Response:
         fitting=_fitting(found, visit.config.team, head),
         picture=AUDIENCE.shown(visit),
         headings={name: _heading(asked, found.usual, name) for name in COLUMNS},
-        rows=list(rows(visit, found.served, found.done, shown.tolist())),
+        rows=told,
+        first_todo=next((one for one in told if not one.is_worked), None),
         first=(at - 1) * PAGE_ROWS + 1,
         at=at,
         pages=pages,
@@ -96,6 +102,8 @@ def page(visit: Visit) -> Response:
         nobody=NOBODY,
         fallbacks=FALLBACKS,
         is_masked=is_masked(visit),
+        HELD_OUT=HELD_OUT,
+        WHY_HELD_OUT=WHY_HELD_OUT,
         by_churn_alone=found.book.by_churn_alone,
         limits=(CSV_ROWS, EXCEL_ROWS),
         NAME_LETTERS=views.NAME_LETTERS,
@@ -121,12 +129,12 @@ def delete_view(visit: Visit) -> Response:
     return visit.see(PATH)
 
 
-def _address(asked: Asked, usual: float, **changed: object) -> str:
+def _address(asked: Asked, usual: Usual, **changed: object) -> str:
     query = asked.address(usual, **changed)
     return f"{PATH}?{query}" if query else PATH
 
 
-def _heading(asked: Asked, usual: float, name: str) -> Heading:
+def _heading(asked: Asked, usual: Usual, name: str) -> Heading:
     sort = "" if name == USUAL_ORDER else name
     is_reverse = asked.sort.startswith("-")
     is_here = asked.sort.removeprefix("-") == sort
@@ -146,8 +154,7 @@ def _fitting(found: Chosen, team: Team, head: Headline) -> int | None:
     """Return how many of the audience the team can contact in its week; ``None`` without a team."""
     if head.capacity is None:
         return None
-    left = 60 * max(head.capacity.hours - head.capacity.assigned, 0.0)
-    return fitting(found.done, team, found.whom.rows, left)
+    return fitting(found.done, team, found.whom.rows, head.capacity.minutes_left)
 
 
 def _owners(found: Chosen) -> list[tuple[str, str]]:

@@ -6,16 +6,16 @@ import datetime as dt
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
+from configs.schema import Action
 from configs.section import Text
 from serving.console.acting.standing import NONE_YET, Standing
 from serving.console.book import Book, Numbers, book
-from serving.console.experiments.effects import effects
-from serving.console.experiments.trials import left_out
+from serving.console.customer.sentence import weighing
 from serving.console.masking import mask
 from serving.console.page import Visit
-from serving.console.review_queue.recommended import Recommended, recommended
+from serving.console.review_queue.advised import Adviser
+from serving.console.review_queue.recommended import Recommended
 from serving.console.review_queue.worked import Worked
 from serving.endpoint.served import Served
 from serving.scores.answers import Answer
@@ -57,6 +57,7 @@ class Row:
         stage: of the relationship.
         churn, churn_change, value, value_change, low, high, at_risk: figures.
         band: of risk.
+        raising: what raises the risk most, in the reader's language; empty where nothing does.
         reasons: the strongest of the churn probability.
         advice: what to do first, in a sentence without its full stop.
         next_order: day on which the next is expected.
@@ -68,6 +69,7 @@ class Row:
         is_hidden: snoozed or dismissed.
         is_worked: something was done lately.
         recommended: an action.
+        instead_of: the action that would be, were the customer not left out of it at random.
         completeness, fallback: how much the figures rest on.
         is_new: not published before.
     """
@@ -89,6 +91,7 @@ class Row:
     high: float | None
     at_risk: float | None
     band: str | None
+    raising: str
     reasons: tuple[Reason, ...]
     advice: str
     next_order: dt.date | None
@@ -105,6 +108,7 @@ class Row:
     is_hidden: bool
     is_worked: bool
     recommended: Recommended | None
+    instead_of: Action | None
     completeness: float | None
     fallback: str | None
     is_new: bool
@@ -130,8 +134,7 @@ class _Teller:
         self.served = served
         self.done = done
         self.book: Book = book(served)
-        self.held_out = left_out(visit, served)
-        self.effects = effects(visit.config, manifest.id)
+        self.adviser = Adviser(visit, served)
         self.tiers = manifest.terms.tier_names
         self.segments = {one.code: one.name for one in manifest.segments}
 
@@ -142,6 +145,7 @@ class _Teller:
         shown_id = mask(self.visit, customer_id)
         tier = done.tier.at(row)
         due = _day(done.due[row])
+        advised = self.adviser.of(row, customer_id)
         contact_on, is_long_ago = self._contact(row, standing)
         return Row(
             shown_id=shown_id,
@@ -161,6 +165,7 @@ class _Teller:
             high=_known(of.high, row),
             at_risk=_known(of.at_risk, row),
             band=of.band.at(row),
+            raising=weighing(answer, self.served.bundle.features, self.visit.language),
             reasons=tuple(self._reasons(answer)),
             advice=advice({**answer, "customer_id": shown_id}, self.visit.language),
             next_order=self._next_order(row),
@@ -176,7 +181,8 @@ class _Teller:
             is_late=due is not None and due < done.day,
             is_hidden=bool(done.is_hidden[row]),
             is_worked=bool(done.is_worked[row]),
-            recommended=self._recommended(row, customer_id),
+            recommended=advised.recommended,
+            instead_of=advised.instead_of,
             completeness=_known(of.completeness, row),
             fallback=of.fallback.at(row),
             is_new=math.isnan(of.churn_before[row]) and math.isnan(of.value_before[row]),
@@ -215,19 +221,6 @@ class _Teller:
         if days is None:
             return None, False
         return self.book.as_of - dt.timedelta(days=days), days >= CAPPED_DAYS
-
-    def _recommended(self, row: int, customer_id: str) -> Recommended | None:
-        of = self.book
-        churn, value = float(of.churn[row]), float(of.value[row])
-        if math.isnan(churn) or math.isnan(value):
-            return None
-        free = (
-            one
-            for one in self.visit.config.actions
-            if not self.held_out.is_held_out(one.code, customer_id)
-        )
-        share = partial(self.effects.share, row=row, tier=of.tier.at(row), churn=churn)
-        return recommended(free, churn, value, float(of.open_complaints[row]), share)
 
 
 def _known(values: Numbers, row: int) -> float | None:

@@ -46,6 +46,17 @@ class Worked:
     is_worked: Flags
     standings: Mapping[str, Standing]
 
+    @property
+    def sunday(self) -> dt.date:
+        """The last day of this week."""
+        return self.day + dt.timedelta(days=6 - self.day.weekday())
+
+    @property
+    def is_due_this_week(self) -> Flags:
+        """Of whom something is due from Monday to Sunday."""
+        last = self.sunday.toordinal()
+        return (self.due > last - 7) & (self.due <= last)
+
 
 @dataclass
 class _Last:
