@@ -39,9 +39,9 @@ app = typer.Typer(
 for part in (
     commands_data,
     commands_models,
-    commands_plan,
-    commands_policy,
     commands_customers,
+    commands_policy,
+    commands_plan,
     commands_access,
     commands_users,
     commands_webhooks,
