@@ -25,6 +25,7 @@ from serving.access.key_office import prepare_start
 from serving.access.keyring import KeyRing
 from serving.console.door import Console, Door
 from serving.console.routes import PAGES
+from serving.console.warm import Warm
 from serving.endpoint import logs
 from serving.endpoint.app import Direct, app
 from serving.endpoint.current import Current
@@ -75,12 +76,13 @@ class GatedService(bentoml.Service[Any]):
         keys = KeyRing(state)
         audit = AuditWriter(config.stores, state)
         endpoint = Endpoint(config, self.current, meters, state, keys, audit)
-        self.mount_asgi_app(app(endpoint), name="v1")
+        console = Console(endpoint, PAGES)
+        self.mount_asgi_app(app(endpoint, (Warm(console),)), name="v1")
         direct = Direct(super().to_asgi(is_main), endpoint)
         access = Access(keys, config.serving.requests_per_minute_per_key)
         rules = Rules(TABLE, config.serving)
         gate = Gate(direct, rules, access, meters.refused)
-        door = Door(gate, Console(endpoint, PAGES), rules)
+        door = Door(gate, console, rules)
         return Observed(door, meters, logs.start(), tracing, audit.answered)
 
 

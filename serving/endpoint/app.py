@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
+from typing import Protocol
 
 from anyio import to_thread
 from starlette.applications import Starlette
@@ -30,8 +31,21 @@ from serving.jobs.beside import lanes
 logger = logging.getLogger("echelon.app")
 
 
-def app(endpoint: Endpoint) -> Starlette:
-    """Return the app that answers from ``endpoint``; the watch on publications lives with it."""
+class Beside(Protocol):
+    """What works beside the answers as long as the app lives."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def stop(self) -> None:
+        """End."""
+
+
+def app(endpoint: Endpoint, beside: Sequence[Beside] = ()) -> Starlette:
+    """Return the app that answers from ``endpoint``.
+
+    The watch on publications lives with it, and what else works ``beside`` it.
+    """
 
     async def refused(request: Request, error: Exception) -> Response:
         if isinstance(error, ProblemError):
@@ -48,7 +62,7 @@ def app(endpoint: Endpoint) -> Starlette:
         endpoint.current.watch()
         endpoint.keys.watch()
         endpoint.audit.watch()
-        work = lanes(endpoint)
+        work = (*lanes(endpoint), *beside)
         for lane in work:
             lane.start()
         yield

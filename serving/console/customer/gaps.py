@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from configs.section import Text
 from serving.console.customer.asked import Asked
+from serving.console.given import Kind, given
 from serving.scores.concept_names import concept_name
 from serving.scores.wording import FALLBACKS, Described
 
@@ -33,7 +34,7 @@ UNUSUAL = Text(
 )
 NAMED = 3
 MORE = Text(zh="等{n}项指标", en=" and {n} more figures")
-NOT_KEPT: dict[str, Text] = {
+NOT_KEPT: dict[Kind, Text] = {
     "interaction": Text(
         zh="公司未提供互动记录，本页不含互动内容",
         en="The company gives no records of contacts, so this page has none",
@@ -93,5 +94,5 @@ def _not_kept(asked: Asked) -> list[Text]:
     """Return which records the company does not have at all."""
     if asked.served.contract is not None:
         return [SNAPSHOT]
-    families = {one.family for one in asked.served.bundle.features}
-    return [text for family, text in NOT_KEPT.items() if family not in families]
+    known = given(asked.visit.config)
+    return [text for family, text in NOT_KEPT.items() if family not in known]

@@ -33,6 +33,7 @@ from serving.console.customer.supposing import (
 from serving.console.customer.waterfall import waterfall
 from serving.console.customer.written import words, writer
 from serving.console.experiments.effect_words import HELD_OUT, WHY_HELD_OUT
+from serving.console.given import given
 from serving.console.page import PageError, Visit
 from serving.console.review_queue.advised import Advised, Adviser
 from serving.pages.explain import GRADES, TRENDS
@@ -200,11 +201,11 @@ def _timeline(found: Asked) -> Mapping[str, Any]:
 
 
 def _what_if_form(found: Asked) -> dict[str, Any]:
-    families = {one.family for one in found.served.bundle.features}
+    known = given(found.visit.config)
     contacts = [(f"{way}:{kind}", text) for (kind, way), text in CONTACTS.items()]
     return {
-        "contacts": contacts if "interaction" in families else [],
-        "has_surveys": "satisfaction" in families,
+        "contacts": contacts if "interaction" in known else [],
+        "has_surveys": "satisfaction" in known,
         "instruments": INSTRUMENTS,
         "open_complaints": found.features.get("open_complaint_count") or 0,
         "with_rest": with_rest,

@@ -116,7 +116,8 @@ def page(visit: Visit) -> Response:
         refused=[] if report is None else refused(report, visit.config.stores.quarantine),
         repaired=[] if report is None else repaired(report),
         coverage=[] if report is None else _coverage(report),
-        families=visit.kept(served, families),
+        families=[one for one in visit.kept(served, families) if one.customers],
+        absent=[one.name for one in visit.kept(served, families) if not one.customers],
         warnings=visit.kept(served, warnings),
         stale_days=STALE_DAYS,
         picture=COMPLETE.shown(visit),
@@ -260,7 +261,7 @@ def warnings(served: Served) -> list[tuple[str, int]]:
 
 
 def _complete(visit: Visit) -> Chart | None:
-    found = visit.kept(visit.served, families)
+    found = [one for one in visit.kept(visit.served, families) if one.customers]
     if not found:
         return None
     rows = [{"family": visit.say(one.name), "known": one.known} for one in found]

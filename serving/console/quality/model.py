@@ -20,6 +20,7 @@ from training.anchor import TargetName
 from training.coverage import in_words
 from training.evaluate import TargetEvaluation
 from training.metric_names import METRIC_NAMES
+from training.notes import RULES_ONLY
 from training.results import METHODS, RULE_SERVED, SHOWN, grade_line, served_name
 
 FEATURES_SHOWN = 12
@@ -59,6 +60,8 @@ class Told:
         lines: method and its figures, as text.
         coverage: how many customers their intervals hold.
         is_rules_only: no trees are served: too few customers.
+        was_rules_only: trees are served, but before the day measured on there was too little
+            history for them, so the figures are those of the basic rule.
     """
 
     target: TargetName
@@ -73,6 +76,7 @@ class Told:
     lines: tuple[tuple[Text, bool, tuple[str, ...]], ...]
     coverage: Text | None
     is_rules_only: bool
+    was_rules_only: bool
 
 
 def page(visit: Visit) -> Response:
@@ -127,6 +131,7 @@ def _told(visit: Visit, target: TargetName) -> Told:
         lines=() if found is None else tuple(_lines(visit, found, heads)),
         coverage=None if found is None or found.coverage is None else in_words(found.coverage),
         is_rules_only=model.is_rules_only,
+        was_rules_only=grade is not None and grade.why == RULES_ONLY and not model.is_rules_only,
     )
 
 

@@ -13,6 +13,7 @@ from configs.team import Team
 from serving.console.acting.panel import several
 from serving.console.drawn.pictures import ACCENT, HIGH, Chart, Column, Picture
 from serving.console.experiments.effect_words import HELD_OUT, WHY_HELD_OUT
+from serving.console.given import given
 from serving.console.masking import is_masked
 from serving.console.page import PageError, Visit
 from serving.console.review_queue import views
@@ -104,6 +105,7 @@ def page(visit: Visit) -> Response:
         is_masked=is_masked(visit),
         HELD_OUT=HELD_OUT,
         WHY_HELD_OUT=WHY_HELD_OUT,
+        has_contacts="interaction" in given(visit.config),
         by_churn_alone=found.book.by_churn_alone,
         limits=(CSV_ROWS, EXCEL_ROWS),
         NAME_LETTERS=views.NAME_LETTERS,
