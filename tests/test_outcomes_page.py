@@ -191,6 +191,7 @@ def test_an_employee_with_few_results_is_not_told():
 def test_a_closed_window_is_measured_as_drawn_and_an_open_one_is_not_read(
     returning_company, tmp_path
 ):
+    from configs.files import make_live
     from configs.load import load
     from serving.endpoint.served import bundle_of
     from serving.endpoint.state import open_state
@@ -206,7 +207,7 @@ def test_a_closed_window_is_measured_as_drawn_and_an_open_one_is_not_read(
     past = live.manifest.as_of - LONG_AGO
     publish(config.model_copy(update={"as_of": past}), bundle, "1", records)
     trials.begin_quarter(state, config, open_live(config.stores.publications))
-    publish(config.model_copy(update={"as_of": live.manifest.as_of}), bundle, "1", records)
+    make_live(config.stores.publications, live.manifest.id)
     found = measure(config, state).of("win_order")
     standings = {one.as_of: one.standing for one in found.trials}
     assert standings == {past: "closed", live.manifest.as_of: "running"}
