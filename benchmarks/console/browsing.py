@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from html import unescape
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -47,8 +48,15 @@ NOT_LOOKED_AT = frozenset({"console_home", "console_start", "console_link", "con
 
 
 @contextmanager
-def serving(config_path: Path, log: Path) -> Iterator[str]:
+def serving(
+    config_path: Path, log: Path, settings: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[str]:
     """Run `echelon serve` for the company of ``config_path``, and yield where it answers.
+
+    Args:
+        config_path: of the company.
+        log: what the server writes.
+        settings: variables of its environment that go before the file.
 
     Raises:
         ServiceError: it did not get ready; ``log`` says why.
@@ -58,7 +66,7 @@ def serving(config_path: Path, log: Path) -> Iterator[str]:
     kept = {k: v for k, v in os.environ.items() if k == "ECHELON_DATA" or "ECHELON_" not in k}
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [*command, "--port", str(port)], stdout=out, stderr=out, env=kept
+            [*command, "--port", str(port)], stdout=out, stderr=out, env={**kept, **settings}
         )
     url = f"http://127.0.0.1:{port}"
     try:

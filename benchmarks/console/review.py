@@ -3,18 +3,20 @@
     python -m benchmarks.console.review [--config configs/demo.yaml] [--log var/review.log]
 
 A manager is added, signs in by name and password, chooses an audience, does something about ten
-customers, overrides the tier of one, sees the effect of another policy and proposes it, plans where
-there is a team, and exports the audience; in each language. What the state database then holds is
-compared with what was done. Prints each step and the seconds that it took; ends with 1 where one
-failed.
+customers, overrides the tier of one, sees the effect of another policy and proposes it, plans, and
+exports the audience; in each language. A company that names no employees is given a few for the
+plan. What the state database then holds is compared with what was done. Prints each step and the
+seconds that it took; ends with 1 where one failed.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import os
 import secrets
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -41,6 +43,14 @@ PLAN_SECONDS = 120.0
 SWAP_SECONDS = 15.0
 SAID = {"zh": "已电话联系，下周回访", "en": "Called; visit next week"}
 OVERRIDDEN = "override"
+BY_PLAN = "plan-"
+"""What tokens of events begin with that a plan handed out."""
+EMPLOYEES = """code,name,skill,hours_per_week
+R1,王芳,experienced,30
+R2,Ann Smith,regular,30
+R3,李伟,regular,30
+"""
+"""Who plans are made for where a company names nobody."""
 
 
 class ReviewError(AssertionError):
@@ -173,12 +183,16 @@ class Review:
         _check(len(rows) > len(customers), f"the export has {len(rows)} rows")
 
     def _on_record(self, person: Person) -> list[str]:
+        """Return the kinds of what this person did, without what approving the plan handed out."""
         state = open_state(self.config.stores)
         with state.reading() as connection:
-            query = sa.select(EVENTS.c.kind).where(EVENTS.c.person == person.id)
-            found = sorted(connection.execute(query).scalars())
+            query = sa.select(EVENTS.c.kind, EVENTS.c.token).where(EVENTS.c.person == person.id)
+            found = connection.execute(query).all()
         state.close()
-        return found
+        handed_out = [kind for kind, token in found if token.startswith(BY_PLAN)]
+        has_team = self.config.team.employees is not None
+        _check(bool(handed_out) == has_team, f"the plan handed out {len(handed_out)} tasks")
+        return sorted(kind for kind, token in found if not token.startswith(BY_PLAN))
 
 
 def _check(holds: bool, otherwise: str) -> None:
@@ -192,18 +206,33 @@ def main() -> int:
     parser.add_argument("--config", type=Path, default=Path("configs/demo.yaml"))
     parser.add_argument("--log", type=Path, default=Path("var/review.log"))
     given = parser.parse_args()
+    given.log.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="echelon-review-") as folder:
+        return _reviewed(given.config, given.log, _staff(given.config, Path(folder)))
+
+
+def _staff(path: Path, folder: Path) -> dict[str, str]:
+    """Return the setting that gives a company some employees, where it names none itself."""
+    if load(path).team.employees is not None:
+        return {}
+    file = folder / "employees.csv"
+    file.write_text(EMPLOYEES, encoding="utf-8")
+    return {"ECHELON_TEAM__EMPLOYEES": str(file)}
+
+
+def _reviewed(path: Path, log: Path, settings: dict[str, str]) -> int:
+    """Return 0 where the review went well in each language, 1 else; print how it went."""
     from playwright.sync_api import Error
 
-    given.log.parent.mkdir(parents=True, exist_ok=True)
-    config = load(given.config)
-    with serving(given.config, given.log) as url, chromium() as browser:
+    config = load(path, {**os.environ, **settings})
+    with serving(path, log, settings) as url, chromium() as browser:
         for language in LANGUAGES:
             context = window(browser, language)
             review = Review(context.new_page(), url, config, language)
             try:
                 review.run()
             except (ReviewError, Error) as error:
-                review.page.screenshot(path=given.log.with_suffix(f".{language}.png"))
+                review.page.screenshot(path=log.with_suffix(f".{language}.png"))
                 print(f"{language}: after {[name for name, _ in review.told]}: {error}")
                 return 1
             for name, seconds in review.told:

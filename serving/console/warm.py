@@ -13,6 +13,7 @@ from serving.console.portfolios import portfolio
 from serving.console.quality import data, model
 from serving.console.review_queue import queue
 from serving.console.service_levels import service
+from serving.console.tier_policy import policy_editor
 from serving.console.visitors.people import Person
 from serving.endpoint.logs import failure
 
@@ -29,6 +30,7 @@ FIRST: tuple[Opened, ...] = (
     ("/console/service", service.page, {}),
     ("/console/model", model.page, {}),
     ("/console/data", data.page, {}),
+    ("/console/policy/edit", policy_editor.form, {}),
 )
 """Pages that work out something about everybody once per publication, the usual first one first."""
 NOBODY = Person("warm", "warm", "manager")
