@@ -97,6 +97,9 @@ def test_a_program_with_a_key_is_not_a_person(office):
         ("GET", f"{QUEUE}?{'x' * 9000}", {}, 414),
         ("GET", QUEUE, {"x-long": "x" * 40_000}, 431),
         ("POST", "/console/sign-in", {**SAME_SITE, "content-type": "application/json"}, 400),
+        ("POST", "/console/sign-in", {"origin": "http://["}, 403),
+        ("POST", "/console/sign-in", {"origin": "null"}, 403),
+        ("POST", "/console/sign-in", {}, 403),
         ("POST", "/console/sign-in", {**SAME_SITE, "content-type": "multipart/form-data"}, 400),
     ],
 )
@@ -182,6 +185,42 @@ def test_a_page_that_takes_too_long_is_given_up(office, monkeypatch):
     answer = slow.browser("manager").get("/console/more")
     assert answer.status_code == 503
     assert "took too long" in answer.text
+
+
+def test_pages_that_were_given_up_keep_their_threads_so_there_are_never_more(office, monkeypatch):
+    monkeypatch.setattr(door, "PAGE_SECONDS", 0.02)
+    monkeypatch.setattr(door, "PAGES_AT_ONCE", 3)
+    now, most = [], []
+
+    def slow(visit: Visit) -> Response:
+        now.append(1)
+        most.append(len(now))
+        time.sleep(0.3)
+        now.pop()
+        return Response()
+
+    browser = with_page(office, slow).browser("manager")
+    assert {browser.get("/console/more").status_code for _ in range(8)} == {503}
+    assert max(most) <= 3
+
+
+def test_an_address_that_is_none_leads_to_signing_in(office):
+    answer = office.browser().ask("POST", "/console/sign-out", headers={
+        **SAME_SITE, "content-type": FORM, "referer": "http://[",
+    })  # fmt: skip
+    assert (answer.status_code, answer.headers["location"]) == (303, "/console/sign-in?next=")
+
+
+@pytest.mark.parametrize("number", ["9" * 30, "9" * 5000, "²", "-1"])
+def test_a_number_that_is_none_is_never_our_fault(office, number):
+    browser = office.browser("manager")
+    sent = [
+        browser.post("/console/queue/views/delete", {"view": number}),
+        browser.post("/console/plan", {"experienced": number}),
+        browser.post("/console/policy/edit", {"based_on": number, "do": "propose"}),
+        browser.get("/console/policy/edit", **{"from": number}),
+    ]
+    assert [one.status_code for one in sent] == [303, 422, 422, 200]
 
 
 def test_even_where_no_page_can_be_shown_the_reader_is_told(office, monkeypatch):

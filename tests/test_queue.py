@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from starlette.datastructures import QueryParams
 
 from configs.load import load
+from serving.console.masking import _stand_in, secret
 from serving.console.review_queue.asked import Asked, Usual, asked
 from serving.console.review_queue.audience import (
     ORDERS,
@@ -227,6 +228,31 @@ class TestPages:
         for answer in (page, found, table):
             assert answer.status_code == 200
             assert not [one for one in ids if one in answer.text]
+
+    @pytest.mark.parametrize("sort", ["id", "due", "-tier"])
+    def test_no_order_tells_a_data_scientist_the_order_of_ids(self, office, sort):
+        scientist, manager = (office.browser(role) for role in ("data_scientist", "manager"))
+        asked_for = {"churn": 0, "hidden": 1, "sort": sort}
+        seen, real = (
+            [line.split(",")[0] for line in one.get("/console/queue/export.csv", **asked_for)
+             .text.splitlines()[1:]]
+            for one in (scientist, manager)
+        )  # fmt: skip
+        ids = office.served.publication.scores()["customer_id"].to_pylist()
+        key = secret(office.state)
+        known = {_stand_in(key, one): one for one in ids}
+        by_id = sorted(seen, key=known.__getitem__)
+        assert sorted(known[one] for one in seen) == sorted(real)
+        together = sum(a == b for a, b in zip(seen, by_id, strict=True))
+        assert together < len(seen) / 20
+
+    def test_a_shared_view_that_names_a_customer_is_not_for_data_scientists(self, office):
+        form = {"name": "one of ours", "query": "search=C000123", "shared": "1"}
+        office.browser("manager").post("/console/queue/views", form)
+        assert "C000123" in office.browser("manager", name="ben").get("/console/queue").text
+        page = office.browser("data_scientist").get("/console/queue").text
+        assert "C000123" not in page
+        assert "one of ours" not in page
 
     def test_an_export_holds_whom_the_page_lists_in_its_order(self, office):
         browser = office.browser("manager")

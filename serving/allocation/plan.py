@@ -257,7 +257,8 @@ def _tasks(asked: Posed, solved: Solved) -> pa.Table:
             for one in zip(at.tolist(), options.tolist(), employees.tolist(), strict=True)
         ]
     )
-    order = np.lexsort((-values, employees)) if len(at) else at
+    stakes = np.nan_to_num(asked.book.at_risk[asked.rows[at]])
+    order = np.lexsort((-stakes, -values, employees)) if len(at) else at
     at, options, employees = at[order], options[order], employees[order]
     rows = asked.rows[at]
     effects = np.array([[*option.effects] for option in asked.options] + [[0.0] * len(asked.tiers)])
@@ -268,7 +269,7 @@ def _tasks(asked: Posed, solved: Solved) -> pa.Table:
             "customer_id": asked.book.ids_of(rows),
             "tier": [asked.tiers[tier] for tier in question.tiers[at].tolist()],
             "churn_probability": asked.book.churn[rows],
-            "at_stake": np.nan_to_num(asked.book.at_risk[rows]),
+            "at_stake": stakes[order],
             "action": [codes[option] for option in options.tolist()],
             "employee": [asked.employees[one].code for one in employees.tolist()],
             "owner": [None if one < 0 else asked.employees[one].code for one in owners.tolist()],

@@ -11,12 +11,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
 
-from anyio import CapacityLimiter, to_thread
 from starlette.datastructures import FormData, Headers, QueryParams, UploadFile
 from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
@@ -25,6 +25,7 @@ from starlette.routing import compile_path
 from configs.section import Language, Text
 from serving.console.kept import Kept
 from serving.console.page import Page, PageError, Visit
+from serving.console.threads import FILES_AT_ONCE, PAGES_AT_ONCE, in_threads
 from serving.console.visitors import sessions
 from serving.console.visitors.people import Person
 from serving.console.visitors.sign_in import SECURE_SESSION_COOKIE, SESSION_COOKIE
@@ -53,8 +54,6 @@ FORM_BYTES = 64 * 1024
 FORM_SECONDS = 10.0
 FORM_FIELDS = 400
 PAGE_SECONDS = 30.0
-PAGES_AT_ONCE = 12
-"""Threads for pages; the endpoint has its own, so that slow pages keep no program waiting."""
 LANGUAGE_COOKIE = "echelon_language"
 COOKIE = "Path=/; SameSite=Lax; HttpOnly"
 YEAR_SECONDS = 365 * 86_400
@@ -98,12 +97,15 @@ class Console:
 
     Attributes:
         kept: what pages work out once per publication.
+        pages_threads, files_threads: where pages are made, and long files.
     """
 
     def __init__(self, endpoint: Endpoint, pages: tuple[Page, ...]) -> None:
         self.endpoint = endpoint
         self.pages = pages
         self.kept = Kept()
+        self.pages_threads = ThreadPoolExecutor(PAGES_AT_ONCE, "pages")
+        self.files_threads = ThreadPoolExecutor(FILES_AT_ONCE, "files")
 
     def menu(self, visit: Visit) -> list[tuple[str, Text, bool]]:
         """Return address, name and whether it is the present one, of each page in the menu."""
@@ -137,7 +139,6 @@ class Door:
         ]
         rows = [Row(page.path, page.methods, page.roles, page.name) for page in console.pages]
         self._rules = Rules(RouteTable(rows), rules.serving)
-        self._threads = CapacityLimiter(PAGES_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -194,7 +195,7 @@ class Door:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         async with asyncio.timeout(PAGE_SECONDS):
-            return await to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._threads)
+            return await in_threads(self.console.pages_threads, work)
 
     def _refused(self, visit: Visit, scope: Scope, error: Exception) -> Response:
         told = _told(error)
@@ -263,10 +264,22 @@ def _check_site(method: str, headers: Headers) -> None:
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site is not None and site != "same-origin":
         raise PageError(403, FROM_ELSEWHERE, SEND_FROM_HERE)
-    if origin is not None and urlsplit(origin).netloc != headers.get("host", ""):
+    if origin is not None and _split(origin).netloc != headers.get("host", ""):
         raise PageError(403, FROM_ELSEWHERE, SEND_FROM_HERE)
     if site is None and origin is None:
         raise PageError(403, FROM_ELSEWHERE, SEND_FROM_HERE)
+
+
+def _split(address: str) -> SplitResult:
+    """Return the parts of an address; none of one that is none.
+
+    >>> _split("https://a.example/b").netloc, _split("http://[").netloc
+    ('a.example', '')
+    """
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")
 
 
 def _cookie_name(scope: Scope) -> str:
@@ -280,7 +293,7 @@ def _to_sign_in(scope: MutableMapping[str, Any], headers: Headers) -> Response:
         asked += "?" + scope["query_string"].decode("latin-1")
     is_part = headers.get("hx-request") == "true"
     if is_part or scope["method"] not in ("GET", "HEAD"):
-        was_on = urlsplit(headers.get("hx-current-url") or headers.get("referer") or "")
+        was_on = _split(headers.get("hx-current-url") or headers.get("referer") or "")
         asked = f"{was_on.path}?{was_on.query}" if was_on.query else was_on.path
     target = f"{HOME}/sign-in?next={quote(asked, safe='')}"
     if is_part:

@@ -27,6 +27,13 @@ class Kept:
         with making:
             known = self._found.get(make)
             if known is None or known[0] is not served:
-                known = self._found[make] = (served, make(served))
+                known = (served, make(served))
+                self._keep(make, known)
             found: T = known[1]
             return found
+
+    def _keep(self, make: Any, known: tuple[Served, Any]) -> None:
+        """Keep a result, and none of what was served before: its customers fill the memory."""
+        with self._lock:
+            same = {one: of for one, of in self._found.items() if of[0] is known[0]}
+            self._found = same | {make: known}

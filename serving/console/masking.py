@@ -6,6 +6,7 @@ A keyed hash, by a secret that the state database keeps. Managers see and use th
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from base64 import b32hexencode
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ SECRET_BYTES = 32
 MASK_BYTES = 10
 """Two of a million customers have the same stand-in in one company of a trillion."""
 OF_MASKS = "masks"
+WORD = re.compile(r"[A-Za-z0-9_-]+")
 
 SECRETS = sa.Table(
     "console_secrets",
@@ -52,6 +54,22 @@ def is_masked(visit: Visit) -> bool:
 def mask(visit: Visit, customer_id: str) -> str:
     """Return ``customer_id`` as this person may see it, in texts and in addresses."""
     return _stand_in(secret(visit.endpoint.state), customer_id) if is_masked(visit) else customer_id
+
+
+def without_ids(visit: Visit, text: str, own: str) -> str:
+    """Return what somebody wrote about customer ``own``, with stand-ins where it names customers.
+
+    Who is not published now, and names and numbers that are no ids, stay as they were written.
+    """
+    if not is_masked(visit):
+        return text
+    of = book(visit.served)
+
+    def stand_in(found: re.Match[str]) -> str:
+        word = found[0]
+        return word if of.row_of(word) is None else mask(visit, word)
+
+    return WORD.sub(stand_in, text.replace(own, mask(visit, own)))
 
 
 def unmask(visit: Visit, shown: str, served: Served | None = None) -> str:

@@ -96,7 +96,7 @@ def _whole(query: Query, name: str, default: int, most: int) -> int:
     text = query.get(name, "").strip()
     if not text:
         return default
-    if not (text.isascii() and text.isdigit() and int(text) <= most):
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) <= most):
         raise WrongQuestionError(_said(NO_NUMBER, text))
     return int(text)
 

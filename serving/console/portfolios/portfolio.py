@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -87,19 +88,24 @@ class Reasons:
     def __init__(self, served: Served) -> None:
         self._served = served
         self._found: dict[str, dict[str, Any]] = {}
+        self._lock = threading.Lock()
 
     def since(self, visit: Visit, earlier: Manifest) -> dict[str, Any]:
         """Return the movers, and the change of everybody in its three parts."""
-        if earlier.id not in self._found:
-            compared = _compared(visit, self._served, earlier)
-            is_walked = len(self._served.book) <= WALKED_AT_MOST
-            found = visit.kept(self._served, Migrations).since(earlier)
-            self._found[earlier.id] = {
-                "moved": found,
-                "movers": movers(self._served, found, compared),
-                "change": portfolio_change(compared) if is_walked else None,
-            }
-        return self._found[earlier.id]
+        with self._lock:
+            if earlier.id not in self._found:
+                self._found[earlier.id] = self._made(visit, earlier)
+            return self._found[earlier.id]
+
+    def _made(self, visit: Visit, earlier: Manifest) -> dict[str, Any]:
+        compared = _compared(visit, self._served, earlier)
+        is_walked = len(self._served.book) <= WALKED_AT_MOST
+        found = visit.kept(self._served, Migrations).since(earlier)
+        return {
+            "moved": found,
+            "movers": movers(self._served, found, compared),
+            "change": portfolio_change(compared) if is_walked else None,
+        }
 
 
 def _compared(visit: Visit, served: Served, earlier: Manifest) -> Comparison:

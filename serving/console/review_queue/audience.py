@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from configs.section import Text
 from configs.team import Team
-from serving.console.book import Book, Flags, Numbers, Places
+from serving.console.book import Book, Flags, Numbers, Places, Rows
 from serving.console.review_queue.asked import NOBODY, Asked
 from serving.console.review_queue.worked import Worked
 
@@ -125,14 +125,36 @@ def audience(
     return Audience(rows[: asked.most] if is_cut else rows, len(rows))
 
 
-def listed(book: Book, done: Worked, sort: str, whom: Audience) -> Places:
-    """Return the rows of an audience in the order of the list."""
-    if sort in ("", USUAL_ORDER):
+def listed(
+    book: Book, done: Worked, sort: str, whom: Audience, equals: Rows | None = None
+) -> Places:
+    """Return the rows of an audience in the order of the list.
+
+    Args:
+        book: everybody.
+        done: where they stand.
+        sort: name of the order.
+        whom: the audience.
+        equals: all rows, in the order in which equals stand; ``None`` for that of ids. It takes
+            the place of the order by id, too.
+    """
+    if sort in ("", USUAL_ORDER) and equals is None:
         return whom.rows
-    order = ordered(book, done, sort)
+    order = ordered(book, done, sort) if equals is None else equals
     is_in = np.zeros(len(book), dtype=bool)
     is_in[whom.rows] = True
-    return order[is_in[order]]
+    rows = order[is_in[order]].astype(np.int32)
+    return rows if equals is None else _again(book, done, sort, rows)
+
+
+def _again(book: Book, done: Worked, sort: str, rows: Places) -> Places:
+    """Return ``rows`` by ``sort``, equals as they stand in ``rows``."""
+    if sort.removeprefix("-") == "id":
+        return rows[::-1] if sort.startswith("-") else rows
+    order = ORDERS[sort.removeprefix("-") or USUAL_ORDER]
+    way = -1.0 if sort.startswith("-") else 1.0
+    keys = (way * order.of(book, done))[rows]
+    return rows[np.argsort(keys, kind="stable")]
 
 
 def matching(

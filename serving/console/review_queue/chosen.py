@@ -7,11 +7,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from serving.console.book import Book, book
+from serving.console.book import Book, Places, book
 from serving.console.masking import is_masked, rows_starting
 from serving.console.page import Visit
 from serving.console.review_queue.asked import NOBODY, Asked, Usual, asked
-from serving.console.review_queue.audience import ORDERS, USUAL_ORDER, Audience, audience, fitting
+from serving.console.review_queue.audience import (
+    ORDERS,
+    USUAL_ORDER,
+    Audience,
+    audience,
+    fitting,
+    listed,
+)
 from serving.console.review_queue.headline import capacity
 from serving.console.review_queue.worked import Worked, worked
 from serving.endpoint.served import Served
@@ -72,6 +79,15 @@ def chosen(visit: Visit) -> Chosen:
     }
     wanted = asked(visit.query, usual, words)
     return Chosen(served, of, done, wanted, usual, _audience(visit, served, done, wanted))
+
+
+def listed_for(visit: Visit, found: Chosen) -> Places:
+    """Return the rows of an audience in the order of the list.
+
+    Who sees stand-ins gets equals in the order of these: that of the ids would tell them.
+    """
+    equals = rows_starting(visit, found.served, "") if is_masked(visit) else None
+    return listed(found.book, found.done, found.asked.sort, found.whom, equals)
 
 
 def _audience(visit: Visit, served: Served, done: Worked, wanted: Asked) -> Audience:

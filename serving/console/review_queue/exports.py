@@ -23,9 +23,9 @@ from serving.access.audit import entry, record
 from serving.console.masking import is_masked
 from serving.console.page import PageError, Visit
 from serving.console.review_queue.asked import Usual
-from serving.console.review_queue.audience import listed
-from serving.console.review_queue.chosen import Chosen, chosen
+from serving.console.review_queue.chosen import Chosen, chosen, listed_for
 from serving.console.review_queue.queue_rows import Row, rows
+from serving.console.threads import parts_in_threads
 
 CSV_ROWS = 100_000
 EXCEL_ROWS = 20_000
@@ -153,14 +153,14 @@ def neutral(text: str) -> str:
 def as_csv(visit: Visit) -> Response:
     """Answer with the audience as CSV."""
     found = _recorded(visit, "csv", CSV_ROWS)
-    return _download(_csv_parts(visit, found), "text/csv; charset=utf-8", found, "csv")
+    return _download(visit, _csv_parts(visit, found), "text/csv; charset=utf-8", found, "csv")
 
 
 def as_excel(visit: Visit) -> Response:
     """Answer with the audience as a workbook."""
     found = _recorded(visit, "xlsx", EXCEL_ROWS)
     kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-    return _download(_workbook_parts(visit, found), kind, found, "xlsx")
+    return _download(visit, _workbook_parts(visit, found), kind, found, "xlsx")
 
 
 def _recorded(visit: Visit, form: str, most: int) -> Chosen:
@@ -186,15 +186,17 @@ def _recorded(visit: Visit, form: str, most: int) -> Chosen:
     return found
 
 
-def _download(parts: Iterator[bytes], kind: str, found: Chosen, form: str) -> Response:
+def _download(
+    visit: Visit, parts: Iterator[bytes], kind: str, found: Chosen, form: str
+) -> Response:
     name = f"echelon-{found.served.as_of:%Y%m%d}-{len(found.whom)}.{form}"
     headers = {"content-disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(parts, media_type=kind, headers=headers)
+    sent = parts_in_threads(visit.console.files_threads, parts)
+    return StreamingResponse(sent, media_type=kind, headers=headers)
 
 
 def _rows(visit: Visit, found: Chosen) -> Iterator[Row]:
-    order = listed(found.book, found.done, found.asked.sort, found.whom)
-    return rows(visit, found.served, found.done, order.tolist())
+    return rows(visit, found.served, found.done, listed_for(visit, found).tolist())
 
 
 def _csv_parts(visit: Visit, found: Chosen) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
+from urllib.parse import parse_qsl
 
 from starlette.responses import Response
 
@@ -24,9 +25,8 @@ from serving.console.review_queue.audience import (
     curve,
     figures,
     fitting,
-    listed,
 )
-from serving.console.review_queue.chosen import Chosen, chosen
+from serving.console.review_queue.chosen import Chosen, chosen, listed_for
 from serving.console.review_queue.exports import CSV_ROWS, EXCEL_ROWS
 from serving.console.review_queue.headline import Headline, headline
 from serving.console.review_queue.queue_rows import rows
@@ -37,6 +37,8 @@ from training.lifecycle import STAGES
 
 PATH = "/console/queue"
 PAGE_ROWS = 50
+ID_DIGITS = 10
+"""Ids of views are shorter; a longer number fits no column."""
 COLUMNS = ("id", "tier", "churn", "value", "risk", "order", "contact", "due")
 """Columns of the list that it can be ordered by, from the left."""
 LEAVING = Text(zh="会流失", en="will leave (losses caught)")
@@ -67,8 +69,7 @@ def page(visit: Visit) -> Response:
     asked, whom = found.asked, found.whom
     pages = max(math.ceil(len(whom) / PAGE_ROWS), 1)
     at = min(asked.page, pages)
-    order = listed(found.book, found.done, asked.sort, whom)
-    shown = order[(at - 1) * PAGE_ROWS : at * PAGE_ROWS]
+    shown = listed_for(visit, found)[(at - 1) * PAGE_ROWS : at * PAGE_ROWS]
     told = list(rows(visit, found.served, found.done, shown.tolist()))
     manifest = found.served.publication.manifest
     head = headline(visit, found.served, found.done)
@@ -93,7 +94,7 @@ def page(visit: Visit) -> Response:
         first=(at - 1) * PAGE_ROWS + 1,
         at=at,
         pages=pages,
-        views=views.of_person(visit.endpoint.state, visit.person),
+        views=_views(visit),
         terms=manifest.terms,
         as_of=manifest.as_of,
         segments=manifest.segments,
@@ -112,6 +113,14 @@ def page(visit: Visit) -> Response:
     )
 
 
+def _views(visit: Visit) -> list[views.View]:
+    """Return the views to choose from; none that names a customer to who may not know them."""
+    saved = views.of_person(visit.endpoint.state, visit.person)
+    if not is_masked(visit):
+        return saved
+    return [one for one in saved if one.is_own or "search" not in dict(parse_qsl(one.query))]
+
+
 def save_view(visit: Visit) -> Response:
     """Keep what is shown under a name."""
     name = str(visit.form.get("name", "")).strip()
@@ -126,7 +135,7 @@ def save_view(visit: Visit) -> Response:
 def delete_view(visit: Visit) -> Response:
     """Forget a view of this person's own."""
     view = str(visit.form.get("view", ""))
-    if view.isdecimal():
+    if view.isdecimal() and len(view) < ID_DIGITS:
         views.delete(visit.endpoint.state, visit.person, int(view))
     return visit.see(PATH)
 

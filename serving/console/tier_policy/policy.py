@@ -127,7 +127,7 @@ def _approved(visit: Visit, served: Served, one: Version, author: Author, commen
             publication,
             author,
             comment,
-            None if seen == BY_BUNDLE else int(seen or 0),
+            None if seen == BY_BUNDLE else int(seen) if VERSION.fullmatch(seen) else 0,
         )
     )
     alone = "yes" if one.made_by == visit.person.id else "no"

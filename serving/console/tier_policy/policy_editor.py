@@ -39,7 +39,11 @@ def form(visit: Visit) -> Response:
     """Return the form, filled with the policy in force or the version asked for."""
     now = versions.in_force(visit.endpoint.state)
     asked = visit.query.get("from", "")
-    found = versions.version_of(visit.endpoint.state, int(asked)) if asked.isdecimal() else now
+    found = (
+        versions.version_of(visit.endpoint.state, int(asked))
+        if pages.VERSION.fullmatch(asked)
+        else now
+    )
     settings = _bundle_settings(visit) if found is None else found.settings
     return _page(visit, form_of(settings, None if now is None else now.id), Read(), 200)
 
@@ -69,7 +73,7 @@ def preview(visit: Visit) -> Response:
 
 def _propose(visit: Visit, filled: PolicyForm, taken: Read, settings: TierPolicy) -> Response:
     """Propose the policy; who wrote on one no longer in force is told, and keeps the form."""
-    based_on = int(filled.based_on) if filled.based_on.isdecimal() else None
+    based_on = int(filled.based_on) if pages.VERSION.fullmatch(filled.based_on) else None
     state, author = visit.endpoint.state, pages.author_of(visit)
     try:
         made = versions.propose(state, settings, author, filled.comment, based_on)
