@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -184,6 +186,11 @@ class _Asked:
     policy: Policy
     options: tuple[Option, ...]
 
+    @cached_property
+    def today(self) -> dt.date:
+        """The company's local day, on which overrides and snoozes are in force or have ended."""
+        return dt.datetime.now(ZoneInfo(self.config.timezone)).date()
+
     @property
     def tiers(self) -> tuple[str, ...]:
         """Codes of the tiers, the highest first."""
@@ -197,7 +204,7 @@ class _Asked:
         found = by_code[self.book.tier.codes]
         for row, standing in self.stands.items():
             published = self.book.tier.at(row)
-            tier = standing.effective_tier(published, self.book.as_of, self.policy)
+            tier = standing.effective_tier(published, self.today, self.policy)
             if tier in self.tiers:
                 found[row] = self.tiers.index(tier)
         return found
@@ -257,7 +264,7 @@ class _Asked:
         """Who is snoozed or dismissed: nothing is planned for them."""
         found = np.zeros(len(self.book), bool)
         for row, one in self.stands.items():
-            found[row] = one.is_snoozed(self.book.as_of) or one.is_dismissed(self.book.as_of)
+            found[row] = one.is_snoozed(self.today) or one.is_dismissed(self.today)
         return found
 
     @property
@@ -266,7 +273,8 @@ class _Asked:
         found = self.book.last_contact_days.copy()
         for row, one in self.stands.items():
             if one.last_contact is not None:
-                since = float((self.book.as_of - one.last_contact.at.date()).days)
+                on = one.last_contact.at.astimezone(ZoneInfo(self.config.timezone)).date()
+                since = float((self.book.as_of - on).days)
                 found[row] = np.fmin(found[row], max(since, 0.0))
         return found
 

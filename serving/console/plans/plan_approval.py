@@ -16,16 +16,17 @@ from serving.console.acting.standing import NONE_YET, standings
 from serving.console.page import Visit
 from serving.console.plans.plan_read import Read
 from serving.console.staff.owners import called, owner_of, person_names
+from serving.endpoint.endpoint import today
 
 
 def approve(visit: Visit, found: Read, due: dt.date) -> None:
     """Put on record who looks after whom and what is to be done until ``due``.
 
     The forms' tokens are the plan's: approved twice, by two browsers or after a broken answer,
-    it counts once; a task that is open already is not handed out again. Customers with an owner
-    keep theirs, whoever does the task.
+    it counts once; a task that is open already is not handed out again, and none about who was
+    snoozed or dismissed since. Customers with an owner keep theirs, whoever does the task.
     """
-    rows, id = found.tasks.to_pylist(), found.plan.id
+    rows, id = _still_to_do(visit, found), found.plan.id
     state, stores, person = visit.endpoint.state, visit.config.stores, visit.person
     publication = found.plan.publication
     assigned = Form(f"plan-{id}-assign", person.id, publication)
@@ -47,6 +48,17 @@ def approve(visit: Visit, found: Read, due: dt.date) -> None:
     if not new:
         with state.writing() as connection:
             plan_book.approve(connection, id, name)
+
+
+def _still_to_do(visit: Visit, found: Read) -> list[dict[str, Any]]:
+    """Return the tasks of those whom nobody snoozed or dismissed after the plan was made."""
+    known, day = standings(visit.endpoint.state), today(visit.served)
+
+    def is_at_rest(row: Mapping[str, Any]) -> bool:
+        one = known.get(row["customer_id"], NONE_YET)
+        return one.is_snoozed(day) or one.is_dismissed(day)
+
+    return [row for row in found.tasks.to_pylist() if not is_at_rest(row)]
 
 
 def _is_open(visit: Visit, found: Read, row: Mapping[str, Any]) -> bool:

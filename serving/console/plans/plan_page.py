@@ -42,6 +42,12 @@ NOT_REAL = Text(
     en="It supposes something, or is not done; plan anew with the team as it is.",
 )
 
+STALE = Text(zh="计划已过时", en="The plan is out of date")
+PLAN_ANEW = Text(
+    zh="制定之后有了新的发布结果；请重新制定后再批准。",
+    en="Another publication came after it was made; plan anew, then approve that.",
+)
+
 
 def page(visit: Visit) -> Response:
     """Return the plan asked for, or how far it is; while it is made the page asks again."""
@@ -81,6 +87,8 @@ def approve(visit: Visit) -> Response:
     found = done(visit)
     if not found.plan.scenario.is_real:
         raise PageError(422, ONLY_REAL, NOT_REAL)
+    if found.plan.publication != visit.served.publication.manifest.id:
+        raise PageError(409, STALE, PLAN_ANEW)
     due = today(visit.served) + dt.timedelta(weeks=found.plan.weeks)
     approve_plan(visit, found, due)
     return visit.see(f"{PATH}?plan={found.plan.id}")
@@ -194,7 +202,7 @@ def _field(visit: Visit, name: str, usual: str) -> str:
 
 
 def _whole(text: str, most: int) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) <= most):
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) <= most):
         raise PageError(422, WRONG_NUMBER, GIVE_NUMBER)
     return int(text)
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from serving.console.acting.standing import standings
 from serving.console.book import Book, Numbers, book
 from serving.console.service_levels.standards import Standard
+from serving.endpoint.endpoint import today
 
 if TYPE_CHECKING:
     from serving.endpoint.served import Served
@@ -64,13 +65,13 @@ def visits(served: Served, state: State, promised: Sequence[Standard]) -> Visits
     tier, silent = words[own.tier.codes], own.last_contact_days.copy()
     at_rest = np.zeros(len(own), dtype=bool)
     policy = served.publication.manifest.terms.policy
-    stands = standings(state)
+    stands, day = standings(state), today(served)
     for customer_id, row in own.rows_of(stands).items():
         one = stands[customer_id]
-        at_rest[row] = one.is_snoozed(own.as_of) or one.is_dismissed(own.as_of)
-        tier[row] = place.get(one.effective_tier(own.tier.at(row), own.as_of, policy) or "", -1)
+        at_rest[row] = one.is_snoozed(day) or one.is_dismissed(day)
+        tier[row] = place.get(one.effective_tier(own.tier.at(row), day, policy) or "", -1)
         if one.last_contact is not None:
-            day = one.last_contact.at.astimezone(served.zone).date()
-            silent[row] = np.fmin(silent[row], max((own.as_of - day).days, 0))
+            on = one.last_contact.at.astimezone(served.zone).date()
+            silent[row] = np.fmin(silent[row], max((own.as_of - on).days, 0))
     allowed = np.array([standard.contact_days for standard in promised] + [np.nan])
     return Visits(own, tier, silent, allowed[tier], at_rest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from serving.console.service_levels.tier_service import (
     tier_service,
 )
 from serving.console.staff.team import team_of
+from serving.endpoint.endpoint import today
 from serving.scores.numbers import percent
 
 if TYPE_CHECKING:
@@ -73,7 +75,7 @@ class Owed:
 
 
 class Known:
-    """Contacts and services of the tiers, worked out again after anybody did something.
+    """Contacts and services of the tiers, worked out anew after any action and every day.
 
     Args:
         served: what is published.
@@ -81,12 +83,12 @@ class Known:
 
     def __init__(self, served: Served) -> None:
         self._served = served
-        self._known: tuple[int, Visits, Rows, tuple[TierService, ...]] | None = None
+        self._known: tuple[tuple[int, dt.date], Visits, Rows, tuple[TierService, ...]] | None = None
 
     def now(self, visit: Visit) -> tuple[Visits, Rows, tuple[TierService, ...]]:
         """Return every contact, the rows that are overdue, and how each tier is served."""
         with visit.endpoint.state.reading() as connection:
-            newest = newest_id(connection)
+            newest = newest_id(connection), today(self._served)
         known = self._known
         if known is None or known[0] != newest:
             promised, found = _promised(visit), visit.kept(self._served, cases)
