@@ -56,7 +56,7 @@ def test_a_plan_that_is_asked_for_waits_and_the_page_asks_again(office):
 @pytest.mark.slow
 def test_the_page_tells_the_plan_and_that_effects_are_assumed(office):
     planned(office)
-    for language, assumed, beside in (("en", "assumed", "Greedy"), ("zh", "假设", "贪心法")):
+    for language, assumed, beside in (("en", "assumed", "Greedy"), ("zh", "假设", "逐个择优")):
         page = office.browser("manager", language=language).get(PLAN).text
         assert assumed in page
         assert beside in page

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from starlette.datastructures import QueryParams
 
 from configs.load import load
+from serving.console.experiments.effect_words import HELD_OUT
+from serving.console.experiments.holdout import holdouts
 from serving.console.masking import _stand_in, secret
 from serving.console.review_queue.asked import Asked, Usual, asked
 from serving.console.review_queue.audience import (
@@ -22,6 +24,7 @@ from serving.console.review_queue.audience import (
     audience,
     curve,
     figures,
+    fitting,
     listed,
     matching,
     minutes,
@@ -29,6 +32,7 @@ from serving.console.review_queue.audience import (
 from serving.console.review_queue.exports import neutral
 from serving.console.review_queue.recommended import recommended
 from serving.console.review_queue.worked import Worked
+from serving.console.staff.team import team_of
 from tests.books import BANDS, TIERS, made_up
 
 CONFIG = load()
@@ -160,6 +164,37 @@ def test_an_address_that_makes_no_sense_asks_for_the_usual_in_those_parts(parts)
     assert set(found.tiers) <= set(TIERS)
 
 
+def test_an_address_that_asks_nothing_means_the_usual_number_and_a_filter_means_all():
+    usual = Usual(0.3, 50)
+    for address, most in (("", 50), ("sort=-value&page=2", 50), ("most=", None), ("most=9", 9)):
+        assert asked(QueryParams(address), usual, WORDS).most == most
+    for address in ("tier=vip", "churn=40", "late=order"):
+        assert asked(QueryParams(address), usual, WORDS).most is None
+
+
+@settings(max_examples=30, deadline=None)
+@given(SIZES, st.floats(0, 5000))
+def test_hours_reach_whom_they_suffice_for_and_assigned_contacts_take_no_more(n, within):
+    book = made_up(n)
+    done = stands(book)
+    rows = audience(book, done, Asked(hidden=True), None).rows
+    free = rows[~done.is_due_this_week[rows]]
+    reached = fitting(done, TEAM, rows, within)
+    inside = set(rows[:reached].tolist())
+    assert minutes(done, TEAM, free[np.isin(free, rows[:reached])]).sum() <= within
+    if reached < n:
+        assert rows[reached] in free
+        longer = [one for one in free.tolist() if one in inside] + [int(rows[reached])]
+        assert minutes(done, TEAM, np.array(longer)).sum() > within
+
+
+def test_an_id_is_searched_for_among_everybody():
+    book = made_up(80)
+    every = np.arange(80)
+    whom = audience(book, stands(book), Asked(churn=0.9, most=3, search="C"), every)
+    assert len(whom) == 80
+
+
 ANY_START = st.text("=+-@\t\r\n \u3000\ufeff\x0b\x85＝－a'", max_size=4)
 
 
@@ -216,6 +251,33 @@ class TestPages:
         assert not set(shown(first)) & set(shown(second))
         assert len(shown(first)) == 50
         assert shown(beyond) == shown(browser.get("/console/queue", churn=0, page=10))
+
+    def test_the_first_page_names_whom_to_look_at_first_and_why(self, office):
+        page = office.browser("manager", "zh").get("/console/queue")
+        assert f'先看<a href="/console/customers/{shown(page)[0]}"' in page.text
+
+    def test_the_first_page_lists_whom_the_hours_of_the_week_reach(self, office):
+        hours = sum(one.hours_per_week for one in team_of(office.config).employees)
+        assert hours > 0
+        page = office.browser("manager", "zh").get("/console/queue").text
+        assert "本周工时可联系" in page
+        needed = re.search(r"每位联系一次共需([\d,.]+)小时", page)
+        assert needed is not None
+        assert float(needed[1].replace(",", "")) <= hours
+
+    def test_who_is_left_out_is_marked_and_offered_another_action(self, office):
+        config, state = office.config, office.state
+        drawn = holdouts(state, config, office.served.publication)
+        browser = office.browser("manager", "zh")
+        marked = 0
+        for customer_id in shown(browser.get("/console/queue", churn=0)):
+            out = drawn.left_out_of(config.actions, customer_id)
+            page = browser.get(f"/console/customers/{customer_id}").text if out else ""
+            assert all(f"{HELD_OUT.zh}：{one.name.zh}" in page for one in out)
+            marked += bool(out)
+            if marked == 2:
+                break
+        assert marked == 2
 
     def test_a_data_scientist_never_meets_an_id(self, office):
         ids = office.served.publication.scores()["customer_id"].to_pylist()

@@ -8,7 +8,7 @@ from serving.console.staff.team import SKILL_NAMES
 from serving.scores.numbers import money, number
 
 RULES = {
-    "greedy": Text(zh="贪心法", en="Greedy"),
+    "greedy": Text(zh="逐个择优", en="Greedy"),
     "equal": Text(zh="平均分配", en="Equal split"),
     "risk": Text(zh="按流失概率排队", en="By churn risk"),
 }
@@ -18,7 +18,7 @@ RULE_NOTES = {
         en="whatever brings most, most an hour, or most for what it takes: the best of these",
     ),
     "equal": Text(
-        zh="客户平均分给员工，各自从风险价值最高者做起",
+        zh="客户平均分给员工，各自从流失风险价值最高者做起",
         en="customers dealt out evenly, each employee beginning with the most at stake",
     ),
     "risk": Text(zh="流失概率最高者优先", en="the likeliest to leave first"),

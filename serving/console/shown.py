@@ -141,4 +141,5 @@ def moment(visit: Visit, language: Language, value: dt.datetime | None) -> str:
     if value is None:
         return "–"
     local = value.astimezone(ZoneInfo(visit.config.timezone))
-    return format_datetime(local, "medium", locale=LOCALES[language])
+    form = "y年M月d日 HH:mm" if language == "zh" else "MMM d, y, HH:mm"
+    return format_datetime(local, form, locale=LOCALES[language])

@@ -20,7 +20,7 @@ from serving.scores.wording import quantity
 Group = Literal["tier", "segment", "lifecycle", "everybody"]
 GROUPS: dict[Group, Text] = {
     "tier": Text(zh="同等级", en="Same tier"),
-    "segment": Text(zh="同细分", en="Same segment"),
+    "segment": Text(zh="同分群", en="Same segment"),
     "lifecycle": Text(zh="同生命周期", en="Same lifecycle"),
     "everybody": Text(zh="全体客户", en="All customers"),
 }

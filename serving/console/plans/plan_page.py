@@ -17,6 +17,8 @@ from serving.allocation import plan_book
 from serving.allocation.plan_book import Planned
 from serving.allocation.plan_words import RULE_NOTES, RULES, missing_said, summary, worth_said
 from serving.allocation.scenario import Scenario
+from serving.console.experiments.effect_words import HELD_OUT, WHY_HELD_OUT
+from serving.console.experiments.trials import left_out
 from serving.console.masking import mask
 from serving.console.page import PageError, Visit
 from serving.console.plans.plan_approval import approve as approve_plan
@@ -112,6 +114,7 @@ def tasks(visit: Visit) -> Response:
         cost=pc.sum(all_rows["cost"]).as_py() or 0.0,
         mask=partial(mask, visit),
         skills=SKILL_NAMES,
+        **_left_out(visit),
     )
 
 
@@ -133,7 +136,18 @@ def work_list(visit: Visit) -> Response:
         rows=found.of({"employee": code}).to_pylist(),
         mask=partial(mask, visit),
         skills=SKILL_NAMES,
+        **_left_out(visit),
     )
+
+
+def _left_out(visit: Visit) -> dict[str, Any]:
+    """Return how to mark which actions a customer is left out of this quarter."""
+    drawn = left_out(visit, visit.served)
+    return {
+        "left_out_of": partial(drawn.left_out_of, visit.config.actions),
+        "HELD_OUT": HELD_OUT,
+        "WHY_HELD_OUT": WHY_HELD_OUT,
+    }
 
 
 def chosen_by(visit: Visit) -> dict[str, str]:

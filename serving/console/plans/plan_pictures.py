@@ -84,7 +84,7 @@ def _values(visit: Visit) -> Chart | None:
     currency = visit.config.currency
     told = [compact_money(value, currency, "en") for _, value in named[:2]]
     alt = Text(
-        zh=f"净值：本计划{told[0]}，贪心法{told[1]}",
+        zh=f"净值：本计划{told[0]}，逐个择优{told[1]}",
         en=f"Net value: plan {told[0]}, greedy {told[1]}",
     )
     columns = (

@@ -29,7 +29,7 @@ from serving.console.review_queue.audience import (
 from serving.console.review_queue.chosen import Chosen, chosen, listed_for
 from serving.console.review_queue.exports import CSV_ROWS, EXCEL_ROWS
 from serving.console.review_queue.headline import Headline, headline
-from serving.console.review_queue.queue_rows import rows
+from serving.console.review_queue.queue_rows import Row, rows
 from serving.console.shown import short_day
 from serving.scores.lead import BANDS
 from serving.scores.wording import FALLBACKS
@@ -70,7 +70,6 @@ def page(visit: Visit) -> Response:
     pages = max(math.ceil(len(whom) / PAGE_ROWS), 1)
     at = min(asked.page, pages)
     shown = listed_for(visit, found)[(at - 1) * PAGE_ROWS : at * PAGE_ROWS]
-    told = list(rows(visit, found.served, found.done, shown.tolist()))
     manifest = found.served.publication.manifest
     head = headline(visit, found.served, found.done)
     return visit.page(
@@ -89,8 +88,8 @@ def page(visit: Visit) -> Response:
         fitting=_fitting(found, visit.config.team, head),
         picture=AUDIENCE.shown(visit),
         headings={name: _heading(asked, found.usual, name) for name in COLUMNS},
-        rows=told,
-        first_todo=next((one for one in told if not one.is_worked), None),
+        rows=list(rows(visit, found.served, found.done, shown.tolist())),
+        first_todo=_first_todo(visit, found),
         first=(at - 1) * PAGE_ROWS + 1,
         at=at,
         pages=pages,
@@ -119,6 +118,12 @@ def _views(visit: Visit) -> list[views.View]:
     if not is_masked(visit):
         return saved
     return [one for one in saved if one.is_own or "search" not in dict(parse_qsl(one.query))]
+
+
+def _first_todo(visit: Visit, found: Chosen) -> Row | None:
+    """Return whom to look at first: the first of the list about whom nothing was done lately."""
+    waiting = found.whom.rows[~found.done.is_worked[found.whom.rows]]
+    return next(rows(visit, found.served, found.done, waiting[:1].tolist()), None)
 
 
 def save_view(visit: Visit) -> Response:
