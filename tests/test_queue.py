@@ -29,9 +29,9 @@ from serving.console.review_queue.audience import (
     matching,
     minutes,
 )
-from serving.console.review_queue.exports import neutral
 from serving.console.review_queue.recommended import recommended
 from serving.console.review_queue.worked import Worked
+from serving.console.spreadsheets import neutral
 from serving.console.staff.team import team_of
 from tests.books import BANDS, TIERS, made_up
 

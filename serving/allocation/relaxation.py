@@ -38,10 +38,6 @@ class Relaxed:
         """Return what one more hour of somebody of ``level``, free for anybody, is worth."""
         return float(self.prices[: level + 1].sum())
 
-    def own_hour_price(self, employee: int, level: int) -> float:
-        """Return what one more hour of one employee is worth, who has customers of their own."""
-        return self.hour_price(level) + float(self.prices[LEVELS + employee])
-
     def money_prices(self, question: Question) -> Floats:
         """Return what one more unit of money is worth per tier; 0 where nothing limits it."""
         found = np.zeros(len(question.budgets))

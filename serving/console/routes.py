@@ -27,7 +27,6 @@ from serving.endpoint.route import PUBLIC, Role
 MANAGERS: frozenset[Role] = frozenset({"manager", "admin"})
 READERS: frozenset[Role] = frozenset({"manager", "admin", "data_scientist"})
 """A data scientist reads, with customers' ids masked, and takes no action on customers."""
-ADMINS: frozenset[Role] = frozenset({"admin"})
 EVERYBODY: frozenset[Role] = PUBLIC  # type: ignore[assignment]
 
 CUSTOMER = "/console/customers/{customer_id:path}"

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from configs.schema import Action, Config
 from serving.console.masking import SECRETS
 from serving.endpoint.state import METADATA, Moment, State
+from serving.policies.review_notes import quarter_of
 from serving.scores.publication import SCORES_FILE, Publication
 
 SECRET_BYTES = 32
@@ -56,7 +57,7 @@ class Holdouts:
 
     >>> drawn = Holdouts(b"secret", "2026Q3", {"win_visit": 0.1}, {"win_visit": 3})
     >>> left_out = drawn.held_out("win_visit", [f"C{i}" for i in range(10_000)])
-    >>> 0.09 < left_out.mean() < 0.11, drawn.is_held_out("please", "C1")
+    >>> bool(0.09 < left_out.mean() < 0.11), drawn.is_held_out("please", "C1")
     (True, False)
     """
 
@@ -109,15 +110,6 @@ def is_held_out(
 ) -> bool:
     """Return whether a customer is left out of ``action`` in the quarter of ``publication``."""
     return holdouts(state, config, publication).is_held_out(action, customer_id)
-
-
-def quarter_of(day: dt.date) -> str:
-    """Return the quarter of a day.
-
-    >>> quarter_of(dt.date(2026, 7, 1))
-    '2026Q3'
-    """
-    return f"{day.year}Q{(day.month + 2) // 3}"
 
 
 def share_of(config: Config, action: Action) -> float:

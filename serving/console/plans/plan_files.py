@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,12 +9,11 @@ from typing import Any
 from starlette.responses import Response
 
 from configs.section import Text
-from serving.access.audit import entry, record
-from serving.console.masking import is_masked, mask
+from serving.console.masking import mask
 from serving.console.page import Visit
 from serving.console.plans.plan_page import chosen_by
 from serving.console.plans.plan_read import Read, done
-from serving.console.review_queue.exports import BOM, Value, neutral
+from serving.console.spreadsheets import CSV, EXCEL, Value, csv_file, download, taken, typed
 
 Row = Mapping[str, Any]
 Cell = Callable[[Visit, Read, Row], Value]
@@ -68,19 +66,14 @@ FIELDS: tuple[tuple[Text, Cell, str], ...] = (
 def as_csv(visit: Visit) -> Response:
     """Answer with the tasks of the address as CSV."""
     found, rows = _recorded(visit, "csv")
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow([visit.say(name) for name, _, _ in FIELDS])
-    for row in rows:
-        cells = [of(visit, found, row) for _, of, _ in FIELDS]
-        writer.writerow([neutral(cell) if isinstance(cell, str) else cell for cell in cells])
-    return _download((BOM + out.getvalue()).encode(), "text/csv; charset=utf-8", found, "csv")
+    heads = [visit.say(name) for name, _, _ in FIELDS]
+    told = [[of(visit, found, row) for _, of, _ in FIELDS] for row in rows]
+    return download(visit, csv_file([heads, *told]), CSV, _name(found, "csv"))
 
 
 def as_excel(visit: Visit) -> Response:
     """Answer with the tasks of the address as a workbook."""
     from openpyxl import Workbook
-    from openpyxl.cell import WriteOnlyCell
 
     found, rows = _recorded(visit, "xlsx")
     book = Workbook(write_only=True)
@@ -88,38 +81,20 @@ def as_excel(visit: Visit) -> Response:
     sheet.freeze_panes = "B2"
     sheet.append([visit.say(name) for name, _, _ in FIELDS])
 
-    def typed(value: Value, number_format: str) -> Any:
-        cell = WriteOnlyCell(sheet, neutral(value) if isinstance(value, str) else value)
-        if isinstance(value, str):
-            cell.data_type = "s"
-        elif number_format:
-            cell.number_format = number_format
-        return cell
-
     for row in rows:
-        sheet.append([typed(of(visit, found, row), form) for _, of, form in FIELDS])
+        sheet.append([typed(sheet, of(visit, found, row), form) for _, of, form in FIELDS])
     out = io.BytesIO()
     book.save(out)
-    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-    return _download(out.getvalue(), kind, found, "xlsx")
+    return download(visit, iter([out.getvalue()]), EXCEL, _name(found, "xlsx"))
 
 
 def _recorded(visit: Visit, form: str) -> tuple[Read, list[dict[str, Any]]]:
     """Return the tasks asked for, put on record before anything leaves."""
     found = done(visit)
     rows = found.of(chosen_by(visit)).to_pylist()
-    told = entry(
-        "export",
-        person=visit.person.id,
-        form=f"plan-{form}",
-        customers=len(rows),
-        is_masked=int(is_masked(visit)),
-        publication=found.plan.publication,
-    )
-    record(visit.config.stores, visit.endpoint.state, [told])
+    taken(visit, f"plan-{form}", len(rows), found.plan.publication)
     return found, rows
 
 
-def _download(content: bytes, kind: str, found: Read, form: str) -> Response:
-    headers = {"content-disposition": f'attachment; filename="plan-{found.plan.id}.{form}"'}
-    return Response(content, media_type=kind, headers=headers)
+def _name(found: Read, form: str) -> str:
+    return f"plan-{found.plan.id}.{form}"

@@ -6,39 +6,35 @@ run: text that begins like a formula is given an apostrophe (OWASP, CSV injectio
 
 from __future__ import annotations
 
-import csv
-import datetime as dt
-import io
-import re
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from configs.section import Text
-from serving.access.audit import entry, record
-from serving.console.masking import is_masked
 from serving.console.page import PageError, Visit
 from serving.console.review_queue.asked import Usual
 from serving.console.review_queue.chosen import Chosen, chosen, listed_for
 from serving.console.review_queue.queue_rows import Row, rows
-from serving.console.threads import parts_in_threads
+from serving.console.spreadsheets import (
+    BOM,
+    CSV,
+    CSV_ROWS,
+    EXCEL,
+    Value,
+    csv_lines,
+    download,
+    neutral,
+    taken,
+    typed,
+)
 
-CSV_ROWS = 100_000
 EXCEL_ROWS = 20_000
 ROWS_AT_ONCE = 500
 BYTES_AT_ONCE = 1 << 16
-BOM = "\ufeff"
-"""By which Excel knows UTF-8."""
-RUN = re.compile(r"[\s\ufeff]*[=+\-@＝＋－＠]|[\t\r\n]")
-"""How text begins that a spreadsheet may run, in the half and full width."""
-UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
-"""Characters that no workbook may hold."""
-CELL_LETTERS = 32_767
-"""A cell of a workbook holds no more."""
 
 TOO_MANY = Text(zh="客户过多，无法导出", en="Too many customers to export")
 NARROW = Text(
@@ -46,8 +42,6 @@ NARROW = Text(
     en="At most {most:,} customers can be exported, and these are {n:,}. Raise the churn "
     "probability, limit their number or filter.",
 )
-
-Value = str | float | int | dt.date | None
 
 
 @dataclass(frozen=True)
@@ -140,27 +134,16 @@ FIELDS = (
 )
 
 
-def neutral(text: str) -> str:
-    """Return ``text`` so that no spreadsheet runs it.
-
-    >>> neutral("=1+1"), neutral(" @SUM(A1)"), neutral("C1"), neutral("客户-1")
-    ("'=1+1", "' @SUM(A1)", 'C1', '客户-1')
-    """
-    clean = UNWRITABLE.sub("", text)[: CELL_LETTERS - 1]
-    return f"'{clean}" if RUN.match(clean) else clean
-
-
 def as_csv(visit: Visit) -> Response:
     """Answer with the audience as CSV."""
     found = _recorded(visit, "csv", CSV_ROWS)
-    return _download(visit, _csv_parts(visit, found), "text/csv; charset=utf-8", found, "csv")
+    return download(visit, _csv_parts(visit, found), CSV, _name(found, "csv"))
 
 
 def as_excel(visit: Visit) -> Response:
     """Answer with the audience as a workbook."""
     found = _recorded(visit, "xlsx", EXCEL_ROWS)
-    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-    return _download(visit, _workbook_parts(visit, found), kind, found, "xlsx")
+    return download(visit, _workbook_parts(visit, found), EXCEL, _name(found, "xlsx"))
 
 
 def _recorded(visit: Visit, form: str, most: int) -> Chosen:
@@ -174,25 +157,12 @@ def _recorded(visit: Visit, form: str, most: int) -> Chosen:
     if n > most:
         detail = Text(zh=NARROW.zh.format(most=most, n=n), en=NARROW.en.format(most=most, n=n))
         raise PageError(422, TOO_MANY, detail)
-    told = entry(
-        "export",
-        person=visit.person.id,
-        form=form,
-        customers=n,
-        is_masked=int(is_masked(visit)),
-        publication=found.served.publication.manifest.id,
-    )
-    record(visit.config.stores, visit.endpoint.state, [told])
+    taken(visit, form, n, found.served.publication.manifest.id)
     return found
 
 
-def _download(
-    visit: Visit, parts: Iterator[bytes], kind: str, found: Chosen, form: str
-) -> Response:
-    name = f"echelon-{found.served.as_of:%Y%m%d}-{len(found.whom)}.{form}"
-    headers = {"content-disposition": f'attachment; filename="{name}"'}
-    sent = parts_in_threads(visit.console.files_threads, parts)
-    return StreamingResponse(sent, media_type=kind, headers=headers)
+def _name(found: Chosen, form: str) -> str:
+    return f"echelon-{found.served.as_of:%Y%m%d}-{len(found.whom)}.{form}"
 
 
 def _rows(visit: Visit, found: Chosen) -> Iterator[Row]:
@@ -201,22 +171,10 @@ def _rows(visit: Visit, found: Chosen) -> Iterator[Row]:
 
 def _csv_parts(visit: Visit, found: Chosen) -> Iterator[bytes]:
     yield BOM.encode()
-    yield _csv_text([[visit.say(field.name) for field in FIELDS]])
+    yield csv_lines([[visit.say(field.name) for field in FIELDS]])
     told = _rows(visit, found)
     while part := list(islice(told, ROWS_AT_ONCE)):
-        yield _csv_text([[_plain(field.of(row, visit)) for field in FIELDS] for row in part])
-
-
-def _csv_text(lines: Sequence[Sequence[Value]]) -> bytes:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\r\n").writerows(lines)
-    return out.getvalue().encode("utf-8", "replace")
-
-
-def _plain(value: Value) -> Value:
-    if isinstance(value, str):
-        return neutral(value)
-    return value.isoformat() if isinstance(value, dt.date) else value
+        yield csv_lines([field.of(row, visit) for field in FIELDS] for row in part)
 
 
 def _workbook_parts(visit: Visit, found: Chosen) -> Iterator[bytes]:
@@ -241,17 +199,10 @@ def _write_workbook(file: Any, visit: Visit, found: Chosen) -> None:
         cell.font = Font(bold=True)
         return cell
 
-    def typed(value: Value, number_format: str) -> Any:
-        cell = WriteOnlyCell(sheet, neutral(value) if isinstance(value, str) else value)
-        if isinstance(value, str):
-            cell.data_type = "s"
-        elif number_format:
-            cell.number_format = number_format
-        return cell
-
     sheet.append([bold(visit.say(field.name)) for field in FIELDS])
     for row in _rows(visit, found):
-        sheet.append([typed(field.of(row, visit), field.number_format) for field in FIELDS])
+        cells = [(field.of(row, visit), field.number_format) for field in FIELDS]
+        sheet.append([typed(sheet, value, form) for value, form in cells])
     about = book.create_sheet(visit.say(Text(zh="说明", en="About")))
     for name, value in _about(visit, found):
         about.append([bold(name), neutral(value)])

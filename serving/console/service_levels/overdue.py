@@ -51,11 +51,6 @@ class Visits:
         """How many of those with a tier have no contact on record."""
         return int((np.isnan(self.silent) & (self.tier >= 0)).sum())
 
-    def due_within(self, days: int) -> int:
-        """Return how many fall due in the next ``days`` days."""
-        left = self.cadence - self.silent
-        return int(((left >= 0) & (left < days) & ~self.at_rest).sum())
-
 
 def visits(served: Served, state: State, promised: Sequence[Standard]) -> Visits:
     """Return every customer's last contact against the cadence of their tier."""

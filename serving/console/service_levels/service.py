@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,14 +12,12 @@ import numpy as np
 from starlette.responses import Response
 
 from configs.section import Text
-from serving.access.audit import entry, record
 from serving.console.acting.events import newest_id
 from serving.console.acting.standing import NONE_YET, standings
 from serving.console.drawn.pictures import Chart, Column, Picture
-from serving.console.masking import is_masked, mask
+from serving.console.masking import mask
 from serving.console.page import Visit
 from serving.console.portfolios.portfolio_pictures import PERCENT_AXIS, TIER, pairs
-from serving.console.review_queue.exports import BOM, CSV_ROWS, neutral
 from serving.console.service_levels.overdue import Rows, Visits, visits
 from serving.console.service_levels.service_facts import WINDOW_DAYS, cases
 from serving.console.service_levels.standards import Standard, standards
@@ -31,6 +27,7 @@ from serving.console.service_levels.tier_service import (
     open_cases,
     tier_service,
 )
+from serving.console.spreadsheets import CSV, CSV_ROWS, csv_file, download, taken
 from serving.console.staff.team import team_of
 from serving.endpoint.endpoint import today
 from serving.scores.numbers import percent
@@ -130,28 +127,22 @@ def as_csv(visit: Visit) -> Response:
     served, promised = visit.served, _promised(visit)
     contacts, overdue, _ = visit.kept(served, Known).now(visit)
     owed = _owed(visit, promised, contacts, overdue[:CSV_ROWS])
-    told = entry(
-        "export",
-        person=visit.person.id,
-        form="csv",
-        customers=len(owed),
-        is_masked=int(is_masked(visit)),
-        publication=served.publication.manifest.id,
-    )
-    record(visit.config.stores, visit.endpoint.state, [told])
-    written = io.StringIO()
-    rows = csv.writer(written)
-    rows.writerow([visit.say(head) for head in HEADS])
-    for one in owed:
-        cells = (one.value, one.churn, one.silent_days, one.late_days)
-        known = ["" if cell is None else f"{cell:.10g}" for cell in cells]
-        name = neutral(mask(visit, one.customer_id))
-        rows.writerow([name, neutral(visit.say(one.tier)), *known, neutral(one.owner or "")])
-    disposition = f'attachment; filename="echelon-visits-{served.as_of:%Y%m%d}.csv"'
-    return Response(
-        (BOM + written.getvalue()).encode(),
-        media_type="text/csv; charset=utf-8",
-        headers={"content-disposition": disposition},
+    taken(visit, "csv", len(owed), served.publication.manifest.id)
+    told = [
+        (
+            mask(visit, one.customer_id),
+            visit.say(one.tier),
+            one.value,
+            one.churn,
+            one.silent_days,
+            one.late_days,
+            one.owner,
+        )
+        for one in owed
+    ]
+    heads = [visit.say(head) for head in HEADS]
+    return download(
+        visit, csv_file([heads, *told]), CSV, f"echelon-visits-{served.as_of:%Y%m%d}.csv"
     )
 
 

@@ -28,7 +28,6 @@ Numbers = npt.NDArray[np.float64]
 
 WINDOW_DAYS = 91
 ASKED = ("enquiry", "support", "complaint")
-RESOLVED = ("support", "complaint")
 COLUMNS = (
     "customer_id",
     "kind",

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
-import io
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,7 +11,7 @@ from starlette.responses import Response
 from configs.section import Text
 from serving.console.experiments.effect_words import points
 from serving.console.page import PageError, Visit
-from serving.console.review_queue.exports import BOM, neutral
+from serving.console.spreadsheets import CSV, Value, csv_file, download
 from serving.console.staff.kpi import (
     LOWER_IS_BETTER,
     MEASURE_NAMES,
@@ -97,16 +95,15 @@ def export(visit: Visit) -> Response:
     report = kpi_report(visit.config)
     if report is None:
         raise PageError(404, NOTHING_YET, RUN_FIRST)
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow([visit.say(field) for field in FIELDS])
-    for line in lines(report):
-        for cell in line.cells:
-            if cell.told is not None:
-                writer.writerow(_row(visit, line.employee, cell, cell.told))
+    told = [
+        _row(visit, line.employee, cell, cell.told)
+        for line in lines(report)
+        for cell in line.cells
+        if cell.told is not None
+    ]
+    heads = [visit.say(field) for field in FIELDS]
     name = f"echelon-team-{report.ends_on:%Y%m%d}.csv"
-    headers = {"content-disposition": f'attachment; filename="{name}"'}
-    return Response(BOM + out.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+    return download(visit, csv_file([heads, *told]), CSV, name)
 
 
 def lines(report: KpiReport) -> list[Line]:
@@ -133,10 +130,10 @@ def _cell(employee: EmployeeKpi, name: MeasureName) -> Cell:
     return Cell(name, MEASURE_NAMES[name], told, *VERDICTS[verdict])
 
 
-def _row(visit: Visit, employee: EmployeeKpi, cell: Cell, told: Attained) -> list[str | float]:
+def _row(visit: Visit, employee: EmployeeKpi, cell: Cell, told: Attained) -> list[Value]:
     return [
-        neutral(employee.code),
-        neutral(employee.name),
+        employee.code,
+        employee.name,
         employee.customers,
         visit.say(cell.label),
         told.n,

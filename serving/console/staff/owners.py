@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from configs.schema import Config
 from configs.section import Language, Text
-from serving.console.acting.standing import Assignment, Standing
+from serving.console.acting.standing import Assignment
 from serving.console.staff.team import team_of
 from serving.console.visitors.people import LOCAL, PEOPLE, Person
 from serving.endpoint.state import State
@@ -60,8 +60,3 @@ def owner_of(
         return assignment.owner, assignment.name
     employee = team_of(config).owner(customer_id)
     return None if employee is None else (employee.code, employee.name)
-
-
-def is_of(standing: Standing, codes: frozenset[str]) -> bool:
-    """Return whether a customer is assigned to one of ``codes``."""
-    return standing.assignment is not None and standing.assignment.owner in codes
