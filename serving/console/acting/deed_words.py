@@ -55,7 +55,7 @@ class Names:
         return self.people.get(person, person)
 
     def tier(self, code: str | None, language: Language) -> str:
-        """Return the name of a tier; its code where the policy has it no more."""
+        """Return the name of a tier; its code where no publication that is kept has it."""
         if code is None:
             return {"zh": "无等级", "en": "no tier"}[language]
         return self.tiers[code][language] if code in self.tiers else code

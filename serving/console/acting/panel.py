@@ -26,6 +26,7 @@ from serving.console.staff.owners import called, owner_of, owners, person_names
 from serving.endpoint.endpoint import today
 from serving.endpoint.served import Served
 from serving.scores.answers import Answer
+from serving.scores.publication import manifests
 
 SHOWN = 12
 ACTORS = ("manager", "admin")
@@ -175,11 +176,18 @@ def several(visit: Visit) -> Several | None:
     )
 
 
+def tiers_ever(served: Served) -> Mapping[str, Text]:
+    """Return the names of the tiers by code, of those that a policy had before, too."""
+    publication = served.publication
+    known = [*reversed(list(manifests(publication.folder.parent))), publication.manifest]
+    return {code: name for one in known for code, name in one.terms.tier_names.items()}
+
+
 def names_of(visit: Visit, served: Served) -> Names:
     """Return what people, tiers, actions and concepts are called."""
     return Names(
         person_names(visit.endpoint.state, visit.language),
-        served.publication.manifest.terms.tier_names,
+        visit.kept(served, tiers_ever),
         action_names(visit.config.actions),
         tuple(served.bundle.features),
     )

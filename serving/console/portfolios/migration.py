@@ -68,6 +68,11 @@ class Migration:
         )
 
     @property
+    def shared(self) -> frozenset[str]:
+        """Codes of the tiers that there were then and are now; only between them one moves."""
+        return frozenset(self.before) & frozenset(self.now)
+
+    @property
     def new(self) -> int:
         """How many were not published then."""
         return int(self.counts[-1].sum())
