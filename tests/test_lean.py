@@ -17,12 +17,15 @@ HEAVY = (
     "scipy.optimize",
     "pyspark",
     "vl_convert",
+    "openpyxl",
 )
 PROGRAM = """
-import sys
+import importlib, pkgutil, sys
 from configs.lean import keep_out
 keep_out()
-import uvicorn, serving.api, serving.endpoint.served, serving.endpoint.serve
+import uvicorn, serving.api, serving.console, serving.endpoint.served, serving.endpoint.serve
+for module in pkgutil.walk_packages(serving.console.__path__, "serving.console."):
+    importlib.import_module(module.name)
 print(*(name for name in sys.argv[1:] if sys.modules.get(name) is not None))
 """
 
