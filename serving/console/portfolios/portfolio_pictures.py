@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from typing import Any
 
@@ -31,11 +32,8 @@ AS_OF = Text(zh="截至", en="As of")
 HEIGHT_OF_ROW = 48
 NAMES: dict[str, Any] = {"title": None, "labelLimit": 130}
 PERCENT_AXIS: dict[str, Any] = {"format": ".0%", "title": None, "tickCount": 5}
-DAYS: dict[str, Any] = {
-    "type": "temporal",
-    "scale": {"type": "utc"},
-    "axis": {"format": "%Y-%m", "title": None, "tickCount": 6, "labelOverlap": True},
-}
+SHORT_DAYS = 150
+"""Over less, the axis of days names days; over more, months."""
 
 
 def _mix(visit: Visit) -> Chart | None:
@@ -104,7 +102,7 @@ def _risk(visit: Visit) -> Chart | None:
         en="Value at risk: " + ", ".join(_ends(rows, currency, "en")),
     )
     axis = {"title": None, "labelExpr": money_labels(currency, visit.language)}
-    x = {"field": "as_of", **DAYS}
+    x = _days(history[0].as_of, history[-1].as_of)
     y = {"field": "at_risk", "type": "quantitative", "axis": axis, "scale": {"zero": True}}
     band = {
         "mark": {"type": "area", "opacity": 0.18},
@@ -119,6 +117,18 @@ def _risk(visit: Visit) -> Chart | None:
         Column("value", Text(zh="预期价值", en="Expected value"), "money"),
     )
     return Chart(rows, columns, {"layer": [band, line]}, alt)
+
+
+def _days(first: dt.date, last: dt.date) -> dict[str, Any]:
+    """Return the axis of the days that something holds for, whose labels do not repeat."""
+    is_short = (last - first).days <= SHORT_DAYS
+    axis = {"format": "%m-%d" if is_short else "%Y-%m", "title": None, "labelOverlap": True}
+    return {
+        "field": "as_of",
+        "type": "temporal",
+        "scale": {"type": "utc"},
+        "axis": {**axis, "tickCount": 6},
+    }
 
 
 def _ends(rows: list[dict[str, Any]], currency: str, language: Language) -> list[str]:
@@ -196,7 +206,7 @@ def _hindsight(visit: Visit) -> Chart | None:
         en=f"{last.as_of}: {number(last.expected, 'en')} expected to leave, "
         f"{number(last.actual, 'en')} did",
     )
-    x = {"field": "as_of", **DAYS}
+    x = _days(found[0].as_of, last.as_of)
     axis = {"title": visit.say(Text(zh="流失客户数", en="Customers lost")), "format": ",.0f"}
     y = {"type": "quantitative", "axis": axis, "scale": {"zero": False}}
     whisker = {
