@@ -135,7 +135,7 @@ def test_a_data_scientist_reads_stand_ins_and_no_notes_but_those_written_for_the
     desk.send(manager, "contact", note="qanary sings")
     desk.send(manager, "task", title="ring qanary")
     desk.send(manager, "override", note="qanary")
-    desk.send(manager, "wrong_reason", note="the robin is right")
+    desk.send(manager, "wrong_reason", note=f"客户{desk.customer}: the robin is right")
     scientist = office.browser("data_scientist")
     assert scientist.get(desk.path).status_code == 404
     mistakes = scientist.get("/console/mistakes").text

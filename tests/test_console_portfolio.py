@@ -24,6 +24,7 @@ from configs.load import load
 from configs.section import Text
 from features.intake import take_in
 from features.report import IntakeReport, TableReport
+from serving.console.acting.events import Deed, Form, add
 from serving.console.drawn.pictures import Picture
 from serving.console.page import PageError, Visit
 from serving.console.portfolios import portfolio_pictures
@@ -34,12 +35,14 @@ from serving.console.portfolios.segment_facts import segment_facts
 from serving.console.portfolios.tier_facts import everybody, tier_facts
 from serving.console.quality import data, model_pictures
 from serving.console.quality.data import masked, refused, sources
+from serving.console.review_queue.worked import worked
 from serving.console.routes import PAGES
 from serving.console.service_levels import service
 from serving.console.service_levels.overdue import visits
 from serving.console.service_levels.service_facts import cases, kept
 from serving.console.service_levels.standards import standards
 from serving.console.service_levels.tier_service import tier_service
+from serving.endpoint.endpoint import today
 from serving.monitoring.found import Monitoring
 from serving.monitoring.outcome import Outcome, TierOutcome
 from serving.scores.publish import publish
@@ -175,6 +178,24 @@ def test_everybody_is_overdue_whose_last_contact_is_older_than_the_cadence_and_n
     assert sum(one.overdue for one in tier_service(office.served, promised, None, found)) == len(
         owed
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("ends_in_days", "is_at_rest"), [(-1, False), (0, True), (1, True)])
+def test_a_snooze_ends_on_its_day_and_not_on_that_of_the_publication(
+    office, ends_in_days, is_at_rest
+):
+    """The publication is months old: a snooze that has run out since is over on every page."""
+    until = today(office.served) + dt.timedelta(days=ends_in_days)
+    customer = office.served.publication.examples(1)[0]
+    snoozed = Deed(customer, "snooze", {"until": until.isoformat()})
+    form = Form("a-token-of-its-own", "u1", office.served.publication.manifest.id)
+    add(office.config.stores, office.state, form, [snoozed])
+    promised = standards(office.config, office.served.publication.manifest.terms.policy)
+    found = visits(office.served, office.state, promised)
+    assert found.at_rest[found.book.row_of(customer)] == is_at_rest
+    queued = worked(visit_of(office), office.served)
+    assert queued.is_hidden[found.book.row_of(customer)] == is_at_rest
 
 
 hours = st.floats(0, 500) | st.just(np.nan)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
 
 import pytest
@@ -14,8 +15,9 @@ from serving.allocation.plan import make_plan, read_tasks
 from serving.allocation.planner import work
 from serving.allocation.planning import plan_now
 from serving.allocation.scenario import Scenario
-from serving.console.acting.events import of_kinds
+from serving.console.acting.events import Deed, Form, add, of_kinds
 from serving.console.staff.team import team_of
+from serving.endpoint.endpoint import today
 from tests.console import Office, opened, served_by
 
 PLAN = "/console/plan"
@@ -79,6 +81,31 @@ def test_approving_twice_hands_tasks_out_once_and_gives_owners_to_those_without(
         row["customer_id"] for row in tasks if row["owner"] is None
     }
     assert "Approved" in manager.get(PLAN).text
+
+
+@pytest.mark.slow
+def test_nobody_who_was_snoozed_since_the_plan_is_given_a_task(office):
+    plan_id = planned(office)
+    tasks = read_tasks(office.config.stores.plans, plan_id).to_pylist()
+    until = (today(office.served) + dt.timedelta(days=3)).isoformat()
+    snoozed = Deed(tasks[0]["customer_id"], "snooze", {"until": until})
+    form = Form("a-token-of-its-own", "u1", office.served.publication.manifest.id)
+    add(office.config.stores, office.state, form, [snoozed])
+    manager = office.browser("manager")
+    assert manager.post(f"{PLAN}/approve", {"plan": plan_id}).status_code == 303
+    made = {one.customer_id for one in of_kinds(office.state, ["task"])}
+    assert made == {row["customer_id"] for row in tasks[1:]}
+
+
+@pytest.mark.slow
+def test_a_plan_of_an_earlier_publication_cannot_be_approved(office):
+    plan_id, live = planned(office), office.served.publication.manifest.id
+    (file,) = (office.config.stores.plans / plan_id).glob("*.json")
+    file.write_text(file.read_text("utf-8").replace(live, f"{live}-before"), "utf-8")
+    manager = office.browser("manager")
+    assert "/console/plan/approve" not in manager.get(PLAN).text
+    assert manager.post(f"{PLAN}/approve", {"plan": plan_id}).status_code == 409
+    assert of_kinds(office.state, ["task"]) == []
 
 
 @pytest.mark.slow

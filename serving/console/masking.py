@@ -56,8 +56,8 @@ def mask(visit: Visit, customer_id: str) -> str:
     return _stand_in(secret(visit.endpoint.state), customer_id) if is_masked(visit) else customer_id
 
 
-def without_ids(visit: Visit, text: str, own: str) -> str:
-    """Return what somebody wrote about customer ``own``, with stand-ins where it names customers.
+def without_ids(visit: Visit, text: str) -> str:
+    """Return what somebody wrote, with stand-ins where it names customers.
 
     Who is not published now, and names and numbers that are no ids, stay as they were written.
     """
@@ -69,7 +69,7 @@ def without_ids(visit: Visit, text: str, own: str) -> str:
         word = found[0]
         return word if of.row_of(word) is None else mask(visit, word)
 
-    return WORD.sub(stand_in, text.replace(own, mask(visit, own)))
+    return WORD.sub(stand_in, text)
 
 
 def unmask(visit: Visit, shown: str, served: Served | None = None) -> str:

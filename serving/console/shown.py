@@ -47,7 +47,8 @@ def render(template: str, visit: Visit, shown: Mapping[str, Any]) -> str:
     Every template has ``_(zh, en)`` and ``t(text)``, which say a text in the reader's language;
     ``money``, ``compact``, ``number``, ``percent``, ``day`` and ``moment``, which write values in
     it; ``static``, which names a file of the package; ``form_token``, which makes one for a form;
-    ``flash``, which tells of the form that led here; ``visit``; and ``menu``, the pages of the
+    ``flash``, which tells of the form that led here; ``without_ids``, which puts stand-ins into
+    what people wrote, for who sees no ids; ``visit``; and ``menu``, the pages of the
     navigation that this person may see.
     """
     language = visit.language
@@ -72,6 +73,7 @@ def render(template: str, visit: Visit, shown: Mapping[str, Any]) -> str:
         "iso_day": dt.date.fromisoformat,
         "called": lambda name: _called(name, language),
         "n_pending": partial(_n_pending, visit),
+        "without_ids": partial(_without_ids, visit),
     }
     return environment().get_template(template).render({**words, **shown})
 
@@ -92,6 +94,12 @@ def _n_pending(visit: Visit) -> int:
     from serving.console.acting.overrides import pending_now
 
     return len(pending_now(visit))
+
+
+def _without_ids(visit: Visit, text: str) -> str:
+    from serving.console.masking import without_ids
+
+    return without_ids(visit, text)
 
 
 def _called(name: str, language: Language) -> str:
