@@ -12,7 +12,7 @@ from configs.section import Text
 from serving.console.acting.standing import NONE_YET, Standing
 from serving.console.book import Book, Numbers, book
 from serving.console.customer.sentence import weighing
-from serving.console.masking import mask
+from serving.console.masking import is_masked, mask
 from serving.console.page import Visit
 from serving.console.review_queue.advised import Adviser
 from serving.console.review_queue.recommended import Recommended
@@ -69,6 +69,7 @@ class Row:
         is_hidden: snoozed or dismissed.
         is_worked: something was done lately.
         recommended: an action.
+        task: what was last handed out and is not done; empty to whom it is not for.
         instead_of: the action that would be, were the customer not left out of it at random.
         completeness, fallback: how much the figures rest on.
         is_new: not published before.
@@ -108,6 +109,7 @@ class Row:
     is_hidden: bool
     is_worked: bool
     recommended: Recommended | None
+    task: str
     instead_of: Action | None
     completeness: float | None
     fallback: str | None
@@ -182,11 +184,17 @@ class _Teller:
             is_hidden=bool(done.is_hidden[row]),
             is_worked=bool(done.is_worked[row]),
             recommended=advised.recommended,
+            task=self._task(standing),
             instead_of=advised.instead_of,
             completeness=_known(of.completeness, row),
             fallback=of.fallback.at(row),
             is_new=math.isnan(of.churn_before[row]) and math.isnan(of.value_before[row]),
         )
+
+    def _task(self, standing: Standing) -> str:
+        if not standing.tasks or is_masked(self.visit):
+            return ""
+        return str(standing.tasks[-1].details["title"])
 
     def _move(self, row: int) -> int:
         """Return 1 where the published tier rose, −1 where it fell, 0 else."""
