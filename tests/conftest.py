@@ -31,10 +31,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--forbid-skips", action="store_true", help="fail if any test is skipped")
 
 
-@pytest.hookimpl(wrapper=True)
+COMPANIES = {"small_company", "returning_company"}
+"""Fixtures that train a company; whoever asks for one is slow."""
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Keep the tests that share a module's fixture on one worker, so that it is made once."""
     for item in items:
+        if COMPANIES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
         known = getattr(item, "_fixtureinfo", None)
         made = [] if known is None else [one[-1].scope for one in known.name2fixturedefs.values()]
         if "module" in made and item.get_closest_marker("xdist_group") is None:
