@@ -83,7 +83,7 @@ GET = b"GET /state HTTP/1.1\r\nHost: localhost\r\n"
         (GET + b"Host: localhost\r\n\r\n", "malformed-request"),
         (POST + b"Content-Type: text/csv\r\n\r\n", "malformed-request"),
         (GET + b"Authorization: a\r\nAuthorization: b\r\n\r\n", "malformed-request"),
-        (GET + b"se cret: 4711\r\n\r\n", "malformed-request"),
+        (GET + b"se cret: secret\r\n\r\n", "malformed-request"),
         (GET + b"x: " + b"secret4711" * 4000 + b"\r\n\r\n", "headers-too-large"),
         (GET + b"x: " + b"secret4711" * 20_000, "headers-too-large"),
         (b"GET /" + b"secret4711" * 1000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
@@ -113,7 +113,7 @@ def test_odd_requests_are_refused_with_a_problem_document(address, request_bytes
     assert (problem.code, problem.status, status) == (code, KINDS[code].status, KINDS[code].status)
     assert headers["content-type"] == "application/problem+json"
     assert headers["x-request-id"] == problem.trace_id
-    assert b"4711" not in body
+    assert b"secret" not in body
 
 
 @pytest.mark.parametrize("sent", [b"", b"GE", GET, GET + b"\r\n", GET + b"\r\n\r\n"])

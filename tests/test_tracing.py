@@ -20,7 +20,7 @@ from serving.endpoint.tracing import Tracing, span, trace_by
 
 ROUTE = Row("/v1/predictions", ("POST",), PUBLIC, "predictions")
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-ANSWER = b'{"predictions":[{"customer_id":"ada"}]}'
+ANSWER = b'{"predictions":[{"customer_id":"zoe"}]}'
 
 
 async def scoring(scope: Any, receive: Any, send: Any) -> None:
@@ -40,7 +40,7 @@ def in_a_thread() -> None:
 async def failing(scope: Any, receive: Any, send: Any) -> None:
     scope[ROW] = ROUTE
     with span("features"):
-        raise ValueError("ada@example.org")
+        raise ValueError("zoe@example.org")
 
 
 def traced(app: Any, headers: dict[str, str]) -> tuple[dict[str, Any], list[Line]]:
@@ -52,7 +52,7 @@ def traced(app: Any, headers: dict[str, str]) -> tuple[dict[str, Any], list[Line
         gate = Observed(app, Meters(), lines.append, tracing)
         transport = httpx.ASGITransport(gate, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            await client.post("/v1/customers/ada@example.org", headers=headers, json={"a": "ada"})
+            await client.post("/v1/customers/zoe@example.org", headers=headers, json={"a": "zoe"})
 
     try:
         asyncio.run(ask())
@@ -84,9 +84,9 @@ def test_a_request_that_brings_no_trace_is_traced_by_the_id_of_its_answer():
 
 @pytest.mark.parametrize("app", [scoring, failing])
 def test_spans_carry_nothing_that_was_sent_and_no_message(app):
-    spans, _ = traced(app, {"x-secret": "ada@example.org", "user-agent": "ada"})
+    spans, _ = traced(app, {"x-secret": "zoe@example.org", "user-agent": "zoe"})
     told = "".join(one.to_json() for one in spans.values())
-    assert "ada" not in told
+    assert "zoe" not in told
     assert set(spans["predictions"].attributes) <= {
         "http.route", "http.response.status_code", "echelon.rows"
     }  # fmt: skip
