@@ -9,16 +9,21 @@ counts from the customer's first event on.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import ibis
 import ibis.expr.operations as ops
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from configs.errors import FeatureError
+from configs.progress import Progress, silent
+from configs.schema import Engine
 from features.evaluation import LARGEST_RESULT
 from features.grains import KEYS, Asked, Times, answers
 from features.layout import in_layout
+from features.matrix import StoredMatrix, store
 from features.plan import (
     COUNTS,
     Declaration,
@@ -77,6 +82,36 @@ def feature_matrix(
         for group in _groups(records, sorted(set(cutoffs)))
     ]
     return pa.concat_tables(parts)
+
+
+def write_matrix(
+    records: Records,
+    features: Sequence[Feature],
+    cutoffs: Sequence[int],
+    folder: Path,
+    engine: Engine,
+    customers: pa.Array | None = None,
+    progress: Progress = silent,
+) -> StoredMatrix:
+    """Write the features of every customer known at each cutoff to ``folder``, and open it.
+
+    Args:
+        records: the canonical tables.
+        features: aggregated and derived declarations.
+        cutoffs: day numbers.
+        folder: does not exist yet; it appears when all of it is written.
+        engine: says within what memory.
+        customers: ids of those to compute, as far as known; default: all.
+        progress: told of the step ``features``.
+
+    Raises:
+        FileExistsError: ``folder`` exists already.
+        FeatureError: a declaration names an unknown source, column or input.
+    """
+    matrix = feature_matrix(records, features, cutoffs)
+    if customers is not None:
+        matrix = matrix.filter(pc.is_in(matrix["customer_id"], customers))
+    return store([matrix], cutoffs, folder)
 
 
 def _groups(records: Records, days: Sequence[int]) -> list[Sequence[int]]:

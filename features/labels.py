@@ -10,14 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import ibis
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from configs.schema import Engine
 from features.build import aggregated, dated, known_at
 from features.grains import KEYS, Times
 from features.layout import in_layout
+from features.matrix import StoredMatrix, store
 from features.plan import Window, read
 from features.sources import Records, fetch, last_day, seen_sources
 
@@ -90,6 +94,41 @@ def label_table(
     closed = table.cutoff + horizon_days <= end
     seen = {one.name: ibis.ifelse(closed, table[one.name], ibis.null("float64")) for one in labels}
     return in_layout(fetch(records.backend, table.select(*KEYS, **seen)))
+
+
+def write_labels(
+    records: Records,
+    labels: Sequence[Label],
+    cutoffs: Sequence[int],
+    horizon_days: int,
+    folder: Path,
+    engine: Engine,
+    last: int | None = None,
+    known_by: int | None = None,
+    customers: pa.Array | None = None,
+) -> StoredMatrix:
+    """Write what :func:`label_table` gives to ``folder``, and open it.
+
+    Its rows and batches are those of ``write_matrix`` for the same cutoffs and customers.
+
+    Args:
+        records: the canonical tables.
+        labels: what to count in the horizon.
+        cutoffs: day numbers.
+        horizon_days: length of the horizon.
+        folder: does not exist yet; it appears when all of it is written.
+        engine: says within what memory.
+        last: the day up to which records are complete; default: the last one in them.
+        known_by: rows recorded after this day do not count; default: all do.
+        customers: ids of those to compute, as far as known; default: all.
+
+    Raises:
+        FileExistsError: ``folder`` exists already.
+    """
+    table = label_table(records, labels, cutoffs, horizon_days, last, known_by)
+    if customers is not None:
+        table = table.filter(pc.is_in(table["customer_id"], customers))
+    return store([table], cutoffs, folder)
 
 
 def _label_values(
