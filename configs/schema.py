@@ -105,7 +105,15 @@ class Engine(Section):
     name: Literal["duckdb", "spark"]
     threads: Annotated[int, Field(ge=1)]
     memory_limit_gib: Annotated[float, Field(gt=0)]
+    """Of DuckDB, or of the process that drives Spark."""
     spark_master: str
+    """``local[2]``, ``spark://host:7077``, ``yarn`` or ``k8s://…``."""
+    spark_executor_memory_gib: Annotated[float, Field(gt=0)]
+    """Of the Java process on each worker; its Python processes take about 0.4 each beside it."""
+    spark_driver_host: str | None = None
+    """Address by which workers reach this machine; default: its host name."""
+    spark_python: str | None = None
+    """Python on the workers; default: the path of the one that runs here."""
 
 
 class Action(Section):

@@ -11,65 +11,30 @@ import datetime as dt
 import hashlib
 import os
 import tempfile
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from configs.errors import RecordsError, did_you_mean
+from configs.errors import RecordsError
 from configs.files import make_live, new_generation, write_text, written_whole
 from configs.progress import Progress, silent
 from configs.records import SnapshotSource, Source
 from configs.schema import Config
-from features.checks import Clock, contract_table
-from features.columns import as_text
+from features.checks import Clock
 from features.contract_customers import SnapshotRows, read_snapshot, snapshot_rows
 from features.contracts import TABLES
 from features.databases import read_database
-from features.mapping import Mapper, Rows, mapper_of, wanted_columns, whole_record
-from features.mending import (
-    Mends,
-    mended_rows,
-    read_mends,
-    with_first_fingerprints,
-    write_mends,
-)
-from features.reading import RawTable, Refusal, read_files
+from features.mapping import Mapper, mapper_of, wanted_columns, whole_record
+from features.mending import read_mends, write_mends
+from features.reading import RawTable, read_files
 from features.report import IntakeReport, TableReport
 from features.sources import date_of, day_number, open_engine
 from features.staging import Staging
+from features.taking import Taker, Tally
 from features.tally import Description, coverage, described
 from features.trainable import trainable, trainable_contracts
-
-
-@dataclass
-class Tally:
-    """Counts of one table's rows while they are taken in."""
-
-    read: int = 0
-    accepted: int = 0
-    left_out: int = 0
-    quarantined: Counter[str] = field(default_factory=Counter)
-    repaired: Counter[str] = field(default_factory=Counter)
-
-    def check(self, table: str) -> None:
-        """Check that no row was lost.
-
-        Raises:
-            RecordsError: accepted, quarantined and left out do not add up to read.
-        """
-        total = self.accepted + sum(self.quarantined.values()) + self.left_out
-        if total != self.read:
-            raise RecordsError(
-                f"{table}: {self.read} rows were read, but {self.accepted} accepted, "
-                f"{sum(self.quarantined.values())} quarantined and {self.left_out} left out make "
-                f"{total}. This is a fault of Echelon; nothing was published"
-            )
 
 
 def take_in(config: Config, progress: Progress | None = None, retry: bool = False) -> IntakeReport:
@@ -145,16 +110,10 @@ class _Intake:
         mends = read_mends(*self._mending_files(name), self.retry)
         for number, source in enumerate(sources):
             mapper = mapper_of(name, source, self.zone, self.config.data)
+            taker = Taker(mapper, number, self.clock, mends)
             for raw in self._raw_tables(mapper):
                 self.progress(f"reading {name}", (number + raw.share) / len(sources))
-                tally.read += _rows_in(raw, mapper)
-                refusals = self._take(raw, mapper, number, staging, tally)
-                rest, mended = mended_rows(raw, refusals, _applicable(mends, mapper))
-                tally.quarantined += staging.refuse(rest)
-                if mended is not None:
-                    tally.repaired["mended"] += len(mended.lines)
-                    again = self._take(mended, mapper, number, staging, tally)
-                    tally.quarantined += staging.refuse(with_first_fingerprints(again, refusals))
+                taker.take(raw, staging, tally)
         self.progress(f"reading {name}", 1.0)
         write_mends(self.draft / f"{name}.mended", mends)
         self._finish(name, staging, tally, ("customer_id", "day"))
@@ -187,46 +146,6 @@ class _Intake:
         """Return the files of the mends kept of table ``name`` and of its refused rows."""
         folder = self.config.stores.quarantine
         return folder / "mended" / f"{name}.csv", folder / f"{name}.csv"
-
-    def _take(
-        self, raw: RawTable, mapper: Mapper, number: int, staging: Staging, tally: Tally
-    ) -> list[Refusal]:
-        """Stage what can be accepted of ``raw`` and return what cannot."""
-        refusals = list(raw.refused)
-        raw, left_out = mapper.prepared(raw)
-        tally.left_out += left_out
-        rows = Rows.of(raw)
-        table = contract_table(rows, mapper, self.clock)
-        good = ~rows.refused
-        for what, mask in rows.repaired:
-            tally.repaired[what] += int((mask & good).sum())
-        self._accept(rows, table, good, mapper, number, staging)
-        tally.accepted += int(good.sum())
-        return [*refusals, *rows.refusals()]
-
-    def _accept(
-        self,
-        rows: Rows,
-        table: pa.Table,
-        good: np.ndarray,
-        mapper: Mapper,
-        number: int,
-        staging: Staging,
-    ) -> None:
-        kept = table.filter(pa.array(good))
-        where = np.flatnonzero(good)
-        source = mapper.source
-        raw = keys = pa.nulls(len(where), pa.string())
-        if mapper.table.name == "customers":
-            raw = _texts(rows, where)
-            keys = kept["customer_id"].combine_chunks()
-        elif source.unique_by:
-            raw = _texts(rows, where)
-            keys = _keyed(kept, rows.raw.table.filter(pa.array(good)), source.unique_by, number)
-        elif source.duplicates == "quarantine":
-            raw = _texts(rows, where)
-            keys = _row_keys(raw, rows, good, number, source.unpivot is not None)
-        staging.accept(kept, rows.raw.source, rows.raw.lines[where], keys, raw)
 
     def _report(self, tallies: dict[str, Tally]) -> IntakeReport:
         tables = {name: self.records / f"{name}.parquet" for name in tallies}
@@ -295,16 +214,6 @@ class _Intake:
         return report
 
 
-def _rows_in(raw: RawTable, mapper: Mapper) -> int:
-    unpivot = mapper.source.unpivot
-    return len(raw.lines) * (len(unpivot.columns) if unpivot else 1) + len(raw.refused)
-
-
-def _applicable(mends: Mends, mapper: Mapper) -> Mends:
-    """Return the mends; none for an unpivoted source, whose lines are several rows each."""
-    return mends if mapper.source.unpivot is None else Mends({})
-
-
 def _table_report(tally: Tally, about: Description, as_of: dt.date | None) -> TableReport:
     return TableReport(
         read=tally.read,
@@ -318,29 +227,6 @@ def _table_report(tally: Tally, about: Description, as_of: dt.date | None) -> Ta
         customers=about.customers,
         completeness=about.completeness,
     )
-
-
-def _texts(rows: Rows, where: np.ndarray) -> pa.Array:
-    return pa.array(rows.raw.raw_texts(where), pa.string())
-
-
-def _row_keys(raw: pa.Array, rows: Rows, good: np.ndarray, number: int, named: bool) -> pa.Array:
-    parts = [pa.repeat(str(number), len(raw)), raw]
-    if named:
-        parts.append(as_text(rows.raw.table["name"].filter(pa.array(good)).combine_chunks()))
-    return pc.binary_join_element_wise(*parts, "\x1f")
-
-
-def _keyed(kept: pa.Table, raw: pa.Table, unique_by: tuple[str, ...], number: int) -> pa.Array:
-    """Return the key that ``unique_by`` makes of contract columns, or else of raw ones."""
-    parts = [pa.repeat(str(number), len(kept))]
-    for name in unique_by:
-        if name not in kept.column_names and name not in raw.column_names:
-            known = [*kept.column_names, *raw.column_names]
-            raise RecordsError(f"unique_by names {name!r}; {did_you_mean(name, known)}")
-        table = kept if name in kept.column_names else raw
-        parts.append(pc.fill_null(as_text(table[name].combine_chunks()), ""))
-    return pc.binary_join_element_wise(*parts, "\x1f")
 
 
 def _require_transactions(reports: dict[str, TableReport]) -> None:

@@ -11,13 +11,15 @@ import importlib.util
 import os
 import re
 import shutil
-import sys
+import socket
 import tempfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from configs.errors import ConfigError
 from configs.schema import Engine
+from features.spark_workers import prepare_workers
 
 _NOISE = re.compile(r"^\s*(at |\.\.\. |$)|\b(WARN|INFO)\b|^WARNING|log4j|log level|setLogLevel")
 
@@ -26,9 +28,11 @@ def open_session(engine: Engine) -> Any:
     """Return the Spark session of this process, started where there is none.
 
     Raises:
-        ConfigError: PySpark or Java is not installed, or Spark does not start.
+        ConfigError: PySpark or Java is not installed, Spark does not start, or its workers lack
+            what they need.
     """
     require_spark()
+    require_master(engine.spark_master)
     from pyspark import SparkConf, SparkContext
     from pyspark.core.context import Py4JError
     from pyspark.errors import PySparkException
@@ -45,31 +49,68 @@ def open_session(engine: Engine) -> Any:
     try:
         with log.open("wb") as said:
             gateway = launch_gateway(conf, {"stdout": said, "stderr": said})
-        return SparkSession(SparkContext(gateway=gateway, conf=conf))
+        session = SparkSession(SparkContext(gateway=gateway, conf=conf))
     except (PySparkException, Py4JError) as error:
         raise ConfigError(_does_not_start(engine, log, error)) from error
+    try:
+        prepare_workers(session, engine, scratch)
+    except ConfigError:
+        session.stop()
+        raise
+    return session
 
 
 def _settings(engine: Engine, scratch: Path) -> dict[str, str]:
     settings = {
-        "spark.driver.memory": f"{max(1, round(engine.memory_limit_gib))}g",
-        "spark.pyspark.python": sys.executable,
-        "spark.pyspark.driver.python": sys.executable,
+        "spark.driver.memory": _mebibytes(engine.memory_limit_gib),
+        "spark.driver.extraJavaOptions": f"-Dderby.system.home={scratch}",
+        "spark.executorEnv.OMP_NUM_THREADS": "1",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.autoBroadcastJoinThreshold": "32m",
+        "spark.sql.parquet.compression.codec": "zstd",
+        "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
         "spark.sql.warehouse.dir": (scratch / "warehouse").as_uri(),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
     }
     if engine.spark_master.startswith("local"):
-        settings |= {
+        return settings | {
             "spark.driver.host": "127.0.0.1",
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.sql.shuffle.partitions": str(engine.threads),
             "spark.default.parallelism": str(engine.threads),
         }
-    return settings
+    if engine.spark_driver_host is not None:
+        settings["spark.driver.host"] = engine.spark_driver_host
+    return settings | {"spark.executor.memory": _mebibytes(engine.spark_executor_memory_gib)}
+
+
+def _mebibytes(gib: float) -> str:
+    return f"{max(512, round(gib * 1024))}m"
+
+
+def require_master(url: str) -> None:
+    """Check that somebody listens at a standalone master's address; others are left to Spark.
+
+    Raises:
+        ConfigError: nobody does, which Spark itself would say after a minute.
+    """
+    if not url.startswith("spark://"):
+        return
+    refused: OSError | None = None
+    for one in url.removeprefix("spark://").split(","):
+        try:
+            place = urlsplit(f"spark://{one}")
+            socket.create_connection((place.hostname or "", place.port or 7077), 5).close()
+            return
+        except (OSError, ValueError) as error:
+            refused = error if isinstance(error, OSError) else OSError(str(error))
+    raise ConfigError(
+        f"no Spark master answers at engine.spark_master {url!r} ({refused}). Start it "
+        "(`spark-class org.apache.spark.deploy.master.Master`), mend the address, or set "
+        "engine.spark_master to local[2]"
+    )
 
 
 def require_spark() -> None:

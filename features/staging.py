@@ -27,14 +27,16 @@ if TYPE_CHECKING:
 
 ROWS_A_GROUP = 16_384
 """Of a record table on disk, sorted by customer: few, so that one customer is quickly read."""
-_KEY, _RAW, _ROW, _LINE, _SOURCE = "__key", "__raw", "__row", "__line", "__source"
+_KEY, _RAW, ROW, _LINE, _SOURCE = "__key", "__raw", "__row", "__line", "__source"
+_ORDER = "__order"
 _META = pa.schema(
     [
         (_KEY, pa.string()),
         (_RAW, pa.string()),
-        (_ROW, pa.int64()),
+        (ROW, pa.int64()),
         (_LINE, pa.int64()),
         (_SOURCE, pa.string()),
+        (_ORDER, pa.int64()),
     ]
 )
 _REFUSED = pa.schema(
@@ -49,22 +51,38 @@ _REFUSED = pa.schema(
         ("fingerprint", pa.string()),
     ]
 )
+REFUSED_ORDER = ["order", "line", "column", "reason", "raw"]
 
 
 class Staging:
-    """The staged rows of one record table, in ``folder``."""
+    """The staged rows of one record table, or of a part of it, in ``folder``.
 
-    def __init__(self, folder: Path, name: str, schema: pa.Schema) -> None:
+    Args:
+        folder: where rows are staged.
+        name: of the table.
+        schema: of its rows.
+        first_row: how many rows were read before this part.
+        order_of: the place of each source in the order of reading, where that is known before.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        schema: pa.Schema,
+        first_row: int = 0,
+        order_of: Mapping[str, int] | None = None,
+    ) -> None:
         self.schema = schema
-        self._accepted = folder / f"{name}.accepted.parquet"
-        self._refused = folder / f"{name}.refused.parquet"
+        self.accepted = folder / f"{name}.accepted.parquet"
+        self.refused = folder / f"{name}.refused.parquet"
         self._repeated = folder / f"{name}.repeated.parquet"
         self._sorted = folder / f"{name}.quarantine.parquet"
         both = pa.schema([*schema, *_META])
-        self._accepted_writer = pq.ParquetWriter(self._accepted, both, compression="lz4")
-        self._refused_writer = pq.ParquetWriter(self._refused, _REFUSED, compression="lz4")
-        self._rows = 0
-        self._order_of: dict[str, int] = {}
+        self._accepted_writer = pq.ParquetWriter(self.accepted, both, compression="lz4")
+        self._refused_writer = pq.ParquetWriter(self.refused, _REFUSED, compression="lz4")
+        self._rows = first_row
+        self._order_of = dict(order_of or {})
 
     def accept(
         self, table: pa.Table, source: str, lines: np.ndarray, keys: pa.Array, raw: pa.Array
@@ -74,12 +92,12 @@ class Staging:
         meta = {
             _KEY: keys,
             _RAW: raw,
-            _ROW: np.arange(self._rows, self._rows + count, dtype=np.int64),
+            ROW: np.arange(self._rows, self._rows + count, dtype=np.int64),
             _LINE: lines,
             _SOURCE: pa.repeat(source, count),
+            _ORDER: np.full(count, self._order(source), dtype=np.int64),
         }
         self._rows += count
-        self._order(source)
         for field in self.schema:
             if field.name not in table.column_names:
                 table = table.append_column(field, pa.nulls(count, field.type))
@@ -123,45 +141,61 @@ class Staging:
             order: columns to sort by, before the order of reading.
             duplicate: reason that duplicates are refused for.
         """
-        staged = backend.read_parquet(self._accepted)
-        refused = backend.read_parquet(self._refused)
-        keyed = staged.filter(staged[_KEY].notnull())
-        shared = keyed.group_by(_KEY).having(keyed.count() > 1).aggregate(first=keyed[_ROW].min())
-        repeated = keyed.inner_join(shared, _KEY).filter(lambda t: t[_ROW] > t["first"])
-        backend.to_parquet(repeated.select(_ROW, _LINE, _SOURCE, _RAW), self._repeated)
+        staged = backend.read_parquet(self.accepted)
+        refused = backend.read_parquet(self.refused)
+        backend.to_parquet(repeated_rows(staged), self._repeated)
         repeated = backend.read_parquet(self._repeated)
         count = pq.ParquetFile(self._repeated).metadata.num_rows
         if count:
-            staged = staged.anti_join(repeated, _ROW)
-            refused = refused.union(self._as_refused(repeated, duplicate))
-        ordered = staged.order_by([*order, _ROW]).select(self.schema.names)
+            staged = without(staged, repeated)
+            refused = with_repeated(refused, repeated, duplicate)
+        ordered = staged.order_by([*order, ROW]).select(self.schema.names)
         backend.to_parquet(ordered, records, compression="zstd", row_group_size=ROWS_A_GROUP)
-        ranked = refused.order_by(["order", "line", "column", "reason", "raw"])
-        backend.to_parquet(ranked, self._sorted)
+        backend.to_parquet(refused.order_by(REFUSED_ORDER), self._sorted)
         return count
 
     def write_quarantine(self, path: Path, language: Language) -> None:
         """Write the refused rows to the CSV file ``path``, by file and line."""
-        with path.open("w", encoding="utf-8", newline="") as handle:
-            writer = csv.writer(handle, lineterminator="\n")
-            writer.writerow(COLUMNS)
-            for batch in pq.ParquetFile(self._sorted).iter_batches():
+        write_refused([self._sorted], path, language)
+
+    def _order(self, source: str) -> int:
+        return self._order_of.setdefault(source, len(self._order_of))
+
+
+def write_refused(files: Iterable[Path], path: Path, language: Language) -> None:
+    """Write the refused rows of Parquet ``files``, as they lie there, to the CSV file ``path``."""
+    with path.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for file in files:
+            for batch in pq.ParquetFile(file).iter_batches():
                 for row in batch.to_pylist():
                     text = message(row["reason"], row["column"], row["value"], language)
                     mark = row["fingerprint"] or fingerprint(row["raw"])
                     place = (row["source"], row["line"], row["column"], row["reason"])
                     writer.writerow((*place, text, row["raw"], mark))
 
-    def _order(self, source: str) -> int:
-        return self._order_of.setdefault(source, len(self._order_of))
 
-    def _as_refused(self, repeated: ibis.Table, reason: str) -> ibis.Table:
-        import ibis
+def repeated_rows(staged: ibis.Table) -> ibis.Table:
+    """Return the staged rows whose key an earlier one has."""
+    keyed = staged.filter(staged[_KEY].notnull())
+    shared = keyed.group_by(_KEY).having(keyed.count() > 1).aggregate(first=keyed[ROW].min())
+    repeated = keyed.inner_join(shared, _KEY).filter(lambda t: t[ROW] > t["first"])
+    return repeated.select(ROW, _LINE, _SOURCE, _RAW, _ORDER)
 
-        place: Mapping[str, int] = self._order_of
-        order = repeated[_SOURCE].cases(*place.items(), else_=len(place)).cast("int64")
-        return repeated.select(
-            order=order,
+
+def without(staged: ibis.Table, repeated: ibis.Table) -> ibis.Table:
+    """Return the staged rows that are not among the ``repeated``."""
+    return staged.anti_join(repeated, ROW)
+
+
+def with_repeated(refused: ibis.Table, repeated: ibis.Table, reason: str) -> ibis.Table:
+    """Return the refused rows and with them the ``repeated``, for ``reason``."""
+    import ibis
+
+    return refused.union(
+        repeated.select(
+            order=repeated[_ORDER],
             source=repeated[_SOURCE],
             line=repeated[_LINE],
             column=ibis.literal(""),
@@ -170,3 +204,4 @@ class Staging:
             raw=repeated[_RAW],
             fingerprint=ibis.literal(""),
         )
+    )

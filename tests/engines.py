@@ -118,4 +118,10 @@ def spark() -> ibis.BaseBackend:
 
 
 def settings(name: str) -> Engine:
-    return Engine(name=name, threads=2, memory_limit_gib=1, spark_master="local[2]")
+    return Engine(
+        name=name,
+        threads=2,
+        memory_limit_gib=1,
+        spark_master="local[2]",
+        spark_executor_memory_gib=1,
+    )
