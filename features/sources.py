@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from configs.errors import RecordsError
 from configs.schema import Engine
 from features.contracts import LATER_SOURCES, TABLES, LaterSource
+from features.generation import parts_of
 
 if TYPE_CHECKING:
     import ibis
@@ -97,15 +98,23 @@ def open_records(backend: ibis.BaseBackend, folder: Path) -> Records:
     Raises:
         RecordsError: the folder holds no record table.
     """
-    paths = {name: folder / f"{name}.parquet" for name in TABLES}
-    given = {name: path for name, path in paths.items() if path.exists()}
+    parts = {name: parts_of(folder, name) for name in TABLES}
+    given = {name: paths for name, paths in parts.items() if paths}
     if not given:
         raise RecordsError(
             f"{folder} holds none of {', '.join(sorted(TABLES))} (.parquet); "
             "run `echelon intake` first"
         )
-    tables = {name: backend.read_parquet(str(path)) for name, path in given.items()}
+    tables = {name: _in_parts(backend, paths) for name, paths in given.items()}
     return _complete(backend, tables)
+
+
+def _in_parts(backend: ibis.BaseBackend, parts: Sequence[Path]) -> ibis.Table:
+    import ibis
+
+    if backend.name == "pyspark":
+        return ibis.union(*(backend.read_parquet(str(path)) for path in parts))
+    return backend.read_parquet([str(path) for path in parts])
 
 
 def records_from_arrow(backend: ibis.BaseBackend, tables: Mapping[str, pa.Table]) -> Records:

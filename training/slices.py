@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from configs.schema import Config
 from configs.section import Text
 from features.contracts import TABLES
+from features.generation import parts_of, read_rows
 from features.sensitive import is_sensitive
 from training.contract import OWN
 from training.lifecycle import STAGES
@@ -68,10 +68,10 @@ def attributes_of(
 ) -> dict[str, list[str | None]]:
     """Return attributes by name, a value for each row of ``predictions``; numbers in quarters."""
     snapshot = config.sources.snapshot
-    path = records / ("customers.parquet" if snapshot is None else "snapshot.parquet")
-    if not path.is_file():
+    parts = parts_of(records, "customers" if snapshot is None else "snapshot")
+    if not parts:
         return {}
-    table = pq.read_table(path)
+    table = read_rows(parts)
     own = {*OWN, *TABLES["customers"].arrow_schema().names}
     names = [name for name in table.column_names if name not in own]
     if snapshot is not None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
+
+from features.generation import parts_of, read_rows
 
 KIND_COLUMNS = {"transactions": "kind", "interactions": "kind", "satisfaction": "instrument"}
 
@@ -31,9 +32,9 @@ def records_since(
         return None
     found: list[dict[str, Any]] = []
     for name, kind in KIND_COLUMNS.items():
-        path = folder / f"{name}.parquet"
-        if path.is_file():
-            rows = pq.read_table(path, filters=pc.field("customer_id") == customer_id)
+        parts = parts_of(folder, name)
+        if parts:
+            rows = read_rows(parts, filters=pc.field("customer_id") == customer_id)
             found += _counted(name, kind, rows, after_day, until_day)
             if name == "interactions":
                 found += _resolved(rows, after_day, until_day)

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from configs.events import AnyEvent, ComplaintResolved, Contact, Order, Survey
 from configs.section import Text
 from features.contracts import LATER_SOURCES, TABLES
+from features.generation import parts_of
 from features.sources import contract_schema, date_of
 from features.vocabulary import SCALES
 from serving.suppositions.supposed import NotSupposableError
@@ -288,11 +289,11 @@ def stored_tables(folder: Path, customer_id: str) -> dict[str, pa.Table]:
         )
     found = {}
     for name in TABLES:
-        schema, path = contract_schema(name), folder / f"{name}.parquet"
-        if path.is_file():
-            found[name] = _in_schema(rows_in_file(path, customer_id), schema)
-        else:
-            found[name] = schema.empty_table()
+        schema = contract_schema(name)
+        rows = [rows_in_file(path, customer_id) for path in parts_of(folder, name)]
+        found[name] = pa.concat_tables(
+            [schema.empty_table(), *(_in_schema(part, schema) for part in rows)]
+        )
     return found
 
 
@@ -313,7 +314,7 @@ def rows_in_file(path: Path, customer_id: str) -> pa.Table:
     return rows.filter(pc.equal(rows["customer_id"], customer_id))
 
 
-@lru_cache(maxsize=2 * len(TABLES))
+@lru_cache(maxsize=4 * len(TABLES))
 def _metadata(path: Path) -> pq.FileMetaData:
     """Return the footer of a record file; a generation never changes."""
     return pq.read_metadata(path)

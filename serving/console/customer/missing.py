@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from configs.files import live_generation
 from features.contracts import TABLES
+from features.generation import parts_of
 from serving.console.book import Book, book
 from serving.console.customer.asked import address
 from serving.console.masking import is_masked
@@ -72,5 +73,5 @@ def is_recorded(visit: Visit, customer_id: str) -> bool:
     folder = live_generation(visit.config.stores.records)
     if folder is None:
         return False
-    paths = [folder / f"{name}.parquet" for name in TABLES]
-    return any(len(rows_in_file(path, customer_id)) for path in paths if path.is_file())
+    paths = [path for name in TABLES for path in parts_of(folder, name)]
+    return any(len(rows_in_file(path, customer_id)) for path in paths)

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from features.generation import parts_of, read_rows
 from features.sources import day_number
 from serving.console.book import book
 
@@ -70,14 +71,15 @@ class Cases:
 
 def cases(served: Served) -> Cases | None:
     """Return the cases up to the publication's day; ``None`` without records of interactions."""
-    store = served.generations / served.publication.manifest.records / "interactions.parquet"
-    if not store.is_file():
+    folder = served.generations / served.publication.manifest.records
+    parts = parts_of(folder, "interactions")
+    if not parts:
         return None
-    there = set(pq.read_schema(store).names)
+    there = set(pq.read_schema(parts[0]).names)
     wanted = [name for name in COLUMNS if name in there]
     last = day_number(served.as_of)
     asked = pc.field("kind").isin(list(ASKED)) & (pc.field("day") <= last)
-    table = pq.read_table(store, columns=wanted, filters=asked)
+    table = read_rows(parts, wanted, asked)
     place = pc.index_in(table["customer_id"], value_set=book(served).customer_ids)
     table = table.filter(pc.is_valid(place))
     rows = place.drop_null().combine_chunks().to_numpy().astype(np.int64)

@@ -1,0 +1,52 @@
+"""The files of a records generation: each table in one sorted part, and what came since in another.
+
+A generation is immutable. One that adds new records to the one before shares its unchanged files
+by hard links, so removing either harms neither.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+SINCE = ".since"
+"""Before ``.parquet`` in the name of the part that holds what came since the whole was sorted."""
+
+
+def whole_part(folder: Path, table: str) -> Path:
+    """Return the part of ``table`` that a whole intake writes."""
+    return folder / f"{table}.parquet"
+
+
+def since_part(folder: Path, table: str) -> Path:
+    """Return the part of ``table`` that holds what came since."""
+    return folder / f"{table}{SINCE}.parquet"
+
+
+def parts_of(folder: Path, table: str) -> list[Path]:
+    """Return the files of ``table`` that are there, each sorted by customer; none if not given."""
+    both = (whole_part(folder, table), since_part(folder, table))
+    return [path for path in both if path.is_file()]
+
+
+def read_rows(
+    parts: Sequence[Path], columns: list[str] | None = None, filters: Any = None
+) -> pa.Table:
+    """Return the rows of ``parts``, at least one, those of the first part first."""
+    tables = (pq.read_table(path, columns=columns, filters=filters) for path in parts)
+    return pa.concat_tables(tables)
+
+
+def share(file: Path, target: Path) -> None:
+    """Make ``target`` the same file as ``file``; a copy where links are not possible."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(file, target)
+    except OSError:
+        shutil.copy2(file, target)
