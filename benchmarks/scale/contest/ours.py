@@ -1,0 +1,23 @@
+"""The same features as Echelon computes them, by their declarations."""
+
+from __future__ import annotations
+
+from benchmarks.scale.contest.subset import SUBSET, Task, task
+from configs.load import load
+from features.build import write_matrix
+from features.catalogue import by_name
+from features.sources import open_engine, open_records
+
+
+def compute(asked: Task) -> None:
+    """Write the table: a folder, one file a cutoff."""
+    limits = {"threads": asked.threads, "memory_limit_gib": asked.memory_gib}
+    engine = load(None, {}).engine.model_copy(update=limits)
+    records = open_records(open_engine(engine), asked.records)
+    known = by_name()
+    features = [known[name] for name in SUBSET]
+    write_matrix(records, features, asked.cutoffs, asked.out, engine)
+
+
+if __name__ == "__main__":
+    compute(task())
