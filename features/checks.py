@@ -75,8 +75,14 @@ def _check_days(rows: Rows, cleaned: Cleaned, column: str, name: str, clock: Clo
     elif column != "responded_at":
         future = ~cleaned.is_null & (days > clock.last_possible_day)
         rows.refuse(future, "future_date", name)
+        if future.any():
+            rows.future_day = _earliest(rows.future_day, int(days[future].min()))
     if column in ("occurred_at", "observed_at"):
         rows.refuse(~cleaned.is_null & (days < 0), "date_out_of_range", name)
+
+
+def _earliest(one: int | None, other: int) -> int:
+    return other if one is None else min(one, other)
 
 
 def _fill_defaults(table: Table, made: dict[str, Cleaned], count: int) -> None:

@@ -48,10 +48,11 @@ class Records:
     """Line, column, reason, raw text."""
 
 
-def lines_of(path: Path) -> Iterator[bytes]:
+def lines_of(path: Path, from_byte: int = 0) -> Iterator[bytes]:
     """Yield the physical lines of ``path``, each with its end, in bounded memory."""
     rest = b""
     with open_bytes(path) as handle:
+        handle.seek(from_byte)
         while block := handle.read(_BLOCK):
             block = rest + block
             lines = block.splitlines(keepends=True)
@@ -135,15 +136,18 @@ def records_of(
     names: list[str],
     skip: int,
     looks_whole: Callable[[list[str]], bool],
+    from_byte: int = 0,
 ) -> Iterator[Records]:
     """Yield the records after the first ``skip`` lines, some ten thousands at a time.
+
+    Where the lines before ``from_byte`` are those ``skip`` lines, they are not read again.
 
     ``looks_whole`` says whether fields look like a record of their own: where a quoted field has
     swallowed such lines, its quote was never closed.
     """
     scanner = _Scanner(layout, names, looks_whole)
-    source = _decoded(lines_of(path), layout.encoding)
-    for _ in range(skip):
+    source = _decoded(lines_of(path, from_byte), layout.encoding)
+    for _ in range(0 if from_byte else skip):
         next(source)
     position, lines = skip, []
     at_end = False

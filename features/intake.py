@@ -11,7 +11,7 @@ import datetime as dt
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -26,14 +26,26 @@ from features.checks import Clock
 from features.contract_customers import SnapshotRows, read_snapshot, snapshot_rows
 from features.contracts import TABLES
 from features.databases import read_database
+from features.generation import parts_of, whole_part
+from features.ledger import (
+    KEYS_FOLDER,
+    FileRead,
+    Ledger,
+    TableRead,
+    digest_of_start,
+    file_read,
+    settings_of,
+    unmoved,
+    write_ledger,
+)
 from features.mapping import Mapper, mapper_of, wanted_columns, whole_record
-from features.mending import read_mends, write_mends
-from features.reading import RawTable, read_files
+from features.mending import Mends, read_mends, write_mends
+from features.reading import FilePart, RawTable, files_of, read_files
 from features.report import IntakeReport, TableReport
 from features.sources import date_of, day_number, open_engine
-from features.staging import Staging
+from features.staging import Before, Staging
 from features.taking import Taker, Tally
-from features.tally import Description, coverage, described
+from features.tally import Description, coverage, customers_in, described
 from features.trainable import trainable, trainable_contracts
 
 
@@ -58,10 +70,10 @@ def take_in(config: Config, progress: Progress | None = None, retry: bool = Fals
         )
     config.stores.root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".intake-", dir=config.stores.root) as draft:
-        return _Intake(config, Path(draft), progress, retry).run()
+        return Intake(config, Path(draft), progress, retry).run()
 
 
-class _Intake:
+class Intake:
     """One run: holds the draft folder, the engine and the clock."""
 
     def __init__(self, config: Config, draft: Path, progress: Progress, retry: bool) -> None:
@@ -75,18 +87,21 @@ class _Intake:
         self.backend = open_engine(config.engine.model_copy(update={"name": "duckdb"}))
         self.records = draft / "records"
         self.records.mkdir()
+        self.tables: dict[str, TableRead] = {}
+        """What the ledger will say of tables read."""
+        self.digests: dict[str, str] = {}
+        """Of record files that are known."""
 
     def run(self) -> IntakeReport:
+        """Take in everything and return the report."""
         snapshot = self.config.sources.snapshot
         if snapshot is not None and self.retry:
             raise RecordsError("a snapshot is one file: mend it there and run `echelon intake`")
         if snapshot is not None:
             tally, rows = self._snapshot(snapshot)
-            return self._published(self._contract_report(tally, rows, snapshot), ["snapshot"])
-        tallies = {
-            name: self._table(name, sources) for name, sources in self.config.sources.tables.items()
-        }
-        return self._published(self._report(tallies), list(tallies))
+            return self.published(self._contract_report(tally, rows, snapshot))
+        tallies = {name: self.whole(name) for name in self.config.sources.tables}
+        return self.published(self.report(tallies))
 
     def _snapshot(self, source: SnapshotSource) -> tuple[Tally, SnapshotRows]:
         self.progress("reading snapshot", 0.0)
@@ -100,32 +115,62 @@ class _Intake:
         nothing = pa.nulls(len(taken.table), pa.string())
         staging.accept(taken.table, raw.source, taken.lines, nothing, nothing)
         self.progress("reading snapshot", 1.0)
-        self._finish("snapshot", staging, tally, ("customer_id",))
+        self.finish("snapshot", staging, tally, whole_part(self.records, "snapshot"))
         return tally, taken
 
-    def _table(self, name: str, sources: tuple[Source, ...]) -> Tally:
+    def whole(self, name: str) -> Tally:
+        """Take in all of table ``name`` and return its counts."""
+        sources, tally = self.config.sources.tables[name], Tally()
+        mends = read_mends(*self.mending_files(name), self.retry)
+        files = [self._files(source) for source in sources]
+        parts = [None if some is None else [part for part, _ in some] for some in files]
+        staging = self.read(name, parts, tally, mends)
+        write_mends(self.draft / f"{name}.mended", mends)
+        self.finish(name, staging, tally, whole_part(self.records, name))
+        self.tables[name] = TableRead(
+            settings=settings_of(self.config, sources),
+            files=tuple(None if some is None else tuple(r for _, r in some) for some in files),
+            counts=described(self.backend, whole_part(self.records, name)).counts,
+            future_day=tally.future_day,
+        )
+        return tally
+
+    def _files(self, source: Source) -> list[tuple[FilePart, FileRead]] | None:
+        """Return the files of a source as they are before they are read."""
+        if source.path is None:
+            return None
+        return [
+            (part, file_read(part.path, source)) for part in files_of(self.config.data, source.path)
+        ]
+
+    def read(
+        self, name: str, parts: Sequence[Sequence[FilePart] | None], tally: Tally, mends: Mends
+    ) -> Staging:
+        """Stage the rows of ``parts``, by source, of table ``name``; ``None`` is a database."""
+        sources = self.config.sources.tables[name]
         attributes = tuple(dict.fromkeys(a for source in sources for a in source.attributes))
-        schema = TABLES[name].arrow_schema(attributes)
-        staging, tally = Staging(self.draft, name, schema), Tally()
-        mends = read_mends(*self._mending_files(name), self.retry)
-        for number, source in enumerate(sources):
+        staging = Staging(self.draft, name, TABLES[name].arrow_schema(attributes))
+        for number, (source, some) in enumerate(zip(sources, parts, strict=True)):
             mapper = mapper_of(name, source, self.zone, self.config.data)
             taker = Taker(mapper, number, self.clock, mends)
-            for raw in self._raw_tables(mapper):
+            for raw in self._raw_tables(mapper, some):
                 self.progress(f"reading {name}", (number + raw.share) / len(sources))
                 taker.take(raw, staging, tally)
         self.progress(f"reading {name}", 1.0)
-        write_mends(self.draft / f"{name}.mended", mends)
-        self._finish(name, staging, tally, ("customer_id", "day"))
-        return tally
+        return staging
 
-    def _finish(self, name: str, staging: Staging, tally: Tally, order: tuple[str, ...]) -> None:
+    def finish(
+        self, name: str, staging: Staging, tally: Tally, records: Path, before: Before | None = None
+    ) -> None:
         """Sort what was staged of table ``name`` to disk and check that no row was lost."""
         self.progress(f"sorting {name}", 0.0)
         staging.close()
         duplicate = "duplicate_customer" if name == "customers" else "duplicate_row"
-        records = self.records / f"{name}.parquet"
-        repeated = staging.write(self.backend, records, order, duplicate)
+        order = ("customer_id",) if name == "snapshot" else ("customer_id", "day")
+        repeated = staging.write(self.backend, records, order, duplicate, before)
+        keys = self.draft / KEYS_FOLDER
+        keys.mkdir(exist_ok=True)
+        os.replace(staging.keys, keys / records.name)
         if repeated:
             tally.accepted -= repeated
             tally.quarantined[duplicate] += repeated
@@ -133,23 +178,24 @@ class _Intake:
         staging.write_quarantine(self.draft / f"{name}.csv", self.config.language)
         self.progress(f"sorting {name}", 1.0)
 
-    def _raw_tables(self, mapper: Mapper) -> Iterator[RawTable]:
+    def _raw_tables(self, mapper: Mapper, parts: Sequence[FilePart] | None) -> Iterator[RawTable]:
         source = mapper.source
         if source.database is not None:
             yield from read_database(self.config.data, source.database, source.query or "")
         else:
             wanted = wanted_columns(source)
             whole = whole_record(mapper.table, source)
-            yield from read_files(self.config.data, source, wanted, whole)
+            yield from read_files(self.config.data, source, wanted, whole, parts)
 
-    def _mending_files(self, name: str) -> tuple[Path, Path]:
+    def mending_files(self, name: str) -> tuple[Path, Path]:
         """Return the files of the mends kept of table ``name`` and of its refused rows."""
         folder = self.config.stores.quarantine
         return folder / "mended" / f"{name}.csv", folder / f"{name}.csv"
 
-    def _report(self, tallies: dict[str, Tally]) -> IntakeReport:
-        tables = {name: self.records / f"{name}.parquet" for name in tallies}
-        about = {name: described(self.backend, path) for name, path in tables.items()}
+    def report(self, tallies: Mapping[str, Tally]) -> IntakeReport:
+        """Return the report of the records written, whatever was read of them now."""
+        tables = {name: parts_of(self.records, name) for name in tallies}
+        about = {name: self._described(name, parts) for name, parts in tables.items()}
         lasts = [d.last_day for name, d in about.items() if d.last_day is not None]
         bought = about.get("transactions")
         last = (
@@ -166,7 +212,7 @@ class _Intake:
         assert bought_report.last_day is not None
         return IntakeReport(
             name=self.config.name,
-            generation=_fingerprint(self.records),
+            generation=self._fingerprint(),
             as_of=as_of,
             tables=reports,
             coverage=coverage(self.backend, tables),
@@ -178,6 +224,12 @@ class _Intake:
             ),
         )
 
+    def _described(self, name: str, parts: Sequence[Path]) -> Description:
+        counts = self.tables[name].counts
+        for since in parts[1:]:
+            counts = counts.and_more(described(self.backend, since).counts)
+        return Description(counts, customers_in(self.backend, parts))
+
     def _contract_report(
         self, tally: Tally, rows: SnapshotRows, source: SnapshotSource
     ) -> IntakeReport:
@@ -186,32 +238,59 @@ class _Intake:
         has_value = source.value_per_month is not None
         return IntakeReport(
             name=self.config.name,
-            generation=_fingerprint(self.records),
+            generation=self._fingerprint(),
             as_of=self.config.as_of or source.observed_on,
             tables={"snapshot": table},
             coverage={},
             trainable=trainable_contracts(self.config, rows.labels, has_value),
         )
 
-    def _published(self, report: IntakeReport, names: list[str]) -> IntakeReport:
+    def published(self, report: IntakeReport) -> IntakeReport:
+        """Make the records live with their quarantine and ledger, and return the report."""
         stores = self.config.stores
-        for name in names:
-            with written_whole(stores.quarantine / f"{name}.csv") as target:
-                os.replace(self.draft / f"{name}.csv", target)
-            kept = self.draft / f"{name}.mended"
-            if kept.is_file():
-                with written_whole(stores.quarantine / "mended" / f"{name}.csv") as target:
-                    os.replace(kept, target)
+        for name in report.tables:
+            self._publish_quarantine(name)
         for stale in stores.quarantine.glob("*.csv"):
-            if stale.stem not in names:
+            if stale.stem not in report.tables:
                 stale.unlink()
         if not (stores.records / report.generation).exists():
             with new_generation(stores.records, report.generation) as folder:
                 for file in self.records.iterdir():
                     os.replace(file, folder / file.name)
+                os.replace(self.draft / KEYS_FOLDER, folder / KEYS_FOLDER)
                 write_text(folder / "report.json", report.model_dump_json(indent=2) + "\n")
         make_live(stores.records, report.generation)
+        ledger = Ledger(
+            generation=report.generation,
+            clock_day=self.clock.last_possible_day,
+            tables={name: unmoved(table) for name, table in self.tables.items()},
+            digests=self.digests,
+        )
+        write_ledger(stores.records, ledger)
         return report
+
+    def _publish_quarantine(self, name: str) -> None:
+        """Put the drafts of a table's quarantine and mends in place, where there are some."""
+        folder = self.config.stores.quarantine
+        kept, refused = self.mending_files(name)
+        for draft, place in (
+            (self.draft / f"{name}.csv", refused),
+            (self.draft / f"{name}.mended", kept),
+        ):
+            if draft.is_file():
+                folder.mkdir(parents=True, exist_ok=True)
+                with written_whole(place) as target:
+                    os.replace(draft, target)
+
+    def _fingerprint(self) -> str:
+        """Return the name of the generation: a digest of its record files."""
+        digest = hashlib.sha256()
+        for file in sorted(self.records.iterdir()):
+            if file.name not in self.digests:
+                self.digests[file.name] = digest_of_start(file, file.stat().st_size)
+            digest.update(file.name.encode())
+            digest.update(bytes.fromhex(self.digests[file.name]))
+        return digest.hexdigest()[:16]
 
 
 def _table_report(tally: Tally, about: Description, as_of: dt.date | None) -> TableReport:
@@ -241,15 +320,6 @@ def _require_transactions(reports: dict[str, TableReport]) -> None:
             f"none of {bought.read} rows of transactions could be accepted (most often: {worst}, "
             f"{bought.quarantined.get(worst, 0)} rows). Look at the mapping in the configuration"
         )
-
-
-def _fingerprint(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for file in sorted(folder.iterdir()):
-        digest.update(file.name.encode())
-        with file.open("rb") as handle:
-            digest.update(hashlib.file_digest(handle, "sha256").digest())
-    return digest.hexdigest()[:16]
 
 
 def _date(day: int | None) -> dt.date | None:

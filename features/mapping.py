@@ -41,6 +41,8 @@ class Rows:
     problems: list[tuple[np.ndarray, str, str]] = field(default_factory=list)
     """Rows (positions), reason, raw column."""
     repaired: list[tuple[str, np.ndarray]] = field(default_factory=list)
+    future_day: int | None = None
+    """The first day that a row refused for lying in the future waits for."""
 
     @classmethod
     def of(cls, raw: RawTable) -> Rows:

@@ -72,7 +72,7 @@ def propose(folder: Path) -> str:
             f"{folder} does not exist; name the folder that your CSV, Excel or Parquet files are "
             "in: `echelon init FOLDER`"
         )
-    files = [_seen(folder, path) for path, _ in files_of(folder, ".") if not _in_a_store(path)]
+    files = [_seen(folder, path) for path, *_ in files_of(folder, ".") if not _in_a_store(path)]
     for seen in files:
         if Path(seen.path).name not in _SIMULATED:
             seen.match = best_table(seen.path, seen.sample)

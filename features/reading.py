@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +29,24 @@ _BAD_BYTES = re.compile("[\udc80-\udcff]")
 
 FileChoice = Source | SnapshotFile
 """What says how a file is to be read."""
+
+
+class Start(NamedTuple):
+    """Where reading a file starts: what comes before was read already."""
+
+    n_bytes: int = 0
+    rows: int = 0
+    """Lines of a delimited file, rows of a Parquet file."""
+    groups: int = 0
+    """Row groups of a Parquet file."""
+
+
+class FilePart(NamedTuple):
+    """A file, from ``start`` on, with the values that its Hive folders give every row."""
+
+    path: Path
+    partition: dict[str, str]
+    start: Start = Start()
 
 
 @dataclass(frozen=True)
@@ -83,6 +102,7 @@ def read_files(
     choice: FileChoice,
     wanted: Sequence[str],
     looks_whole: Callable[[dict[str, str]], bool],
+    parts: Sequence[FilePart] | None = None,
 ) -> Iterator[RawTable]:
     """Yield every file that ``choice.path`` names, some 100,000 rows at a time, in name order.
 
@@ -91,23 +111,25 @@ def read_files(
         choice: path (a file, a folder or a glob), format, encoding, delimiter.
         wanted: raw columns that must be there.
         looks_whole: whether fields, by column, look like a record of their own.
+        parts: these parts of them; default: all of every file.
 
     Raises:
         RecordsError: nothing is there, or a wanted column is not.
     """
-    files = files_of(folder, choice.path or "")
-    for number, (path, partition) in enumerate(files):
+    files = files_of(folder, choice.path or "") if parts is None else parts
+    for number, part in enumerate(files):
+        path = part.path
         name = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
         if is_parquet(path, choice.format):
-            parts = _parquet(path, name, partition)
+            tables = _parquet(part, name)
         else:
-            parts = _delimited(path, name, partition, choice, wanted, looks_whole)
-        for raw in parts:
+            tables = _delimited(part, name, choice, wanted, looks_whole)
+        for raw in tables:
             raw.share = (number + raw.share) / len(files)
             yield raw
 
 
-def files_of(folder: Path, path: str) -> list[tuple[Path, dict[str, str]]]:
+def files_of(folder: Path, path: str) -> list[FilePart]:
     """Return the files that ``path`` names with their Hive partition values, sorted by name.
 
     Raises:
@@ -123,7 +145,7 @@ def files_of(folder: Path, path: str) -> list[tuple[Path, dict[str, str]]]:
     visible = [file for file in found if not file.name.startswith((".", "_"))]
     if not visible:
         raise RecordsError(_nothing_there(root))
-    return [(file, _partition(file)) for file in sorted(visible)]
+    return [FilePart(file, _partition(file)) for file in sorted(visible)]
 
 
 def is_parquet(path: Path, choice: str) -> bool:
@@ -155,21 +177,21 @@ def require_columns(source: str, present: Sequence[str], wanted: Sequence[str]) 
 
 
 def _delimited(
-    path: Path,
+    part: FilePart,
     name: str,
-    partition: dict[str, str],
     choice: FileChoice,
     wanted: Sequence[str],
     looks_whole: Callable[[dict[str, str]], bool],
 ) -> Iterator[RawTable]:
+    path, partition, start = part
     layout = detect_layout(path, wanted, choice.encoding, choice.delimiter)
     names, skip = header_of(path, layout)
 
     def whole(fields: list[str]) -> bool:
         return looks_whole(dict(zip(names, fields, strict=True)))
 
-    size, done = max(path.stat().st_size, 1), 0
-    for records in records_of(path, layout, names, skip, whole):
+    size, done = max(path.stat().st_size - start.n_bytes, 1), 0
+    for records in records_of(path, layout, names, start.rows or skip, whole, start.n_bytes):
         done += sum(map(len, records.raw))
         refused = [_refusal(name, *problem) for problem in records.refused]
         rows, lines, raw = records.rows, records.lines, records.raw
@@ -193,11 +215,13 @@ def _delimited(
         yield RawTable(name, table, numbers, raw, refused, share, tuple(names), mark, partition)
 
 
-def _parquet(path: Path, name: str, partition: dict[str, str]) -> Iterator[RawTable]:
+def _parquet(part: FilePart, name: str) -> Iterator[RawTable]:
+    path, partition, start = part
     try:
         file = pq.ParquetFile(path)
-        position = 0
-        for batch in file.iter_batches(batch_size=_ROWS):
+        position = start.rows
+        groups = list(range(start.groups, file.metadata.num_row_groups))
+        for batch in file.iter_batches(batch_size=_ROWS, row_groups=groups):
             table = _with_partition(pa.Table.from_batches([batch]), partition)
             lines = np.arange(position + 1, position + 1 + len(table), dtype=np.int64)
             position += len(table)

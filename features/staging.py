@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from configs.section import Language
 from features.mending import fingerprint
 from features.quarantine import COLUMNS, message
 from features.reading import Refusal
+from features.sources import fetch
 
 if TYPE_CHECKING:
     import ibis
@@ -51,7 +53,41 @@ _REFUSED = pa.schema(
         ("fingerprint", pa.string()),
     ]
 )
+DIGEST = "digest"
+"""Of a row's key: 64 bits. With half a million new rows and sixty million old ones, the chance that
+any two keys share theirs is one in half a million."""
+LONG_AGO = 1 << 62
 REFUSED_ORDER = ["order", "line", "column", "reason", "raw"]
+
+
+@dataclass(frozen=True)
+class Before:
+    """What was accepted of a table before: rows that came since it was whole, and all keys.
+
+    Attributes:
+        since: Parquet file of those rows, sorted; ``None`` without any.
+        keys: files of digests, those of the whole first.
+    """
+
+    since: Path | None
+    keys: tuple[Path, ...]
+
+    def all_keys(self, backend: ibis.BaseBackend) -> ibis.Table:
+        """Return the digests of all keys accepted before."""
+        return backend.read_parquet([str(path) for path in self.keys])
+
+    def with_keys(self, backend: ibis.BaseBackend, keys: ibis.Table) -> ibis.Table:
+        """Return ``keys`` and with them those of earlier rows that came since the whole."""
+        return keys if self.since is None else keys.union(backend.read_parquet(self.keys[-1]))
+
+    def with_rows(self, backend: ibis.BaseBackend, staged: ibis.Table) -> ibis.Table:
+        """Return ``staged`` and with it the earlier rows, as read long before."""
+        if self.since is None:
+            return staged
+        since = backend.read_parquet(str(self.since), file_row_number=True)
+        place = (since["file_row_number"] - LONG_AGO).cast("int64")
+        since = since.mutate(**{ROW: place}).drop("file_row_number")
+        return staged.select(since.columns).union(since)
 
 
 class Staging:
@@ -78,9 +114,12 @@ class Staging:
         self.refused = folder / f"{name}.refused.parquet"
         self._repeated = folder / f"{name}.repeated.parquet"
         self._sorted = folder / f"{name}.quarantine.parquet"
+        self.keys = folder / f"{name}.keys.parquet"
         both = pa.schema([*schema, *_META])
         self._accepted_writer = pq.ParquetWriter(self.accepted, both, compression="lz4")
         self._refused_writer = pq.ParquetWriter(self.refused, _REFUSED, compression="lz4")
+        self.customers = pa.chunked_array([], pa.string())
+        """Who has an accepted row, once added to what was there before."""
         self._rows = first_row
         self._order_of = dict(order_of or {})
 
@@ -132,23 +171,35 @@ class Staging:
         records: Path,
         order: tuple[str, ...],
         duplicate: str,
+        before: Before | None = None,
     ) -> int:
         """Write the accepted rows, sorted, to ``records``; return how many duplicates were not.
+
+        Digests of the keys of accepted rows go to ``keys``.
 
         Args:
             backend: the DuckDB backend.
             records: Parquet file to write.
             order: columns to sort by, before the order of reading.
             duplicate: reason that duplicates are refused for.
+            before: what was accepted earlier, where these rows are added to it.
         """
         staged = backend.read_parquet(self.accepted)
         refused = backend.read_parquet(self.refused)
-        backend.to_parquet(repeated_rows(staged), self._repeated)
+        repeated = repeated_rows(staged)
+        if before is not None:
+            repeated = repeated.union(_known_rows(staged, before.all_keys(backend)), distinct=True)
+        backend.to_parquet(repeated, self._repeated)
         repeated = backend.read_parquet(self._repeated)
         count = pq.ParquetFile(self._repeated).metadata.num_rows
         if count:
             staged = without(staged, repeated)
             refused = with_repeated(refused, repeated, duplicate)
+        keys = staged.filter(staged[_KEY].notnull()).select(**{DIGEST: staged[_KEY].hash()})
+        if before is not None:
+            self.customers = fetch(backend, staged.select("customer_id").distinct())["customer_id"]
+            keys, staged = before.with_keys(backend, keys), before.with_rows(backend, staged)
+        backend.to_parquet(keys, self.keys)
         ordered = staged.order_by([*order, ROW]).select(self.schema.names)
         backend.to_parquet(ordered, records, compression="zstd", row_group_size=ROWS_A_GROUP)
         backend.to_parquet(refused.order_by(REFUSED_ORDER), self._sorted)
@@ -182,6 +233,13 @@ def repeated_rows(staged: ibis.Table) -> ibis.Table:
     shared = keyed.group_by(_KEY).having(keyed.count() > 1).aggregate(first=keyed[ROW].min())
     repeated = keyed.inner_join(shared, _KEY).filter(lambda t: t[ROW] > t["first"])
     return repeated.select(ROW, _LINE, _SOURCE, _RAW, _ORDER)
+
+
+def _known_rows(staged: ibis.Table, keys: ibis.Table) -> ibis.Table:
+    """Return the staged rows whose key is among ``keys``, which are many more."""
+    keyed = staged.filter(staged[_KEY].notnull()).mutate(**{DIGEST: staged[_KEY].hash()})
+    known = keyed.semi_join(keys.semi_join(keyed, DIGEST).distinct(), DIGEST)
+    return known.select(ROW, _LINE, _SOURCE, _RAW, _ORDER)
 
 
 def without(staged: ibis.Table, repeated: ibis.Table) -> ibis.Table:

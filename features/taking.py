@@ -27,6 +27,8 @@ class Tally:
     left_out: int = 0
     quarantined: Counter[str] = field(default_factory=Counter)
     repaired: Counter[str] = field(default_factory=Counter)
+    future_day: int | None = None
+    """The first day that a row refused for lying in the future waits for."""
 
     def check(self, table: str) -> None:
         """Check that no row was lost.
@@ -77,6 +79,8 @@ class Taker:
         tally.left_out += left_out
         rows = Rows.of(raw)
         table = contract_table(rows, self.mapper, self.clock)
+        if rows.future_day is not None:
+            tally.future_day = min(rows.future_day, tally.future_day or rows.future_day)
         good = ~rows.refused
         for what, mask in rows.repaired:
             tally.repaired[what] += int((mask & good).sum())
