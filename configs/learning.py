@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from configs.section import Section
 
@@ -60,12 +60,24 @@ class Training(Section):
     seed: int
     threads: Annotated[int, Field(ge=1)]
     minimum_customers: Annotated[int, Field(ge=1)]
-    customers_at_most: Annotated[int, Field(ge=1000)]
-    """A company with more is learnt from this many, drawn by a digest of their ids."""
+    max_rows: Annotated[int, Field(ge=1000)]
+    """Rows, a customer at a cutoff each, that are learnt from over all cutoffs. Of a company with
+    more, customers are drawn by a digest of their ids, each at all cutoffs or at none."""
     interval_level: Annotated[float, Field(gt=0, lt=1)]
     segments_at_most: Annotated[int, Field(ge=2, le=12)]
     purchase_model: Literal["mbg_nbd", "bg_nbd", "pareto_nbd"]
     trees: Trees
+
+    @model_validator(mode="before")
+    @classmethod
+    def _not_by_its_old_name(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "customers_at_most" in given:
+            raise ValueError(
+                "customers_at_most is now max_rows and counts rows, a customer at a cutoff each: "
+                "take customers_at_most out, and to learn from about as many customers as before "
+                "write max_rows as their number times the cutoffs, which `echelon card` lists"
+            )
+        return given
 
 
 class Promotion(Section):

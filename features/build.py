@@ -167,6 +167,11 @@ def dated(tables: Mapping[str, ibis.Table]) -> dict[str, ibis.Table]:
     return {**tables, "customers": dated.select(*customers.columns)}
 
 
+def first_known(records: Records) -> ibis.Table:
+    """Return ``customer_id, first_known``: the day from which each customer is known."""
+    return _first_known(dated(records.tables))
+
+
 def _first_known(tables: Mapping[str, ibis.Table]) -> ibis.Table:
     """Return ``customer_id, first_known``: when any row of theirs was first known."""
     seen = ibis.union(

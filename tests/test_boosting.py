@@ -22,7 +22,7 @@ SETTINGS = Training(
     interval_level=0.8,
     segments_at_most=8,
     purchase_model="mbg_nbd",
-    customers_at_most=100_000,
+    max_rows=3_000_000,
     trees=Trees(
         count=80, leaves=4, learning_rate=0.05, minimum_rows_per_leaf=50, tweedie_power=1.5
     ),

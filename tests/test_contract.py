@@ -224,7 +224,7 @@ def test_columns_that_no_configuration_lists_are_all_that_intake_kept():
 @pytest.mark.slow
 def test_a_large_table_is_learnt_from_a_part_and_says_so():
     defaults = config()
-    few = defaults.training.model_copy(update={"customers_at_most": 1_000})
+    few = defaults.training.model_copy(update={"max_rows": 1_000})
     fitted = fit(defaults.model_copy(update={"training": few}), contracts(1_100))
     churn = fitted.evaluation.targets["churn"]
     assert churn.n == 1_000

@@ -90,8 +90,8 @@ def fit_contracts(
     snapshot = config.sources.snapshot
     if snapshot is None:
         raise TrainingError("a snapshot table was given, but the configuration has no snapshot")
-    n_customers, at_most = len(table), config.training.customers_at_most
-    table = _sampled(table.sort_by("customer_id"), at_most)
+    n_customers, at_most = len(table), config.training.max_rows
+    table = _sampled(table.sort_by("customer_id"), at_most, config.training.seed)
     snapshot = listed(snapshot, table)
     kept_out = sensitive_columns(snapshot, config.features.sensitive)
     snapshot = without_sensitive(snapshot, config.features.sensitive)
@@ -122,12 +122,12 @@ def fit_contracts(
     return _assembled(config, features, everybody, clv, held_out, evaluation, previous)
 
 
-def _sampled(table: pa.Table, at_most: int) -> pa.Table:
+def _sampled(table: pa.Table, at_most: int, seed: int) -> pa.Table:
     """Return the rows of at most so many customers, drawn by a digest of their ids."""
     if len(table) <= at_most:
         return table
     ids = table.column("customer_id")
-    return table.filter(pc.is_in(ids, pa.array(drawn(ids.to_pylist(), at_most))))
+    return table.filter(pc.is_in(ids, pa.array(drawn(ids.to_pylist(), at_most, seed))))
 
 
 def _levels(features: Sequence[Feature]) -> dict[str, list[str]]:

@@ -20,7 +20,7 @@ from configs.schema import Config
 from features.build import feature_matrix
 from features.catalogue import select
 from features.mix import record_mixes, snapshot_mixes
-from features.sample import sampled
+from features.sample import Sample, sampled
 from features.sources import Records, date_of, day_number, last_day, open_engine
 from features.spec import Feature
 from training import notes as words
@@ -88,7 +88,10 @@ def _fit_buyers(
     check_guards(config.policy, [feature.name for feature in features])
     as_of = last_day(records) if config.as_of is None else day_number(config.as_of)
     tasks = tasks_of(config, first_purchase_day(records, as_of), as_of)
-    records, n_customers = sampled(records, config.training.customers_at_most)
+    sample = sampled(
+        records, _cutoffs(tasks, as_of), config.training.max_rows, config.training.seed
+    )
+    records = sample.records
     progress("comments", 0.0)
     sentiment = learn_sentiment(records, as_of)
     records = with_signals(records, sentiment)
@@ -99,8 +102,7 @@ def _fit_buyers(
         progress(f"training {task.target}", 0.0)
         learnt[task.target] = learn(task, known)
         progress(f"training {task.target}", 1.0)
-    if n_customers > config.training.customers_at_most:
-        learnt = _noting_the_sample(learnt, config.training.customers_at_most, n_customers)
+    learnt = _noting_the_sample(learnt, sample)
     fitted = _assembled(config, features, sentiment, known.now, tasks, learnt, previous, progress)
     progress("tier outlook", 0.0)
     outlook, quality = _outlook(fitted, tasks[1], known, learnt["clv"].trial)
@@ -119,8 +121,7 @@ def _known(
 ) -> Known:
     """Return what every target is learnt from, once no feature was seen to know the future."""
     progress("features", 0.0)
-    cutoffs = sorted({as_of, *(cutoff for task in tasks for cutoff in task.grid.all)})
-    data = Dataset(feature_matrix(records, features, cutoffs))
+    data = Dataset(feature_matrix(records, features, _cutoffs(tasks, as_of)))
     progress("features", 1.0)
     kind = config.training.purchase_model
     purchases = _purchases(data, kind, progress)
@@ -139,6 +140,11 @@ def _known(
         settings=config.training,
         policy=config.policy,
     )
+
+
+def _cutoffs(tasks: Sequence[Task], as_of: int) -> list[int]:
+    """Return every cutoff that needs features, rising."""
+    return sorted({as_of, *(cutoff for task in tasks for cutoff in task.grid.all)})
 
 
 def _outlook(
@@ -187,10 +193,14 @@ def _check_hindsight(
 
 
 def _noting_the_sample(
-    learnt: dict[TargetName, Learnt], n: int, of: int
+    learnt: dict[TargetName, Learnt], sample: Sample
 ) -> dict[TargetName, Learnt]:
+    """Return the same, where customers were drawn with a note of how many of how many."""
+    if sample.is_whole:
+        return learnt
+
     def noted(one: TargetEvaluation) -> TargetEvaluation:
-        return one.model_copy(update={"notes": (*one.notes, words.drawn(n, of))})
+        return one.model_copy(update={"notes": (*one.notes, words.drawn(sample.n, sample.of))})
 
     return {t: replace(one, evaluation=noted(one.evaluation)) for t, one in learnt.items()}
 
