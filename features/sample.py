@@ -21,7 +21,7 @@ from features.build import first_known
 from features.sources import Records, fetch, held
 
 PREFIX = 3
-"""Hexadecimal digits that customers are counted by: 4,096 groups, of which one is looked through."""
+"""Hexadecimal digits that customers are counted by: 4,096 groups, one of them looked through."""
 
 
 @dataclass(frozen=True)

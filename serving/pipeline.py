@@ -128,7 +128,13 @@ def train(config: Config, progress: Progress = silent) -> Trained:
     """
     folder = live_records(config)
     learning = learning_config(config)
-    fitted = fit(learning, _training_records(config, folder), progress, _segments_in_use(config))
+    fitted = fit(
+        learning,
+        _training_records(config, folder),
+        progress,
+        _segments_in_use(config),
+        scratch=config.stores.root,
+    )
     fitted = with_slices(config, fitted, folder)
     with tempfile.TemporaryDirectory(prefix="echelon-") as scratch:
         bundle = Path(scratch) / "bundle"

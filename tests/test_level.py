@@ -260,9 +260,9 @@ def test_contributions_still_add_up_under_a_level():
 
 def test_no_level_moves_forecasts_beyond_six_times():
     model = fitted("clv", None).model
-    buyers = LATER.buyers().columns(model.inputs)
-    assert shift(model, buyers, Level(1e12, 0.5, 1.0)) == LARGEST_SHIFT
-    assert shift(model, buyers, Level(None, 0.5, 1.0)) == 0.0
+    scores = model.link_score(LATER.buyers().columns(model.inputs))
+    assert shift(model, scores, Level(1e12, 0.5, 1.0)) == LARGEST_SHIFT
+    assert shift(model, scores, Level(None, 0.5, 1.0)) == 0.0
 
 
 @pytest.mark.slow

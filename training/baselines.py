@@ -126,7 +126,7 @@ def reference_facts(buyers: Dataset) -> dict[str, float]:
 
 def _facts(data: Dataset) -> dict[str, Vector]:
     windows = [f"spend_{days}d" for days in SPEND_WINDOWS]
-    names = [name for name in windows if name in data.matrix.column_names]
+    names = [name for name in windows if name in data.names]
     return facts_of(data.columns([*VALUE_INPUTS, *names]))
 
 
@@ -172,7 +172,7 @@ def _value_rules(train: Dataset, horizon_days: int) -> dict[str, LearntRule]:
     rate = SpendRate(horizon_days=horizon_days)
     rate = rate.model_copy(update={"share": _share(train, rate)})
     rules: dict[str, LearntRule] = {"spend_rate": rate}
-    windows = [days for days in SPEND_WINDOWS if f"spend_{days}d" in train.matrix.column_names]
+    windows = [days for days in SPEND_WINDOWS if f"spend_{days}d" in train.names]
     if windows:
         days = min(windows, key=lambda window: abs(window - horizon_days))
         last = LastPeriod(column=f"spend_{days}d", factor=horizon_days / days)

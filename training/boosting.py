@@ -27,7 +27,8 @@ from training.anchor import (
     signal,
     unlabelled_line,
 )
-from training.dataset import Dataset, calibration_split, split_steady, varies
+from training.binned import bin_seed, binned
+from training.dataset import Dataset, calibration_split, split_steady, varying
 from training.level import Level, shift
 
 Vector = NDArray[np.float64]
@@ -138,9 +139,11 @@ def _as_learnt(
 def _levelled(fitted: FittedTarget, present: Dataset, level: Level) -> FittedTarget:
     """Return the model moved to the level of the horizon: a constant on the link."""
     model = fitted.model
-    columns = present.buyers().columns(model.inputs)
-    moved = shift(model, columns, level)
-    alone = shift(fitted.alone, columns, level)
+    buyers = present.buyers()
+    moved, alone = (
+        shift(one, buyers.each(model.inputs, one.link_score), level)
+        for one in (model, fitted.alone)
+    )
     day = date_of(present.cutoffs[0])
     return FittedTarget(
         replace(model, intercept=model.intercept + moved),
@@ -165,8 +168,8 @@ def _uncalibrated(
     buyers = train.buyers()
     anchor, links, notes = fit_anchor(target, horizon_days, train, present, purchases)
     model = AdditiveModel(target, horizon_days, anchor, threads=growing.settings.threads)
-    varying = [name for name in growing.inputs if varies(buyers.columns([name])[name])]
-    steady, moved = split_steady(buyers, present.buyers(), varying)
+    several = varying(buyers, growing.inputs)
+    steady, moved = split_steady(buyers, present.buyers(), several)
     if moved and len(buyers):
         notes = (*notes, words.moved(moved))
     reason = _why_no_trees(target, buyers, steady, growing.settings)
@@ -184,7 +187,7 @@ def _balance(model: AdditiveModel, buyers: Dataset, links: Vector) -> float:
 
     Tweedie deviance on a log link does not keep the total, unlike the canonical link.
     """
-    corrected = links + model.tree_scores(buyers.columns(model.inputs))
+    corrected = links + buyers.each(model.inputs, model.tree_scores)
     return _level(buyers.label, corrected)
 
 
@@ -200,10 +203,10 @@ def fit_anchor(
     Purchase parameters are fitted anew at every training cutoff, so that the anchor means there
     what it will mean at the cutoff it is served for; level and slope are shared.
     """
-    if PURCHASE_INPUTS[0] not in present.matrix.column_names:
+    if PURCHASE_INPUTS[0] not in present.names:
         rate = logit((train.y.sum() + 0.5) / (len(train) + 1.0))
         return Anchor(horizon_days, level=float(rate)), np.full(len(train), float(rate)), ()
-    now = present.buyers().columns(VALUE_INPUTS)
+    now = present.only(VALUE_INPUTS).buyers().columns(VALUE_INPUTS)
     models = purchases[present.cutoffs[0]]
     purchase, spend = models.purchase, models.spend if target == "clv" else None
     buyers = train.buyers()
@@ -243,7 +246,7 @@ def fit_trees(
         y, start = np.maximum(y, 0.0) / unit, start - math.log(unit)
         own = {"objective": "tweedie", "tweedie_variance_power": trees.tweedie_power}
     parameters = own | _parameters(len(buyers), target, growing)
-    data = lgb.Dataset(buyers.X(growing.inputs), y, init_score=start)
+    data = binned(buyers, growing.inputs, y, parameters, start)
     grown = [str(lgb.train(parameters, data, trees.count).model_to_string())]
     for weights, draw in _resamples(buyers, growing):
         data.set_weight(weights)
@@ -271,6 +274,7 @@ def _parameters(n_rows: int, target: TargetName, growing: _Growing) -> dict[str,
         "feature_fraction": INPUTS_SHARE_OF_A_TREE,
         "monotone_constraints": ways if any(ways) else None,
         "seed": settings.seed,
+        **bin_seed(settings.seed),
         "num_threads": settings.threads,
         "deterministic": True,
         "force_row_wise": True,
@@ -283,7 +287,7 @@ def _resamples(buyers: Dataset, growing: _Growing) -> Iterator[tuple[Vector, int
     """Yield how often each row was drawn, customers as wholes, and the seed of the trees' draws."""
     if growing.resamples == 0:
         return
-    codes = buyers.matrix.column("customer_id").combine_chunks().dictionary_encode().indices
+    codes = buyers.customer_ids.dictionary_encode().indices
     customer = np.asarray(codes.to_numpy(), dtype=np.int64)
     n = int(customer.max()) + 1
     rng = np.random.default_rng(growing.settings.seed)
@@ -298,7 +302,7 @@ def platt(model: AdditiveModel, later: Dataset) -> tuple[float, float]:
     Platt (1999), on the logit. A slope beyond a factor of three either way says that the later
     period is another world: then nothing is changed.
     """
-    scores = model.link_score(later.columns(model.inputs))
+    scores = later.each(model.inputs, model.link_score)
     intercept, slope = logistic_line(scores, later.y, prior=(0.0, 1.0))
     return (intercept, slope) if 1.0 / 3.0 < slope < 3.0 else (0.0, 1.0)
 

@@ -60,7 +60,8 @@ def find_segments(
     """
     n = len(expected_values)
     bought = ~np.isnan(columns[FREQUENCY]) if FREQUENCY in columns else np.ones(n, dtype=bool)
-    buyers = {name: values[bought] for name, values in columns.items()}
+    told_by = _inputs(features, previous)
+    buyers = {name: columns[name][bought] for name in told_by if name in columns}
     old = None if previous is None else _in_use(previous, buyers)
     axes = choose_axes(buyers, features) if old is None else old.axes
     prospects = _prospects(bought)
@@ -115,13 +116,22 @@ def _in_use(previous: Segments, columns: Columns) -> Segments | None:
     return previous.model_copy(update={"prospects": None}) if previous.axes and known else None
 
 
-def choose_axes(columns: Columns, features: Sequence[Feature]) -> tuple[Axis, ...]:
-    """Return axes: the features with words of their own; for contract customers, the numbers."""
+def _inputs(features: Sequence[Feature], previous: Segments | None) -> list[str]:
+    """Return the columns that segments may be told by."""
+    in_use = () if previous is None else previous.inputs
+    return list(dict.fromkeys([*in_use, *(feature.name for feature in _eligible(features))]))
+
+
+def _eligible(features: Sequence[Feature]) -> list[Feature]:
+    """Return the features with words of their own; for contract customers, the numbers."""
     by_name = {feature.name: feature for feature in features}
     wanted = [by_name[name] for name in WORDS if name in by_name]
-    if not wanted:
-        wanted = [f for f in features if f.family == "snapshot" and "=" not in f.name]
-    axes = [_axis(feature, columns[feature.name]) for feature in wanted]
+    return wanted or [f for f in features if f.family == "snapshot" and "=" not in f.name]
+
+
+def choose_axes(columns: Columns, features: Sequence[Feature]) -> tuple[Axis, ...]:
+    """Return axes along the features that may tell segments, as far as they do."""
+    axes = [_axis(feature, columns[feature.name]) for feature in _eligible(features)]
     return tuple(axis for axis in axes if axis is not None)[:AXES_AT_MOST]
 
 

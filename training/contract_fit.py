@@ -144,7 +144,7 @@ def contract_value(
 ) -> ContractValue:
     """Return the value model: the monthly value, if its column is a feature, while they stay."""
     column = snapshot.value_per_month
-    if column is None or column not in data.matrix.column_names:
+    if column is None or column not in data.names:
         return ContractValue(config.clv.horizon_days, churn, value_input=None)
     typical = typical_monthly_value(data.columns([column])[column])
     return ContractValue(config.clv.horizon_days, churn, column, typical)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,13 +14,16 @@ from configs.errors import TrainingError
 from configs.learning import Snapshots
 from training.anchor import FREQUENCY
 from training.columns import column_values
+from training.stored_rows import StoredRows
 
 Vector = NDArray[np.float64]
+Columns = dict[str, Vector]
 KEYS = ["cutoff", "customer_id"]
 YEAR_DAYS = 365
 MOVED = 0.4
 """Largest Kolmogorov–Smirnov distance at which a feature still means the same at two cutoffs."""
 COMPARED_ROWS = 20_000
+ROWS_AT_ONCE = 16_384
 MOST_RUNS = 64
 """Runs of rows up to which a choice of them is a view: cutoffs lie one after the other."""
 EARLIER_AT_MOST = 3
@@ -32,11 +35,12 @@ class Dataset:
     """Feature rows of customers at cutoffs, and the label of each where it is known.
 
     Attributes:
-        matrix: ``customer_id``, ``cutoff`` (int32 day) and features, null for missing.
+        matrix: ``customer_id``, ``cutoff`` (int32 day) and features, null for missing; in memory
+            or on disk.
         label: what happened in the horizon after each row's cutoff, or ``None``.
     """
 
-    matrix: pa.Table
+    matrix: pa.Table | StoredRows
     label: Vector | None = None
 
     def __len__(self) -> int:
@@ -51,6 +55,16 @@ class Dataset:
     def cutoffs(self) -> tuple[int, ...]:
         """The distinct cutoffs, rising."""
         return tuple(int(c) for c in np.unique(self.cutoff))
+
+    @property
+    def names(self) -> list[str]:
+        """The columns there are."""
+        return list(self.matrix.column_names)
+
+    @property
+    def customer_ids(self) -> pa.Array:
+        """Each row's customer."""
+        return self.matrix.column("customer_id").combine_chunks()
 
     @property
     def n_customers(self) -> int:
@@ -68,9 +82,24 @@ class Dataset:
             raise TrainingError("these customers have no label: their horizon has not closed")
         return self.label
 
-    def columns(self, names: Iterable[str]) -> dict[str, Vector]:
+    def columns(self, names: Iterable[str]) -> Columns:
         """Return columns by name as float64 with NaN for missing."""
         return {name: column_values(self.matrix, name) for name in names}
+
+    def batches(self, names: Sequence[str]) -> Iterator[Columns]:
+        """Yield the same, some thousand rows at a time."""
+        for batch in self._record_batches(list(names)):
+            yield {name: column_values(batch, name) for name in names}
+
+    def each(self, names: Sequence[str], told: Callable[[Columns], Vector]) -> Vector:
+        """Return what ``told`` says of every row, given the columns ``names`` in batches."""
+        parts = [told(columns) for columns in self.batches(names)]
+        return np.concatenate(parts) if parts else told(self.columns(names))
+
+    def _record_batches(self, names: list[str]) -> Iterator[pa.RecordBatch]:
+        if isinstance(self.matrix, StoredRows):
+            return self.matrix.batches(names)
+        return iter(self.matrix.select(names).to_batches(ROWS_AT_ONCE))
 
     def X(self, names: Sequence[str]) -> Vector:  # noqa: N802
         """Return rows × names as float64 with NaN for missing."""
@@ -83,6 +112,8 @@ class Dataset:
         if keep.all():
             return self
         label = None if self.label is None else self.label[keep]
+        if isinstance(self.matrix, StoredRows):
+            return Dataset(self.matrix.filter(keep), label)
         edges = np.flatnonzero(np.diff(keep, prepend=False, append=False))
         if len(edges) > 2 * MOST_RUNS:
             return Dataset(self.matrix.filter(pa.array(keep)), label)
@@ -92,6 +123,20 @@ class Dataset:
     def only(self, names: Iterable[str]) -> Dataset:
         """Return the rows with these features alone, which is cheaper to take rows from."""
         return Dataset(self.matrix.select([*reversed(KEYS), *names]), self.label)
+
+    def held(self) -> Dataset:
+        """Return the rows in memory."""
+        if isinstance(self.matrix, StoredRows):
+            return Dataset(self.matrix.held(), self.label)
+        return self
+
+    def thinned(self, at_most: int) -> Dataset:
+        """Return every k-th row, so that no more than ``at_most`` remain, in memory."""
+        return self._every(-(-len(self) // at_most))
+
+    def _every(self, step: int) -> Dataset:
+        few = self if step <= 1 else self.where(np.arange(len(self)) % step == 0)
+        return few.held()
 
     def at(self, cutoffs: Iterable[int]) -> Dataset:
         """Return the rows of these cutoffs."""
@@ -116,11 +161,10 @@ class Dataset:
         Raises:
             TrainingError: the table is not of the same customers and cutoffs.
         """
-        mine, theirs = (table.select(KEYS).combine_chunks() for table in (self.matrix, labels))
-        if not mine.equals(theirs):
+        if not all(self.matrix.column(key).equals(labels.column(key)) for key in KEYS):
             raise TrainingError(
-                f"features are of {mine.num_rows} customers at their cutoffs and labels "
-                f"{name!r} of {theirs.num_rows}; this is a defect of Echelon, not of your records"
+                f"features are of {len(self)} customers at their cutoffs and labels "
+                f"{name!r} of {labels.num_rows}; this is a defect of Echelon, not of your records"
             )
         labelled = Dataset(self.matrix, column_values(labels, name))
         return labelled.where(~np.isnan(labelled.y))
@@ -209,12 +253,18 @@ def calibration_split(
     return (earlier, (latest,)) if len(earlier) >= fewest else None
 
 
-def varies(values: Vector) -> bool:
-    """Return whether there are two different values, missing being one."""
-    known = values[~np.isnan(values)]
-    if len(known) == 0:
-        return False
-    return len(known) < len(values) or bool((known != known[0]).any())
+def varying(rows: Dataset, names: Sequence[str]) -> list[str]:
+    """Return the columns that hold two different values, missing being one."""
+    low, high = np.full((2, len(names)), np.nan)
+    lacks = np.zeros(len(names), dtype=bool)
+    for columns in rows.batches(names):
+        for place, name in enumerate(names):
+            values = columns[name]
+            low[place] = np.fmin(low[place], np.fmin.reduce(values))
+            high[place] = np.fmax(high[place], np.fmax.reduce(values))
+            lacks[place] |= np.isnan(values).any()
+    differs = ~np.isnan(low) & (lacks | (low != high))
+    return [name for name, so in zip(names, differs, strict=True) if so]
 
 
 def split_steady(
@@ -227,23 +277,23 @@ def split_steady(
     began last month, nobody had a score before. Trees would take such a shift for a change of
     customers. No label is looked at.
     """
-    kept: list[str] = []
-    moved: list[str] = []
-    for name in names:
-        distance = _distance(train.columns([name])[name], present.columns([name])[name])
-        (kept if distance <= MOVED else moved).append(name)
-    return tuple(kept), tuple(moved)
+    few = [_compared(rows.only(names)) for rows in (train, present)]
+    near = {name: _distance(*(one[name] for one in few)) <= MOVED for name in names}
+    kept = tuple(name for name in names if near[name])
+    return kept, tuple(name for name in names if not near[name])
+
+
+def _compared(rows: Dataset) -> Columns:
+    """Return the columns of some thousand rows."""
+    few = rows._every(len(rows) // COMPARED_ROWS)
+    return few.columns(few.matrix.column_names[2:])
 
 
 def _distance(before: Vector, now: Vector) -> float:
     """Return the Kolmogorov–Smirnov distance, missing counted as the lowest value."""
     if len(before) == 0 or len(now) == 0:
         return 0.0
-    a, b = (np.sort(np.nan_to_num(_thinned(v), nan=-np.inf)) for v in (before, now))
+    a, b = (np.sort(np.nan_to_num(v, nan=-np.inf)) for v in (before, now))
     at = np.concatenate([a, b])
     below = [np.searchsorted(v, at, side="right") / len(v) for v in (a, b)]
     return float(np.abs(below[0] - below[1]).max())
-
-
-def _thinned(values: Vector) -> Vector:
-    return values[:: max(len(values) // COMPARED_ROWS, 1)]

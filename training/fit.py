@@ -7,8 +7,10 @@ learns from every horizon that has closed by the as-of day.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -17,8 +19,9 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from configs.progress import Progress, silent
 from configs.schema import Config
-from features.build import feature_matrix
+from features.build import write_matrix
 from features.catalogue import select
+from features.matrix import StoredMatrix
 from features.mix import record_mixes, snapshot_mixes
 from features.sample import Sample, sampled
 from features.sources import Records, date_of, day_number, last_day, open_engine
@@ -46,11 +49,15 @@ from training.policy import Policy, check_guards
 from training.portfolio import Portfolio
 from training.segments import Segments
 from training.signals import learn_sentiment, with_signals
+from training.stored_rows import StoredRows
 from training.tasks import Task, first_purchase_day, tasks_of
 
 __all__ = ["Fitted", "Reference", "fit"]
 
 Vector = NDArray[np.float64]
+BYTES_A_VALUE = 8
+HELD_SHARE = 0.2
+"""Share of the memory limit that the features may take; of more, some are read at a time."""
 
 
 def fit(
@@ -58,6 +65,7 @@ def fit(
     records: Records | pa.Table,
     progress: Progress = silent,
     previous: Segments | None = None,
+    scratch: Path | None = None,
 ) -> Fitted:
     """Return models, policy, segments and figures learnt from ``records``.
 
@@ -66,6 +74,7 @@ def fit(
         records: the event tables; or the table of a snapshot source (contract customers).
         progress: told of each step.
         previous: the segments in use, whose labels are kept where they still hold.
+        scratch: folder that features are laid into meanwhile; default: the system's own for such.
 
     Raises:
         TrainingError: nobody has bought anything, or a feature knows the future.
@@ -77,12 +86,17 @@ def fit(
             assert config.sources.snapshot is not None
             categories = listed(config.sources.snapshot, records).categories
             return fitted.with_mixes(snapshot_mixes(records, categories))
-        fitted = _fit_buyers(config, records, progress, previous)
+        with tempfile.TemporaryDirectory(prefix="echelon-training-", dir=scratch) as folder:
+            fitted = _fit_buyers(config, records, progress, previous, Path(folder))
         return fitted.with_mixes(record_mixes(records, day_number(fitted.as_of)))
 
 
 def _fit_buyers(
-    config: Config, records: Records, progress: Progress, previous: Segments | None
+    config: Config,
+    records: Records,
+    progress: Progress,
+    previous: Segments | None,
+    folder: Path,
 ) -> Fitted:
     features = select(config.features)
     check_guards(config.policy, [feature.name for feature in features])
@@ -96,7 +110,7 @@ def _fit_buyers(
     sentiment = learn_sentiment(records, as_of)
     records = with_signals(records, sentiment)
     progress("comments", 1.0)
-    known = _known(config, records, features, tasks, as_of, progress)
+    known = _known(config, records, features, tasks, as_of, progress, folder)
     learnt: dict[TargetName, Learnt] = {}
     for task in tasks:
         progress(f"training {task.target}", 0.0)
@@ -118,10 +132,15 @@ def _known(
     tasks: Sequence[Task],
     as_of: int,
     progress: Progress,
+    folder: Path,
 ) -> Known:
     """Return what every target is learnt from, once no feature was seen to know the future."""
     progress("features", 0.0)
-    data = Dataset(feature_matrix(records, features, _cutoffs(tasks, as_of)))
+    cutoffs, engine = _cutoffs(tasks, as_of), config.engine
+    stored = write_matrix(
+        records, features, cutoffs, folder / "features", engine, progress=progress
+    )
+    data = Dataset(_at_hand(stored, engine.memory_limit_gib))
     progress("features", 1.0)
     kind = config.training.purchase_model
     purchases = _purchases(data, kind, progress)
@@ -140,6 +159,12 @@ def _known(
         settings=config.training,
         policy=config.policy,
     )
+
+
+def _at_hand(stored: StoredMatrix, memory_limit_gib: float) -> pa.Table | StoredRows:
+    """Return the matrix in memory where it is small against the limit, else as it lies on disk."""
+    gib = stored.count() * len(stored.schema) * BYTES_A_VALUE / 2**30
+    return stored.table() if gib <= HELD_SHARE * memory_limit_gib else StoredRows.of(stored)
 
 
 def _cutoffs(tasks: Sequence[Task], as_of: int) -> list[int]:
@@ -166,7 +191,7 @@ def _outlook(
     twin = learnt_from(known.as_known(task, task.grid.measured, day), trial.rows)
     if twin is None:
         return served, None
-    reach = twin.reach(trial.rows.columns(twin.inputs))
+    reach = trial.rows.each(twin.inputs, twin.reach)
     return served, evaluated(date_of(day), reach, trial.rows.y, trial.predicted, policy)
 
 
@@ -248,6 +273,7 @@ def _assembled(
     progress("tiers and segments", 0.0)
     seed = config.training.seed
     models: dict[str, Model] = {target: one.model for target, one in learnt.items()}
+    now = now.held()
     columns = now.columns(feature.name for feature in features)
     value = models["clv"].predict(columns)
     policy = Policy.freeze(config.policy, value[now.has_bought])

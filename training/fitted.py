@@ -119,10 +119,9 @@ def summarise(
         tiers: each customer's tier.
         scores: ``churn_probability`` and ``clv_expected``.
     """
-    known = {name: values[~np.isnan(values)] for name, values in columns.items()}
     return Reference(
         n_customers=len(tiers),
-        quantiles={name: _quantiles(values) for name, values in known.items()},
+        quantiles={name: _quantiles(values) for name, values in columns.items()},
         missing={name: _missing_share(values) for name, values in columns.items()},
         tier_medians={
             str(code): {
@@ -156,7 +155,8 @@ def golden_rows(matrix: pa.Table, models: Mapping[str, Model], seed: int) -> pa.
 
 
 def _quantiles(values: Vector) -> tuple[float, ...]:
-    return tuple(float(q) for q in np.quantile(values, QUANTILES)) if len(values) else ()
+    known = values[~np.isnan(values)]
+    return tuple(float(q) for q in np.quantile(known, QUANTILES)) if len(known) else ()
 
 
 def _missing_share(values: Vector) -> float:

@@ -122,10 +122,10 @@ def read_held_out(folder: Path, key: Ed25519PublicKey) -> HeldOut:
 
 def _rows(target: str, trial: Trial, tiers: pa.Array, lifecycle: Lifecycle) -> pa.Table:
     rows, n = trial.rows, len(trial.rows)
-    names = [name for name in ("recency_days", "tenure_days") if name in rows.matrix.column_names]
+    names = [name for name in ("recency_days", "tenure_days") if name in rows.names]
     columns = {
-        "customer_id": rows.matrix["customer_id"].combine_chunks(),
-        "cutoff": rows.matrix["cutoff"].combine_chunks(),
+        "customer_id": rows.customer_ids,
+        "cutoff": rows.cutoff,
         "target": pa.array([target] * n, pa.string()),
         "y": rows.y,
         "p": trial.predicted,
@@ -142,7 +142,7 @@ def _tiers(trial: Trial, value: Trial | None, policy: Policy) -> pa.Array:
     if value is not None and value.rows.matrix is rows.matrix:
         expected = value.predicted
     elif value is not None and value.twin is not None and value.rows.cutoffs <= rows.cutoffs:
-        expected = value.twin.predict(rows.columns(value.twin.inputs))
+        expected = rows.each(value.twin.inputs, value.twin.predict)
     if expected is None:
         return pa.nulls(len(rows), pa.string())
     guarded = rows.columns(policy.guard_inputs)

@@ -57,7 +57,7 @@ def check_no_feature_tells_all(
     Raises:
         LeakageError: one does, so it knows the future; the message names it.
     """
-    data, notes, can_fire = _thinned(data), [], False
+    data, notes, can_fire = data.thinned(ROWS), [], False
     for outcome in _outcomes(data):
         past = max((_told(outcome, values) for values in plain_past(data)), default=0.5)
         can_fire |= _fires_as_it_should(outcome, past, seed)
@@ -110,7 +110,7 @@ def _outcomes(data: Dataset) -> list[Vector]:
 
 
 def _customers(data: Dataset, rows: NDArray[np.bool_]) -> int:
-    return len(set(data.matrix.column("customer_id").filter(pa.array(rows)).to_pylist()))
+    return len(set(data.customer_ids.filter(pa.array(rows)).to_pylist()))
 
 
 def is_more_than_the_past(told: float, past: float) -> bool:
@@ -126,14 +126,9 @@ def _refuse(name: str, told: float, past: float, n: int, remedy: str) -> None:
         )
 
 
-def _thinned(data: Dataset) -> Dataset:
-    step = -(-len(data) // ROWS)
-    return data if step <= 1 else data.where(np.arange(len(data)) % step == 0)
-
-
 def plain_past(data: Dataset) -> list[Vector]:
     """Return days of silence, and spend per day so far; nothing for contract customers."""
-    if not set(VALUE_INPUTS) <= set(data.matrix.column_names):
+    if not set(VALUE_INPUTS) <= set(data.names):
         return []
     frequency, recency, tenure, spend = data.columns(VALUE_INPUTS).values()
     return [tenure - recency, spend * (frequency + 1.0) / np.maximum(tenure, 1.0)]

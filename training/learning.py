@@ -205,7 +205,7 @@ def _earlier_errors(task: Task, known: Known, rule: str | None) -> Errors | None
         return None
     train = known.as_known(task, task.grid.measured_earlier, day)
     model = served_form(rule, known.fitted(task, train, test), train, test)
-    return Errors(date_of(day), model.predict(test.columns(model.inputs)), test.y)
+    return Errors(date_of(day), test.each(model.inputs, model.predict), test.y)
 
 
 def _not_measured(task: Task, why: Text) -> TargetEvaluation:

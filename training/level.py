@@ -28,7 +28,6 @@ from scipy.optimize import brentq
 
 from features.sources import Records
 from training.additive import LINK_BOUND, AdditiveModel
-from training.anchor import Columns
 from training.clock import YEAR_DAYS, Clock, ClockedModels
 from training.purchase_days import PurchaseDays, purchase_days
 from training.season import PERIOD_DAYS, PERIODS, Whole, season
@@ -128,12 +127,11 @@ def clocked(days: PurchaseDays, cutoff: int, kind: str, passes: int = PASSES) ->
     return models
 
 
-def shift(model: AdditiveModel, columns: Columns, level: Level) -> float:
-    """Return the constant to add to the link of ``model`` for the buyers in ``columns``.
+def shift(model: AdditiveModel, scores: Vector, level: Level) -> float:
+    """Return the constant to add to the link of ``model`` for buyers with the link ``scores``.
 
     With all of it, values would add up to the level, churn probabilities have its mean.
     """
-    scores = model.link_score(columns)
     if len(scores) == 0:
         return 0.0
     if model.link == "logit":

@@ -32,10 +32,9 @@ def measured(
         seed: of the resamples that the grade rests on.
     """
     model, y = fitted.model, test.y
-    columns = test.columns(model.inputs)
     rules = scored(model.target, learnt_rules(model.target, train, model.horizon_days), test)
-    rules[PURCHASE_MODEL] = Rule(fitted.alone.predict(columns))
-    own = Rule(model.predict(columns))
+    rules[PURCHASE_MODEL] = Rule(test.each(model.inputs, fitted.alone.predict))
+    own = Rule(test.each(model.inputs, model.predict))
     graded = _graded(model, y, own, rules, seed)
     known = figures_of(model.target, y, {NOT_SERVED: own, **rules})
     winner = rule_that_wins(model.target, graded, known[NOT_SERVED], known)

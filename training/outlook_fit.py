@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 from configs.learning import Training
 from training.anchor import VALUE_INPUTS, PurchaseModels
+from training.binned import bin_seed, binned
 from training.dataset import Dataset
 from training.outlook import Outlook, Reach, line, signals
 
@@ -73,15 +74,14 @@ class _Trees:
                 min(settings.trees.minimum_rows_per_leaf, len(buyers) // FEWEST_OF_EACH), 1
             ),
             "seed": settings.seed,
+            **bin_seed(settings.seed),
             "num_threads": settings.threads,
             "deterministic": True,
             "force_row_wise": True,
             "feature_pre_filter": False,
             "verbosity": -1,
         }
-        self._data = lgb.Dataset(
-            buyers.X(tree_inputs), np.zeros(len(buyers)), params=self._parameters
-        ).construct()
+        self._data = binned(buyers, tree_inputs, np.zeros(len(buyers)), self._parameters)
 
     def on(self, reached: NDArray[np.bool_], links: Vector) -> str:
         """Return LightGBM text of trees that correct ``links``."""

@@ -46,9 +46,9 @@ def check_shuffled_labels_teach_nothing(
     """
     few = settings.trees.model_copy(update={"count": min(TREES, settings.trees.count)})
     settings = settings.model_copy(update={"trees": few})
-    train, test = (_thinned(shuffled(data, settings.seed)) for data in (train, test))
+    train, test = (shuffled(data, settings.seed).thinned(ROWS) for data in (train, test))
     model = fit_target(target, horizon_days, train, test, purchases, inputs, settings).model
-    sigmas = beyond_chance(test.y, model.predict(test.columns(model.inputs)))
+    sigmas = beyond_chance(test.y, test.each(model.inputs, model.predict))
     if abs(sigmas) > SIGMAS:
         raise LeakageError(
             f"trained on shuffled labels, {target} still tells the outcomes of {len(test)} "
@@ -72,8 +72,3 @@ def beyond_chance(y: Vector, predicted: Vector) -> float:
     if any(np.ptp(rank) == 0 for rank in ranks):
         return 0.0
     return float(np.corrcoef(*ranks)[0, 1] * np.sqrt(len(y) - 1.0))
-
-
-def _thinned(data: Dataset) -> Dataset:
-    step = -(-len(data) // ROWS)
-    return data if step <= 1 else data.where(np.arange(len(data)) % step == 0)
