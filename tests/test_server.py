@@ -15,6 +15,7 @@ import httpx
 import pytest
 import uvicorn
 
+from serving.endpoint.newcomers import let_nobody_in
 from serving.endpoint.serve import end_at_once, listen
 from serving.endpoint.server import Server
 
@@ -37,7 +38,8 @@ def started(folder: Path, drain_seconds: float) -> tuple[multiprocessing.Process
     def serve() -> None:
         settings = uvicorn.Config(app, log_config=None, lifespan="off")
         ready, leaving = (folder / "ready").touch, (folder / "leaving").touch
-        Server(settings, drain_seconds, ready, leaving, end_at_once).run(sockets=[listener])
+        server = Server(settings, drain_seconds, ready, leaving, end_at_once, lambda: True)
+        server.run(sockets=[listener])
 
     process = multiprocessing.get_context("fork").Process(target=serve)
     process.start()
@@ -85,6 +87,20 @@ def test_who_has_reached_the_listener_last_is_answered(tmp_path):
         one.close()
     process.join(20)
     assert process.exitcode == 0
+
+
+def test_nobody_new_is_let_in_and_who_was_before_is_heard():
+    listener = listen("127.0.0.1", 0)
+    with listener, socket.create_connection(listener.getsockname()) as before:
+        let_nobody_in(listener)
+        with pytest.raises(TimeoutError):
+            socket.create_connection(listener.getsockname(), timeout=0.05)
+        taken_in, _ = listener.accept()
+        with taken_in:
+            before.sendall(b"asked")
+            assert taken_in.recv(100) == b"asked"
+            taken_in.sendall(b"answered")
+            assert before.recv(100) == b"answered"
 
 
 def test_a_second_signal_ends_it_at_once(tmp_path):

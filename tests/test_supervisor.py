@@ -24,7 +24,8 @@ def supervised(work: supervisor.Work, count: int, folder: Path) -> multiprocessi
 
     def run() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        Supervisor(work, count, 5.0, lambda said: (folder / "all").touch(), lambda pid: None).run()
+        all_answer, leaving = (folder / "all").touch, (folder / "leaving").touch
+        Supervisor(work, count, 5.0, lambda said: all_answer(), leaving, lambda pid: None).run()
 
     process = FORK.Process(target=run)
     process.start()
@@ -66,6 +67,7 @@ def test_a_worker_that_is_killed_is_replaced_and_all_end_with_the_supervisor(tmp
     os.kill(process.pid, signal.SIGTERM)
     process.join(30)
     assert process.exitcode == 0
+    assert (tmp_path / "leaving").exists()
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers(tmp_path))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gc
 import json
+import multiprocessing
 import os
 import shlex
 import socket
@@ -58,7 +59,7 @@ def serve(
     with tempfile.TemporaryDirectory(prefix="echelon-serve-") as folder:
         settle(Path(folder))
         if config.serving.workers == 1:
-            answer(config, listener, told, end_at_once)
+            answer(config, listener, told, end_at_once, lambda: True)
         else:
             supervise(config, listener, Path(folder) / "served", told)
 
@@ -118,6 +119,7 @@ def answer(
     listener: socket.socket,
     on_ready: Callable[[str], None],
     on_second: Callable[[int], None],
+    is_last: Callable[[], bool],
     note: Path | None = None,
 ) -> None:
     """Answer on ``listener`` in this process until told to stop.
@@ -127,6 +129,7 @@ def answer(
         listener: from :func:`listen`.
         on_ready: called with a greeting once requests are answered.
         on_second: called with a second signal.
+        is_last: whether nobody else goes on answering on ``listener``.
         note: where workers note what they serve, see :class:`serving.endpoint.current.Current`.
 
     Raises:
@@ -168,6 +171,7 @@ def answer(
         ready,
         service.current.leave,
         on_second,
+        is_last,
     ).run(sockets=[listener])
 
 
@@ -197,15 +201,21 @@ def supervise(
     from serving.endpoint.supervisor import Supervisor
 
     logs.start()
+    ending = multiprocessing.RawValue("b", 0)  # in memory that all workers see
 
     def work(on_ready: Callable[[str], None]) -> None:
-        answer(config, listener, on_ready, lambda sig: None, note)
+        answer(config, listener, on_ready, lambda sig: None, lambda: bool(ending.value), note)
+
+    def leave() -> None:
+        ending.value = 1
+        listener.close()
 
     Supervisor(
         work,
         config.serving.workers,
         config.serving.drain_seconds + ANSWER_SECONDS + END_SECONDS,
         told,
+        leave,
         mark_process_dead,
     ).run()
 

@@ -1,12 +1,11 @@
 """uvicorn's server, leaving in order: not ready first, then what was asked is answered, then gone.
 
 What may be lost when a server ends, and how it is not: requests being answered are waited for;
-connections that the system has accepted and uvicorn has not are taken in before the socket closes;
-clients that keep a connection are told to close it while the server still answers, and idle ones
-are closed only once no client has sent anything for a while. A client that sends on a connection in
-the very moment that it is closed must repeat it, which HTTP leaves to clients (RFC 9112, 9.3.1).
-``python -m benchmarks.reliability.terminations`` still loses one request in a thousand or so; the
-cause is not known.
+the system is told to make no new connections, then those that it has made and uvicorn has not seen
+are taken in, and only then the socket closes; clients that keep a connection are told to close it
+while the server still answers, and idle ones are closed only once no client has sent anything for a
+while. A client that sends on a connection in the very moment that it is closed must repeat it,
+which HTTP leaves to clients (RFC 9112, 9.3.1).
 """
 
 from __future__ import annotations
@@ -21,9 +20,11 @@ from types import FrameType
 
 import uvicorn
 
+from serving.endpoint.newcomers import let_nobody_in
+
 CLOSE = (b"connection", b"close")
 LINGER_SECONDS = 0.2
-"""How long a connection taken in last may take to send its request."""
+"""How long the last connection may take to be made, and then to send its request."""
 QUIET_SECONDS = 1.0
 """How long nobody may have sent a request before idle connections are closed."""
 QUIET_AWAITED_SECONDS = 10.0
@@ -40,6 +41,7 @@ class Server(uvicorn.Server):
         on_ready: called once requests are answered.
         on_leaving: called when it is told to end; readiness must be refused from then on.
         on_second: called with every further signal.
+        is_last: whether nobody else goes on accepting from the same sockets.
     """
 
     def __init__(
@@ -49,12 +51,14 @@ class Server(uvicorn.Server):
         on_ready: Callable[[], None],
         on_leaving: Callable[[], None],
         on_second: Callable[[int], None],
+        is_last: Callable[[], bool],
     ) -> None:
         super().__init__(config)
         self._drain_seconds = drain_seconds
         self._on_ready = on_ready
         self._on_leaving = on_leaving
         self._on_second = on_second
+        self._is_last = is_last
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to leave."""
@@ -77,6 +81,10 @@ class Server(uvicorn.Server):
         """Answer on while balancers look elsewhere, take in who is waiting, then end."""
         self.server_state.default_headers = [*self.server_state.default_headers, CLOSE]
         await asyncio.sleep(self._drain_seconds)
+        if self._is_last():
+            for listener in sockets or []:
+                let_nobody_in(listener)
+            await asyncio.sleep(LINGER_SECONDS)
         await self._take_in_the_last(sockets or [])
         await asyncio.sleep(LINGER_SECONDS)
         await self._quiet()

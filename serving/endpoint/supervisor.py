@@ -51,6 +51,7 @@ class Supervisor:
         count: how many workers.
         end_seconds: after which a worker that was told to end is killed.
         on_ready: called once all of them answer, with what the last one says of it.
+        on_leaving: called once no worker will be started any more, before any is told to end.
         on_end: given the process id of every worker that has ended.
     """
 
@@ -60,12 +61,14 @@ class Supervisor:
         count: int,
         end_seconds: float,
         on_ready: Callable[[str], None],
+        on_leaving: Callable[[], None],
         on_end: Callable[[int], None],
     ) -> None:
         self._work = work
         self._count = count
         self._end_seconds = end_seconds
         self._on_ready = on_ready
+        self._on_leaving = on_leaving
         self._on_end = on_end
         self._workers: list[Worker] = []
         self._failures = 0
@@ -110,6 +113,7 @@ class Supervisor:
     def _end(self) -> None:
         if self._ends_by is None:
             self._ends_by = time.monotonic() + self._end_seconds
+            self._on_leaving()
             for worker in self._workers:
                 worker.process.terminate()
 
@@ -153,6 +157,8 @@ class Supervisor:
             return
         worker.is_ready, self._failures = True, 0
         logger.info(Line("worker-answers", worker=worker.process.pid))
+        if self._ends_by is not None:
+            return
         if not self._were_ready and sum(one.is_ready for one in self._workers) == self._count:
             self._were_ready = True
             self._on_ready(said)
