@@ -56,8 +56,10 @@ class Console:
 def console(returning_company, tmp_path_factory) -> Iterator[Console]:
     folder = tmp_path_factory.mktemp("browser")
     config = own_copy(returning_company, folder)
-    with serving(config, folder / "log") as url, chromium() as browser:
-        yield Console(url, config, browser, folder / "log")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("ECHELON_DATA", raising=False)  # the company's records are its own
+        with serving(config, folder / "log") as url, chromium() as browser:
+            yield Console(url, config, browser, folder / "log")
 
 
 @pytest.fixture(scope="module")
@@ -80,11 +82,25 @@ def test_no_page_keeps_anybody_out_or_breaks_its_policy_or_its_width(
     page.on("console", lambda said: found.append(f"{page.url} {said.type}: {said.text}"))
     page.on("pageerror", lambda error: found.append(f"{page.url} {error}"))
     for name, path in {"sign_in": "/console/sign-in", **pages}.items():
-        page.goto(console.url + path)
+        shown = page.goto(console.url + path)
+        assert shown.ok, (name, shown.status, page.locator("main").inner_text())
         assert page.locator("html").get_attribute("lang") == {"zh": "zh-CN", "en": "en"}[language]
         found.extend(f"{name}: {problem}" for problem in problems(page))
     context.close()
     assert found == []
+
+
+@pytest.mark.parametrize(("language", "width"), [("zh", 1360), ("en", 390)])
+def test_the_model_card_keeps_nobody_out(console, language, width):
+    """Nothing may run in the card, so what it says is looked at in a page without its policy."""
+    context = console.window(language, width)
+    card = context.request.get(f"{console.url}/console/model/card").text()
+    context.close()
+    page = console.browser.new_page(bypass_csp=True, viewport={"width": width, "height": 900})
+    page.set_content(card)
+    assert page.locator("h1").count() == 1
+    assert problems(page) == []
+    page.close()
 
 
 WITHOUT_PARTS = """main => {

@@ -12,7 +12,7 @@ from configs.errors import ConfigError, RecordsError
 from configs.load import load
 from configs.schema import Config
 from features.simulator import simulate
-from serving.console.staff.team import team_of
+from serving.console.staff.team import team_of, team_problem, team_shown
 
 EMPLOYEES = "code,name,skill,hours_per_week\nE1,Ada,experienced,10\nE2,Bo,regular,20\n"
 OWNERS = "customer_id,employee\nC1,E2\nC3,E1\n"
@@ -89,3 +89,20 @@ def test_a_simulated_company_has_a_team_for_its_customers(tmp_path):
     assert {one.skill for one in team.employees} == {"experienced", "regular", "automation"}
     assert set(team.owned.to_pylist()) <= set(customers)
     assert 0.3 < len(team.owned) / len(customers) < 0.9
+
+
+def test_pages_go_on_with_the_team_as_last_read_and_say_what_is_wrong(tmp_path):
+    config = company(tmp_path, EMPLOYEES)
+    assert (len(team_shown(config).employees), team_problem(config)) == (2, None)
+    (tmp_path / "employees.csv").write_text("code,name\nE1,Ada\n", encoding="utf-8")
+    assert len(team_shown(config).employees) == 2
+    assert "has no column skill, hours_per_week" in team_problem(config)
+    (tmp_path / "employees.csv").unlink()
+    assert len(team_shown(config).employees) == 2
+    company(tmp_path, EMPLOYEES + "E3,Cy,automation,40\n")
+    assert (len(team_shown(config).employees), team_problem(config)) == (3, None)
+
+
+def test_a_team_that_was_never_read_is_shown_as_nobody(tmp_path):
+    config = company(tmp_path, "code,name\nE1,Ada\n")
+    assert team_shown(config).employees == ()

@@ -73,6 +73,7 @@ def render(template: str, visit: Visit, shown: Mapping[str, Any]) -> str:
         "iso_day": dt.date.fromisoformat,
         "called": lambda name: _called(name, language),
         "n_pending": partial(_n_pending, visit),
+        "team_problem": partial(_team_problem, visit),
         "without_ids": partial(_without_ids, visit),
     }
     return environment().get_template(template).render({**words, **shown})
@@ -94,6 +95,13 @@ def _n_pending(visit: Visit) -> int:
     from serving.console.acting.overrides import pending_now
 
     return len(pending_now(visit))
+
+
+def _team_problem(visit: Visit) -> str | None:
+    """Return why the team's files cannot be read, to those who can have them mended."""
+    from serving.console.staff.team import team_problem
+
+    return team_problem(visit.config) if visit.person.role in ("manager", "admin") else None
 
 
 def _without_ids(visit: Visit, text: str) -> str:

@@ -26,7 +26,7 @@ from serving.console.plans.plan_changes import Changed, changed
 from serving.console.plans.plan_pictures import PICTURES
 from serving.console.plans.plan_read import Read, asked_for, done, read
 from serving.console.staff.owners import called
-from serving.console.staff.team import SKILL_NAMES, team_of
+from serving.console.staff.team import SKILL_NAMES, team_shown
 from serving.endpoint.endpoint import today
 
 PATH = "/console/plan"
@@ -194,7 +194,7 @@ def _changed(visit: Visit, since: Planned, found: Read) -> Changed | None:
 def _team(visit: Visit) -> tuple[Any, str | None]:
     """Return the team, or why it cannot be read."""
     try:
-        team = team_of(visit.config)
+        team = team_shown(visit.config)
     except EchelonError as error:
         return None, str(error)
     return (team if team.employees else None), None

@@ -15,7 +15,7 @@ from serving.console.page import Visit
 from serving.console.review_queue.audience import minutes
 from serving.console.review_queue.risk_change import Making, RiskChange
 from serving.console.review_queue.worked import Worked
-from serving.console.staff.team import team_of
+from serving.console.staff.team import team_shown
 from serving.endpoint.served import Served
 from serving.monitoring.found import last_found
 from serving.monitoring.outcome import Outcome
@@ -120,7 +120,7 @@ def at_risk(served: Served) -> AtRisk | None:
 
 def capacity(config: Config, done: Worked) -> Capacity | None:
     """Return how much of the team's week is assigned; ``None`` where no team is set."""
-    team = team_of(config)
+    team = team_shown(config)
     if not team.employees:
         return None
     return Capacity(

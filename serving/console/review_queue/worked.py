@@ -13,7 +13,7 @@ from serving.console.acting.events import Event
 from serving.console.acting.standing import Standing, standings
 from serving.console.book import Book, Coded, Flags, Numbers, book
 from serving.console.page import Visit
-from serving.console.staff.team import TeamRead, team_of
+from serving.console.staff.team import TeamRead, team_shown
 from serving.endpoint.endpoint import today
 from serving.endpoint.served import Served
 from training.policy import Policy
@@ -70,7 +70,7 @@ class _Last:
 
 def worked(visit: Visit, served: Served) -> Worked:
     """Return where the customers of what is served stand now."""
-    found, team, day = standings(visit.endpoint.state), team_of(visit.config), today(served)
+    found, team, day = standings(visit.endpoint.state), team_shown(visit.config), today(served)
     policy, last = served.publication.manifest.terms.policy, visit.kept(served, _last)
     with last.lock:
         is_same = last.standings is found and last.team is team

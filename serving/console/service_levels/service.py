@@ -28,7 +28,7 @@ from serving.console.service_levels.tier_service import (
     tier_service,
 )
 from serving.console.spreadsheets import CSV, CSV_ROWS, csv_file, download, taken
-from serving.console.staff.team import team_of
+from serving.console.staff.team import team_shown
 from serving.endpoint.endpoint import today
 from serving.scores.numbers import percent
 
@@ -160,7 +160,7 @@ def _start(visit: Visit, n: int) -> int:
 def _owed(
     visit: Visit, promised: Sequence[Standard], contacts: Visits, rows: np.ndarray
 ) -> list[Owed]:
-    own, stands, team = contacts.book, standings(visit.endpoint.state), team_of(visit.config)
+    own, stands, team = contacts.book, standings(visit.endpoint.state), team_shown(visit.config)
     ids = own.ids_of(rows)
     owning = team.owner_indices(ids).tolist()
     found = []

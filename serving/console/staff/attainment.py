@@ -21,7 +21,7 @@ from serving.console.staff.kpi import (
     MeasureName,
     kpi_report,
 )
-from serving.console.staff.team import SKILL_NAMES, team_of
+from serving.console.staff.team import SKILL_NAMES, team_shown
 from training.adjusted import Attained
 
 NOTHING_YET = Text(zh="还没有可导出的绩效", en="There is nothing to export yet")
@@ -79,7 +79,7 @@ def page(visit: Visit) -> Response:
         lines=[] if report is None else lines(report),
         measures=[(name, MEASURE_NAMES[name]) for name in _measured(report)],
         tiers=visit.served.publication.manifest.terms.tier_names,
-        has_team=bool(team_of(visit.config).employees),
+        has_team=bool(team_shown(visit.config).employees),
         points=partial(points, language=visit.language),
         horizon=days.days,
         closes_on=visit.served.as_of + days,

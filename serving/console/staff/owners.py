@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from configs.schema import Config
 from configs.section import Language, Text
 from serving.console.acting.standing import Assignment
-from serving.console.staff.team import team_of
+from serving.console.staff.team import team_shown
 from serving.console.visitors.people import LOCAL, PEOPLE, Person
 from serving.endpoint.state import State
 
@@ -34,7 +34,7 @@ def called(name: str, language: Language) -> str:
 
 def owners(config: Config, state: State) -> Mapping[str, str]:
     """Return who can be assigned, names by code: the team, then people who are not in it."""
-    team = team_of(config)
+    team = team_shown(config)
     found = {one.code: one.name for one in team.employees}
     known = {one.person for one in team.employees}
     acting = PEOPLE.c.disabled_at.is_(None) & PEOPLE.c.role.in_(ACTING)
@@ -48,7 +48,7 @@ def owners(config: Config, state: State) -> Mapping[str, str]:
 
 def codes_of(config: Config, person: Person) -> frozenset[str]:
     """Return the codes that a person's customers are assigned by."""
-    employee = team_of(config).of_person(person.name)
+    employee = team_shown(config).of_person(person.name)
     return frozenset({person.id} if employee is None else {person.id, employee.code})
 
 
@@ -58,5 +58,5 @@ def owner_of(
     """Return code and name of who looks after a customer: as assigned, or by the team's file."""
     if assignment is not None:
         return assignment.owner, assignment.name
-    employee = team_of(config).owner(customer_id)
+    employee = team_shown(config).owner(customer_id)
     return None if employee is None else (employee.code, employee.name)

@@ -98,15 +98,49 @@ class TeamRead:
         return next((one for one in self.employees if one.person == name), None)
 
 
+NOBODY = TeamRead((), pa.array([], pa.string()), np.array([], dtype=np.int64))
+_LAST_READ: dict[tuple[Path | None, Path | None], TeamRead] = {}
+
+
 def team_of(config: Config) -> TeamRead:
     """Return the team of a company; without ``team.employees`` nobody is in it.
 
     Raises:
         RecordsError: a file is missing or wrong; the message says which line and how to mend it.
     """
-    paths = (config.team.employees, config.team.owners)
-    employees, owners = (None if path is None else config.data / path for path in paths)
+    employees, owners = _paths(config)
     return _read(employees, _stamp(employees), owners, _stamp(owners))
+
+
+def team_shown(config: Config) -> TeamRead:
+    """Return the team as pages show it.
+
+    While its files cannot be read, that is the team of the last time that they could, in this
+    process; or nobody. :func:`team_problem` says why.
+    """
+    paths = _paths(config)
+    try:
+        _LAST_READ[paths] = team_of(config)
+    except RecordsError:
+        return _LAST_READ.get(paths, NOBODY)
+    return _LAST_READ[paths]
+
+
+def team_problem(config: Config) -> str | None:
+    """Return what is wrong with the files of the team, and how to mend it."""
+    try:
+        team_of(config)
+    except RecordsError as error:
+        return str(error)
+    return None
+
+
+def _paths(config: Config) -> tuple[Path | None, Path | None]:
+    employees, owners = config.team.employees, config.team.owners
+    return (
+        None if employees is None else config.data / employees,
+        None if owners is None else config.data / owners,
+    )
 
 
 def _stamp(path: Path | None) -> tuple[int, int]:
