@@ -1,5 +1,7 @@
 """The files of a records generation: each table in one sorted part, and what came since in another.
 
+What Spark writes is a folder of sorted parts in place of the one part.
+
 A generation is immutable. One that adds new records to the one before shares its unchanged files
 by hard links, so removing either harms neither.
 """
@@ -20,7 +22,7 @@ SINCE = ".since"
 
 
 def whole_part(folder: Path, table: str) -> Path:
-    """Return the part of ``table`` that a whole intake writes."""
+    """Return the part of ``table`` that a whole intake writes; Spark's is a folder of parts."""
     return folder / f"{table}.parquet"
 
 
@@ -31,8 +33,13 @@ def since_part(folder: Path, table: str) -> Path:
 
 def parts_of(folder: Path, table: str) -> list[Path]:
     """Return the files of ``table`` that are there, each sorted by customer; none if not given."""
-    both = (whole_part(folder, table), since_part(folder, table))
-    return [path for path in both if path.is_file()]
+    whole, since = whole_part(folder, table), since_part(folder, table)
+    return [path for path in (*files_in(whole), since) if path.is_file()]
+
+
+def files_in(part: Path) -> list[Path]:
+    """Return the files of one part: itself, or those in the folder that Spark wrote."""
+    return sorted(part.glob("part-*.parquet")) if part.is_dir() else [part]
 
 
 def read_rows(

@@ -12,7 +12,9 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -26,7 +28,7 @@ from features.checks import Clock
 from features.contract_customers import SnapshotRows, read_snapshot, snapshot_rows
 from features.contracts import TABLES
 from features.databases import read_database
-from features.generation import parts_of, whole_part
+from features.generation import files_in, parts_of, whole_part
 from features.ledger import (
     KEYS_FOLDER,
     FileRead,
@@ -43,10 +45,15 @@ from features.mending import Mends, read_mends, write_mends
 from features.reading import FilePart, RawTable, files_of, read_files
 from features.report import IntakeReport, TableReport
 from features.sources import date_of, day_number, open_engine
+from features.spark_intake import SparkTable, is_for_spark
+from features.spark_parts import set_scratch
 from features.staging import Before, Staging
 from features.taking import Taker, Tally
 from features.tally import Description, coverage, customers_in, described
 from features.trainable import trainable, trainable_contracts
+
+if TYPE_CHECKING:
+    import ibis
 
 
 def take_in(config: Config, progress: Progress | None = None, retry: bool = False) -> IntakeReport:
@@ -91,6 +98,8 @@ class Intake:
         """What the ledger will say of tables read."""
         self.digests: dict[str, str] = {}
         """Of record files that are known."""
+        self.by_workers: dict[str, Description] = {}
+        """Tables that Spark's workers took in; no ledger is kept of them."""
 
     def run(self) -> IntakeReport:
         """Take in everything and return the report."""
@@ -121,6 +130,8 @@ class Intake:
     def whole(self, name: str) -> Tally:
         """Take in all of table ``name`` and return its counts."""
         sources, tally = self.config.sources.tables[name], Tally()
+        if self.config.engine.name == "spark" and is_for_spark(self.config.data, sources):
+            return self._whole_by_workers(name, sources)
         mends = read_mends(*self.mending_files(name), self.retry)
         files = [self._files(source) for source in sources]
         parts = [None if some is None else [part for part, _ in some] for some in files]
@@ -130,10 +141,33 @@ class Intake:
         self.tables[name] = TableRead(
             settings=settings_of(self.config, sources),
             files=tuple(None if some is None else tuple(r for _, r in some) for some in files),
-            counts=described(self.backend, whole_part(self.records, name)).counts,
+            counts=described(self.backend, [whole_part(self.records, name)]).counts,
             future_day=tally.future_day,
         )
         return tally
+
+    def _whole_by_workers(self, name: str, sources: tuple[Source, ...]) -> Tally:
+        mends = read_mends(*self.mending_files(name), self.retry)
+        mappers = [mapper_of(name, one, self.zone, self.config.data) for one in sources]
+        schema, clock = _schema_of(name, sources), self.clock
+        table = SparkTable(self.draft, name, schema, mappers, clock, mends, self.progress)
+        table.read(self._spark, self.config.data)
+        write_mends(self.draft / f"{name}.mended", mends)
+        self.progress(f"sorting {name}", 0.0)
+        records = whole_part(self.records, name)
+        repeated = table.write(self._spark, records, _order_of(name), _duplicate_of(name))
+        _check(name, table.tally, repeated)
+        table.write_quarantine(self.draft / f"{name}.csv", self.config.language)
+        (self.draft / KEYS_FOLDER).mkdir(exist_ok=True)
+        self.by_workers[name] = described(self._spark, files_in(records))
+        self.progress(f"sorting {name}", 1.0)
+        return table.tally
+
+    @cached_property
+    def _spark(self) -> ibis.BaseBackend:
+        backend = open_engine(self.config.engine)
+        set_scratch(backend._session, self.config.stores.root)
+        return backend
 
     def _files(self, source: Source) -> list[tuple[FilePart, FileRead]] | None:
         """Return the files of a source as they are before they are read."""
@@ -148,8 +182,7 @@ class Intake:
     ) -> Staging:
         """Stage the rows of ``parts``, by source, of table ``name``; ``None`` is a database."""
         sources = self.config.sources.tables[name]
-        attributes = tuple(dict.fromkeys(a for source in sources for a in source.attributes))
-        staging = Staging(self.draft, name, TABLES[name].arrow_schema(attributes))
+        staging = Staging(self.draft, name, _schema_of(name, sources))
         for number, (source, some) in enumerate(zip(sources, parts, strict=True)):
             mapper = mapper_of(name, source, self.zone, self.config.data)
             taker = Taker(mapper, number, self.clock, mends)
@@ -165,16 +198,12 @@ class Intake:
         """Sort what was staged of table ``name`` to disk and check that no row was lost."""
         self.progress(f"sorting {name}", 0.0)
         staging.close()
-        duplicate = "duplicate_customer" if name == "customers" else "duplicate_row"
-        order = ("customer_id",) if name == "snapshot" else ("customer_id", "day")
+        order, duplicate = _order_of(name), _duplicate_of(name)
         repeated = staging.write(self.backend, records, order, duplicate, before)
         keys = self.draft / KEYS_FOLDER
         keys.mkdir(exist_ok=True)
         os.replace(staging.keys, keys / records.name)
-        if repeated:
-            tally.accepted -= repeated
-            tally.quarantined[duplicate] += repeated
-        tally.check(name)
+        _check(name, tally, repeated)
         staging.write_quarantine(self.draft / f"{name}.csv", self.config.language)
         self.progress(f"sorting {name}", 1.0)
 
@@ -215,7 +244,7 @@ class Intake:
             generation=self._fingerprint(),
             as_of=as_of,
             tables=reports,
-            coverage=coverage(self.backend, tables),
+            coverage=coverage(self._spark if self.by_workers else self.backend, tables),
             trainable=trainable(
                 self.config,
                 bought_report.first_day,
@@ -225,15 +254,17 @@ class Intake:
         )
 
     def _described(self, name: str, parts: Sequence[Path]) -> Description:
+        if name in self.by_workers:
+            return self.by_workers[name]
         counts = self.tables[name].counts
         for since in parts[1:]:
-            counts = counts.and_more(described(self.backend, since).counts)
+            counts = counts.and_more(described(self.backend, [since]).counts)
         return Description(counts, customers_in(self.backend, parts))
 
     def _contract_report(
         self, tally: Tally, rows: SnapshotRows, source: SnapshotSource
     ) -> IntakeReport:
-        about = described(self.backend, self.records / "snapshot.parquet")
+        about = described(self.backend, parts_of(self.records, "snapshot"))
         table = _table_report(tally, about, None).model_copy(update={"notes": rows.notes})
         has_value = source.value_per_month is not None
         return IntakeReport(
@@ -285,12 +316,36 @@ class Intake:
     def _fingerprint(self) -> str:
         """Return the name of the generation: a digest of its record files."""
         digest = hashlib.sha256()
-        for file in sorted(self.records.iterdir()):
-            if file.name not in self.digests:
-                self.digests[file.name] = digest_of_start(file, file.stat().st_size)
-            digest.update(file.name.encode())
-            digest.update(bytes.fromhex(self.digests[file.name]))
+        for file in sorted(one for one in self.records.rglob("*") if one.is_file()):
+            name = file.relative_to(self.records).as_posix()
+            if name not in self.digests:
+                self.digests[name] = digest_of_start(file, file.stat().st_size)
+            digest.update(name.encode())
+            digest.update(bytes.fromhex(self.digests[name]))
         return digest.hexdigest()[:16]
+
+
+def _schema_of(name: str, sources: Sequence[Source]) -> pa.Schema:
+    attributes = tuple(dict.fromkeys(a for source in sources for a in source.attributes))
+    return TABLES[name].arrow_schema(attributes)
+
+
+def _order_of(name: str) -> tuple[str, ...]:
+    """Return the columns that a table is sorted by, before the order of reading."""
+    return ("customer_id",) if name == "snapshot" else ("customer_id", "day")
+
+
+def _duplicate_of(name: str) -> str:
+    """Return the reason that a repeated row of a table is refused for."""
+    return "duplicate_customer" if name == "customers" else "duplicate_row"
+
+
+def _check(name: str, tally: Tally, repeated: int) -> None:
+    """Count the repeated rows as refused and check that no row was lost."""
+    if repeated:
+        tally.accepted -= repeated
+        tally.quarantined[_duplicate_of(name)] += repeated
+    tally.check(name)
 
 
 def _table_report(tally: Tally, about: Description, as_of: dt.date | None) -> TableReport:

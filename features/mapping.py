@@ -195,6 +195,14 @@ class Mapper:
                 made[column.name] = self._column(rows, column)
         return made
 
+    def learn_date_order(self, raw: RawTable) -> None:
+        """Let the rows of ``raw`` say, as the first ones, whether written dates put the day first.
+
+        Raises:
+            RecordsError: ``raw`` lacks a column that is mapped.
+        """
+        self.mapped(Rows.of(self.prepared(raw)[0]))
+
     def raw_name(self, column: str) -> str:
         """Return the raw column that people should look at for canonical ``column``."""
         mapped = self.source.columns.get(column)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +30,9 @@ _BAD_BYTES = re.compile("[\udc80-\udcff]")
 
 FileChoice = Source | SnapshotFile
 """What says how a file is to be read."""
+Partition = dict[str, str | None]
+"""Values that a file's folders give all its rows; ``None`` where they say that there is none."""
+NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 
 class Start(NamedTuple):
@@ -45,7 +49,7 @@ class FilePart(NamedTuple):
     """A file, from ``start`` on, with the values that its Hive folders give every row."""
 
     path: Path
-    partition: dict[str, str]
+    partition: Partition
     start: Start = Start()
 
 
@@ -87,7 +91,7 @@ class RawTable:
     share: float = 0.0
     header: tuple[str, ...] = ()
     delimiter: str = ","
-    partition: dict[str, str] = field(default_factory=dict)
+    partition: Partition = field(default_factory=dict)
 
     def raw_texts(self, rows: np.ndarray) -> list[str]:
         """Return the raw text of ``rows`` (positions): the line, or the values as CSV."""
@@ -118,10 +122,9 @@ def read_files(
     """
     files = files_of(folder, choice.path or "") if parts is None else parts
     for number, part in enumerate(files):
-        path = part.path
-        name = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
-        if is_parquet(path, choice.format):
-            tables = _parquet(part, name)
+        name = name_of(part.path, folder)
+        if is_parquet(part.path, choice.format):
+            tables = parquet_rows(part, name)
         else:
             tables = _delimited(part, name, choice, wanted, looks_whole)
         for raw in tables:
@@ -129,8 +132,15 @@ def read_files(
             yield raw
 
 
+def name_of(path: Path, folder: Path) -> str:
+    """Return what people call the file ``path`` of a company's ``folder``."""
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
+
+
 def files_of(folder: Path, path: str) -> list[FilePart]:
     """Return the files that ``path`` names with their Hive partition values, sorted by name.
+
+    Folders of a lake that hold no rows (``_delta_log``, ``_temporary``) are passed over.
 
     Raises:
         RecordsError: there is no such file.
@@ -142,10 +152,17 @@ def files_of(folder: Path, path: str) -> list[FilePart]:
     else:
         found = [Path(name) for name in glob.glob(str(root), recursive=True)]
         found = [file for file in found if file.is_file()]
-    visible = [file for file in found if not file.name.startswith((".", "_"))]
+    visible = [file for file in found if not _is_hidden(file, root)]
     if not visible:
         raise RecordsError(_nothing_there(root))
-    return [FilePart(file, _partition(file)) for file in sorted(visible)]
+    partitions = {file: _partition(file, folder) for file in sorted(visible)}
+    absent = dict.fromkeys(key for one in partitions.values() for key in one)
+    return [FilePart(file, {**absent, **one}) for file, one in partitions.items()]
+
+
+def _is_hidden(file: Path, root: Path) -> bool:
+    inside = file.relative_to(root).parts if root.is_dir() else (file.name,)
+    return any(part.startswith((".", "_")) for part in inside)
 
 
 def is_parquet(path: Path, choice: str) -> bool:
@@ -215,12 +232,25 @@ def _delimited(
         yield RawTable(name, table, numbers, raw, refused, share, tuple(names), mark, partition)
 
 
-def _parquet(part: FilePart, name: str) -> Iterator[RawTable]:
+def parquet_rows(
+    part: FilePart, name: str, groups: Sequence[int] | None = None
+) -> Iterator[RawTable]:
+    """Yield the rows of a Parquet file from where ``part`` starts.
+
+    Args:
+        part: of the file.
+        name: what people call it.
+        groups: numbers of row groups that follow the start; default: all.
+
+    Raises:
+        RecordsError: it is no Parquet file.
+    """
     path, partition, start = part
     try:
         file = pq.ParquetFile(path)
         position = start.rows
-        groups = list(range(start.groups, file.metadata.num_row_groups))
+        if groups is None:
+            groups = list(range(start.groups, file.metadata.num_row_groups))
         for batch in file.iter_batches(batch_size=_ROWS, row_groups=groups):
             table = _with_partition(pa.Table.from_batches([batch]), partition)
             lines = np.arange(position + 1, position + 1 + len(table), dtype=np.int64)
@@ -235,17 +265,18 @@ def _parquet(part: FilePart, name: str) -> Iterator[RawTable]:
         raise RecordsError(f"{path} cannot be read as Parquet: {error}") from error
 
 
-def _with_partition(table: pa.Table, partition: dict[str, str]) -> pa.Table:
+def _with_partition(table: pa.Table, partition: Partition) -> pa.Table:
     for key, value in partition.items():
         if key not in table.column_names:
             table = table.append_column(key, pa.array([value] * len(table), pa.string()))
     return table
 
 
-def _partition(file: Path) -> dict[str, str]:
+def _partition(file: Path, folder: Path) -> Partition:
     """Return the values that Hive-style folders (``day=2024-01-01``) give every row."""
-    pairs = [part.split("=", 1) for part in file.parts[:-1] if "=" in part]
-    return {key: value for key, value in pairs if value != "__HIVE_DEFAULT_PARTITION__"}
+    above = file.relative_to(folder) if file.is_relative_to(folder) else file
+    pairs = [part.split("=", 1) for part in above.parts[:-1] if "=" in part]
+    return {unquote(key): None if value == NO_VALUE else unquote(value) for key, value in pairs}
 
 
 def _is_spoilt(text: str) -> bool:

@@ -34,6 +34,8 @@ from features.taking import Tally
 NO_LEDGER = Text(zh="没有上次读入的记载", en="there is no account of what was read last time")
 SNAPSHOT = Text(zh="快照是一份完整的文件", en="a snapshot is one file and comes whole")
 
+SPARK = Text(zh="Spark 每次读入全部记录", en="Spark reads all records each time")
+
 
 @dataclass(frozen=True)
 class Refreshed:
@@ -66,6 +68,8 @@ def take_in_new(config: Config, progress: Progress = silent) -> Refreshed:
     ledger = read_ledger(config.stores.records)
     if config.sources.snapshot is not None:
         return _everything(config, progress, SNAPSHOT)
+    if config.engine.name == "spark":
+        return _everything(config, progress, SPARK)
     if live is None or ledger is None or not (live / KEYS_FOLDER).is_dir():
         return _everything(config, progress, NO_LEDGER)
     with tempfile.TemporaryDirectory(prefix=".intake-", dir=config.stores.root) as draft:

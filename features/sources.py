@@ -105,16 +105,24 @@ def open_records(backend: ibis.BaseBackend, folder: Path) -> Records:
             f"{folder} holds none of {', '.join(sorted(TABLES))} (.parquet); "
             "run `echelon intake` first"
         )
-    tables = {name: _in_parts(backend, paths) for name, paths in given.items()}
+    if backend.name == "pyspark":
+        from features.spark_parts import set_parallelism, set_scratch
+
+        set_scratch(backend._session, folder.parent)
+        sizes = [path.stat().st_size for paths in given.values() for path in paths]
+        set_parallelism(backend._session, sum(sizes))
+    tables = {name: read_parts(backend, paths) for name, paths in given.items()}
     return _complete(backend, tables)
 
 
-def _in_parts(backend: ibis.BaseBackend, parts: Sequence[Path]) -> ibis.Table:
-    import ibis
-
-    if backend.name == "pyspark":
-        return ibis.union(*(backend.read_parquet(str(path)) for path in parts))
-    return backend.read_parquet([str(path) for path in parts])
+def read_parts(backend: ibis.BaseBackend, parts: Sequence[Path]) -> ibis.Table:
+    """Return Parquet files of the same columns as one table."""
+    paths = [str(path) for path in parts]
+    if backend.name != "pyspark":
+        return backend.read_parquet(paths)
+    name = f"parts_{uuid.uuid4().hex}"
+    backend._session.read.parquet(*paths).createOrReplaceTempView(name)
+    return backend.table(name)
 
 
 def records_from_arrow(backend: ibis.BaseBackend, tables: Mapping[str, pa.Table]) -> Records:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from features.sources import fetch
+from features.sources import fetch, read_parts
 
 if TYPE_CHECKING:
     import ibis
@@ -62,9 +62,9 @@ class Description:
         return {name: round(count / rows, 4) for name, count in self.counts.values.items()}
 
 
-def described(backend: ibis.BaseBackend, path: Path) -> Description:
-    """Return the description of the record table at ``path``."""
-    table = backend.read_parquet(str(path))
+def described(backend: ibis.BaseBackend, parts: Sequence[Path]) -> Description:
+    """Return the description of a record table of some parts."""
+    table = read_parts(backend, parts)
     names = [name for name in table.columns if name not in ("day", "known_day")]
     measures = {f"has {name}": table[name].count() for name in names}
     measures |= {"rows": table.count(), "customers": table.customer_id.nunique()}
@@ -78,7 +78,7 @@ def described(backend: ibis.BaseBackend, path: Path) -> Description:
 
 def customers_in(backend: ibis.BaseBackend, parts: Sequence[Path]) -> int:
     """Return how many customers have a row in a table of some parts."""
-    table = backend.read_parquet([str(path) for path in parts])
+    table = read_parts(backend, parts)
     counted = fetch(backend, table.aggregate(n=table.customer_id.nunique()))
     return int(counted["n"][0].as_py())
 
@@ -86,7 +86,7 @@ def customers_in(backend: ibis.BaseBackend, parts: Sequence[Path]) -> int:
 def coverage(backend: ibis.BaseBackend, tables: Mapping[str, Sequence[Path]]) -> dict[str, float]:
     """Return, for every table but transactions, the share of buyers with a row in it."""
     read = {
-        name: backend.read_parquet([str(path) for path in parts]).select("customer_id").distinct()
+        name: read_parts(backend, parts).select("customer_id").distinct()
         for name, parts in tables.items()
     }
     buyers = read.pop("transactions")

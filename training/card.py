@@ -13,6 +13,7 @@ from pathlib import Path
 
 from configs.schema import Config
 from configs.section import Language, Text
+from features.generation import parts_of
 from features.report import TABLE_NAMES, IntakeReport
 from features.sensitive import is_sensitive
 from training import card_words as words
@@ -290,8 +291,8 @@ def _sensitive(config: Config, fitted: Fitted, records: Path) -> Section:
 def _columns(records: Path) -> list[str]:
     import pyarrow.parquet as pq
 
-    paths = [records / f"{name}.parquet" for name in ("customers", "snapshot")]
-    return [name for path in paths if path.is_file() for name in pq.read_schema(path).names]
+    parts = [parts_of(records, name)[:1] for name in ("customers", "snapshot")]
+    return [name for one in parts for path in one for name in pq.read_schema(path).names]
 
 
 def _rules(fitted: Fitted) -> tuple[Section, ...]:

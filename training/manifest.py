@@ -10,7 +10,7 @@ import datetime as dt
 import hashlib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -25,6 +25,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from configs.errors import ModelError
 from configs.version import VERSION
+from features.generation import files_in
 from training.signing import is_signed_by, key_id
 
 FORMAT = 1
@@ -134,10 +135,21 @@ def provenance_of(records: Path) -> dict[str, str]:
 
     Keys are ``records``, ``data.<table>`` and ``rows.<table>``.
     """
-    files = sorted(records.glob("*.parquet"))
-    digests = {f"data.{file.stem}": digest_of(file) for file in files}
-    rows = {f"rows.{file.stem}": str(pq.read_metadata(file).num_rows) for file in files}
+    files = {one.stem: files_in(one) for one in sorted(records.glob("*.parquet"))}
+    digests = {f"data.{name}": _digest_of_all(parts) for name, parts in files.items()}
+    rows = {
+        f"rows.{name}": str(sum(pq.read_metadata(part).num_rows for part in parts))
+        for name, parts in files.items()
+    }
     return {"records": records.name, **digests, **rows}
+
+
+def _digest_of_all(parts: Sequence[Path]) -> str:
+    """Return the SHA-256 of a file; of several, that of theirs."""
+    digests = [digest_of(part) for part in parts]
+    return (
+        digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    )
 
 
 def digest_of(file: Path) -> str:

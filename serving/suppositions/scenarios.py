@@ -314,7 +314,7 @@ def rows_in_file(path: Path, customer_id: str) -> pa.Table:
     return rows.filter(pc.equal(rows["customer_id"], customer_id))
 
 
-@lru_cache(maxsize=4 * len(TABLES))
+@lru_cache(maxsize=512)
 def _metadata(path: Path) -> pq.FileMetaData:
     """Return the footer of a record file; a generation never changes."""
     return pq.read_metadata(path)
