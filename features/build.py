@@ -37,6 +37,7 @@ from features.plan import (
     read,
 )
 from features.sources import Records, fetch, seen_sources
+from features.spark_matrix import store_by_workers
 from features.spec import Feature
 
 ROWS_AT_ONCE = 500_000
@@ -108,6 +109,9 @@ def write_matrix(
         FileExistsError: ``folder`` exists already.
         FeatureError: a declaration names an unknown source, column or input.
     """
+    if records.backend.name == "pyspark":
+        table, known = build(records, features, cutoffs), first_known(records)
+        return store_by_workers(records.backend, table, known, cutoffs, folder, customers)
     matrix = feature_matrix(records, features, cutoffs)
     if customers is not None:
         matrix = matrix.filter(pc.is_in(matrix["customer_id"], customers))

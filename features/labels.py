@@ -18,12 +18,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from configs.schema import Engine
-from features.build import aggregated, dated, known_at
+from features.build import aggregated, dated, first_known, known_at
 from features.grains import KEYS, Times
 from features.layout import in_layout
 from features.matrix import StoredMatrix, store
 from features.plan import Window, read
 from features.sources import Records, fetch, last_day, seen_sources
+from features.spark_matrix import store_by_workers
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +86,19 @@ def label_table(
         The same rows, in the same order, as ``feature_matrix`` gives for the same cutoffs; null
         where the horizon had not closed or the customer could not have the label.
     """
+    table = _labels(records, labels, cutoffs, horizon_days, last, known_by)
+    return in_layout(fetch(records.backend, table))
+
+
+def _labels(
+    records: Records,
+    labels: Sequence[Label],
+    cutoffs: Sequence[int],
+    horizon_days: int,
+    last: int | None,
+    known_by: int | None,
+) -> ibis.Table:
+    """Return what :func:`label_table` gives, not yet computed."""
     days = tuple(sorted(set(cutoffs)))
     cutoff_table = ibis.memtable(pa.table({"cutoff": pa.array(days, pa.int32())}))
     population = known_at(records.tables, Times(cutoff_table, days))
@@ -93,7 +107,7 @@ def label_table(
     end = last_day(records) if last is None else last
     closed = table.cutoff + horizon_days <= end
     seen = {one.name: ibis.ifelse(closed, table[one.name], ibis.null("float64")) for one in labels}
-    return in_layout(fetch(records.backend, table.select(*KEYS, **seen)))
+    return table.select(*KEYS, **seen)
 
 
 def write_labels(
@@ -125,6 +139,10 @@ def write_labels(
     Raises:
         FileExistsError: ``folder`` exists already.
     """
+    if records.backend.name == "pyspark":
+        lazy = _labels(records, labels, cutoffs, horizon_days, last, known_by)
+        known = first_known(records)
+        return store_by_workers(records.backend, lazy, known, cutoffs, folder, customers)
     table = label_table(records, labels, cutoffs, horizon_days, last, known_by)
     if customers is not None:
         table = table.filter(pc.is_in(table["customer_id"], customers))

@@ -27,7 +27,7 @@ from features.generation import files_in
 from features.mapping import Mapper
 from features.mending import Mends
 from features.reading import FilePart, Start, files_of, is_parquet, name_of, parquet_rows
-from features.spark_parts import EVENTS_A_PART, bounds, frame, spread, write_parts
+from features.spark_parts import EVENTS_A_PART, Form, bounds, frame, spread, write_parts
 from features.staging import (
     REFUSED_ORDER,
     ROW,
@@ -135,8 +135,8 @@ class SparkTable:
             refused = with_repeated(refused, repeated, duplicate)
         rows = frame(backend, staged)
         ends = bounds(rows, self.tally.accepted - count, EVENTS_A_PART)
-        rows = rows.select(*self.schema.names, ROW)
-        write_parts(rows, records, ends, [*order, ROW], ROWS_A_GROUP, hidden=[ROW])
+        form = Form(self.schema, ROWS_A_GROUP, "zstd")
+        write_parts(rows.select(*self.schema.names, ROW), records, ends, [*order, ROW], form)
         if not files_in(records):
             pq.write_table(self.schema.empty_table(), records / "part-00000.parquet")
         ranked = frame(backend, refused).coalesce(1).sortWithinPartitions(*REFUSED_ORDER)

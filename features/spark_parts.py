@@ -17,11 +17,13 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from configs.progress import Progress, silent
 
@@ -41,39 +43,59 @@ ROWS_A_PART = 50_000
 """Customers of a part of a feature matrix: some 100 MB of features, scored by one task."""
 EVENTS_A_PART = 1_000_000
 
+
+@dataclass(frozen=True)
+class Form:
+    """What the Parquet files of parts are like."""
+
+    schema: pa.Schema
+    rows_a_group: int
+    compression: str
+
+
 Work = Callable[[int], dict[str, Any]]
 """What a worker does with one number; what it returns must be JSON."""
 
 
 def spread(
-    session: SparkSession,
-    n: int,
-    work: Work,
-    step: str = "",
-    progress: Progress = silent,
+    session: SparkSession, n: int, work: Work, step: str = "", progress: Progress = silent
 ) -> list[dict[str, Any]]:
     """Return what ``work`` returns for 0 … ``n`` - 1, each done by some worker, in this order.
 
     A worker that is lost has its numbers done again by others: ``work`` must leave the same behind
     however often it runs.
     """
-    if n == 0:
-        return []
+    told: list[dict[str, Any]] = []
+    for done in spreading(session, n, work, told):
+        progress(step, done / n)
+    return told
+
+
+def spreading(
+    session: SparkSession, n: int, work: Work, told: list[dict[str, Any]]
+) -> Iterator[int]:
+    """Yield how many numbers are done, now and then; ``told`` is filled with what was returned.
+
+    The work is that of :func:`spread`.
+    """
 
     def on_worker(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for number in batch.column(0).to_pylist():
-                told = json.dumps(work(number))
-                yield pa.RecordBatch.from_pydict({"number": [number], "told": [told]})
+                text = json.dumps(work(number))
+                yield pa.RecordBatch.from_pydict({"number": [number], "told": [text]})
 
+    if n == 0:
+        return
     table = session.range(0, n, 1, n).mapInArrow(on_worker, "number long, told string")
     group = uuid.uuid4().hex
     with ThreadPoolExecutor(1) as pool:
         rows = pool.submit(_collected, table, group)
         while not wait([rows], LOOK_EVERY_SECONDS).done:
-            progress(step, _done(session, group) / n)
+            yield _done(session, group)
     found = {row["number"]: json.loads(row["told"]) for row in rows.result()}
-    return [found[number] for number in range(n)]
+    told += [found[number] for number in range(n)]
+    yield n
 
 
 def _collected(table: DataFrame, group: str) -> Sequence[Any]:
@@ -148,9 +170,9 @@ def write_parts(
     folder: Path,
     ends: Sequence[str],
     order: Sequence[str],
-    rows_a_group: int,
+    form: Form,
     by: Sequence[str] = (),
-    hidden: Sequence[str] = (),
+    progress: Progress = silent,
 ) -> None:
     """Write ``rows`` by the workers as sorted parts to ``folder``.
 
@@ -159,17 +181,51 @@ def write_parts(
         folder: is made; workers see it.
         ends: of the parts, see :func:`bounds`.
         order: columns that rows of a part are sorted by.
-        rows_a_group: rows of a Parquet row group.
+        form: of the files.
         by: columns that a folder each is made for, in Hive's layout.
-        hidden: columns that are sorted by and not written.
+        progress: told of the step ``sorted parts``.
     """
     parts = rows.withColumn(PART, _part(rows["customer_id"], list(ends)))
     parts = parts.repartitionByRange(len(ends) + 1, PART)
-    parts = parts.sortWithinPartitions(*by, PART, *order).drop(*hidden)
+    parts = parts.sortWithinPartitions(*by, PART, *order)
     raw = folder.with_name(f".{folder.name}.raw")
     writer = parts.write.partitionBy(*by, PART).mode("overwrite")
-    writer.option("parquet.block.row.count.limit", rows_a_group).parquet(str(raw))
-    _name_parts(raw, folder)
+    writer.option("compression", "lz4_raw").parquet(str(raw))
+    pairs = [(file, folder / _place(file.parent, raw)) for file in sorted(raw.rglob("*.parquet"))]
+    for parent in {target.parent for _, target in pairs} | {folder}:
+        parent.mkdir(parents=True, exist_ok=True)
+
+    def finish(number: int) -> dict[str, Any]:
+        _in_form(*pairs[number], form)
+        return {}
+
+    spread(rows.sparkSession, len(pairs), finish, "sorted parts", progress)
+    shutil.rmtree(raw)
+
+
+def _place(inside: Path, raw: Path) -> Path:
+    """Return where the file of a part belongs, which Spark named at random."""
+    number = int(inside.name.removeprefix(f"{PART}="))
+    return inside.parent.relative_to(raw) / f"part-{number:05}.parquet"
+
+
+def _in_form(file: Path, target: Path, form: Form) -> None:
+    """Write the rows of ``file`` to ``target``, in row groups of one size."""
+    draft = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+    with (
+        pq.ParquetFile(file) as opened,
+        pq.ParquetWriter(draft, form.schema, compression=form.compression) as writer,
+    ):
+        names, held = form.schema.names, form.schema.empty_table()
+        for batch in opened.iter_batches(form.rows_a_group, columns=names):
+            rows = pa.Table.from_batches([batch]).select(names).cast(form.schema)
+            held = pa.concat_tables([held, rows])
+            if len(held) >= form.rows_a_group:
+                writer.write_table(held.slice(0, form.rows_a_group).combine_chunks())
+                held = held.slice(form.rows_a_group)
+        if len(held):
+            writer.write_table(held.combine_chunks())
+    os.replace(draft, target)
 
 
 def _part(customer: Column, ends: list[str], first: int = 0) -> Column:
@@ -182,15 +238,3 @@ def _part(customer: Column, ends: list[str], first: int = 0) -> Column:
     low = _part(customer, ends[:middle], first)
     high = _part(customer, ends[middle + 1 :], first + middle + 1)
     return sql.when(customer <= sql.lit(ends[middle]), low).otherwise(high)
-
-
-def _name_parts(raw: Path, folder: Path) -> None:
-    """Give the files that Spark named at random the names that their parts have."""
-    for inside in sorted(raw.rglob(f"{PART}=*")):
-        number = int(inside.name.removeprefix(f"{PART}="))
-        target = folder / inside.parent.relative_to(raw)
-        target.mkdir(parents=True, exist_ok=True)
-        (file,) = inside.glob("*.parquet")
-        os.replace(file, target / f"part-{number:05}.parquet")
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(raw)

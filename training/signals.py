@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from features.sentiment import SIGNALS, SentimentModel, with_sentiment
 from features.sources import Records, fetch, records_from_arrow
+from features.spark_sentiment import scored_by_workers
 
 
 def learn_sentiment(records: Records, as_of: int) -> SentimentModel | None:
@@ -21,6 +22,11 @@ def with_signals(records: Records, model: SentimentModel | None) -> Records:
     if model is None:
         return records
     written = {name: records.tables[name] for name in SIGNALS if _has_texts(records, name)}
+    if records.backend.name == "pyspark":
+        by_workers = {
+            n: scored_by_workers(records.backend, t, n, model) for n, t in written.items()
+        }
+        return replace(records, tables={**records.tables, **by_workers})
     tables = {name: fetch(records.backend, table) for name, table in written.items()}
     scored = records_from_arrow(records.backend, with_sentiment(tables, model))
     return replace(records, tables={**records.tables, **{n: scored.tables[n] for n in tables}})
