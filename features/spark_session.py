@@ -63,7 +63,6 @@ def open_session(engine: Engine) -> Any:
 def _settings(engine: Engine, scratch: Path) -> dict[str, str]:
     settings = {
         "spark.driver.memory": _mebibytes(engine.memory_limit_gib),
-        "spark.driver.extraJavaOptions": f"-Dderby.system.home={scratch}",
         "spark.executorEnv.OMP_NUM_THREADS": "1",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
