@@ -38,7 +38,8 @@ def started(folder: Path, drain_seconds: float) -> tuple[multiprocessing.Process
     def serve() -> None:
         settings = uvicorn.Config(app, log_config=None, lifespan="off")
         ready, leaving = (folder / "ready").touch, (folder / "leaving").touch
-        server = Server(settings, drain_seconds, ready, leaving, end_at_once, lambda: True)
+        alone, beat = (lambda: True), (folder / "beat").touch
+        server = Server(settings, drain_seconds, ready, leaving, end_at_once, alone, beat)
         server.run(sockets=[listener])
 
     process = multiprocessing.get_context("fork").Process(target=serve)
@@ -60,6 +61,7 @@ def test_while_it_leaves_it_answers_and_asks_clients_to_come_back_elsewhere(tmp_
     process, url = started(tmp_path, drain_seconds=0.5)
     with httpx.Client(base_url=url) as client:
         assert "connection" not in client.get("/0").headers
+        until(tmp_path / "beat")
         os.kill(process.pid, signal.SIGTERM)
         until(tmp_path / "leaving")
         time.sleep(0.2)

@@ -35,13 +35,13 @@ def supervised(work: supervisor.Work, count: int, folder: Path) -> multiprocessi
 def answering(folder: Path, ends_after: float = 0.0) -> supervisor.Work:
     """Work that leaves a file named by its process and ends at SIGTERM, a while after it."""
 
-    def work(on_ready: Callable[[str], None]) -> None:
+    def work(on_ready: Callable[[str], None], on_beat: Callable[[], None]) -> None:
         told = threading.Event()
         signal.signal(signal.SIGTERM, lambda sig, frame: told.set())
         (folder / f"{os.getpid()}.worker").touch()
         on_ready("here")
         while not told.wait(0.01):
-            pass
+            on_beat()
         time.sleep(ends_after)
 
     return work
@@ -71,6 +71,25 @@ def test_a_worker_that_is_killed_is_replaced_and_all_end_with_the_supervisor(tmp
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers(tmp_path))
 
 
+def test_a_worker_that_hangs_is_replaced(tmp_path, monkeypatch):
+    """The first to answer gives no sign of life any more; the second does."""
+    monkeypatch.setattr(supervisor, "HUNG_SECONDS", 0.3)
+    monkeypatch.setattr(supervisor, "PAUSE_SECONDS", 0.05)
+    alive = answering(tmp_path)
+
+    def work(on_ready: Callable[[str], None], on_beat: Callable[[], None]) -> None:
+        hangs = not workers(tmp_path)
+        alive(on_ready, (lambda: None) if hangs else on_beat)
+
+    process = supervised(work, 1, tmp_path)
+    until(lambda: len(workers(tmp_path)) == 2)
+    time.sleep(0.6)
+    assert len(workers(tmp_path)) == 2
+    os.kill(process.pid, signal.SIGTERM)
+    process.join(30)
+    assert process.exitcode == 0
+
+
 def test_workers_end_by_themselves_when_the_supervisor_is_killed(tmp_path, monkeypatch):
     monkeypatch.setattr(supervisor, "LOOK_FOR_PARENT_SECONDS", 0.02)
     process = supervised(answering(tmp_path), 2, tmp_path)
@@ -81,7 +100,7 @@ def test_workers_end_by_themselves_when_the_supervisor_is_killed(tmp_path, monke
 
 
 def test_a_worker_that_cannot_start_ends_the_service_with_its_code_and_says_why(tmp_path, capfd):
-    def work(on_ready: Callable[[str], None]) -> None:
+    def work(on_ready: Callable[[str], None], on_beat: Callable[[], None]) -> None:
         (tmp_path / f"{os.getpid()}.worker").touch()
         raise PublicationError("the publication is damaged")
 
@@ -96,11 +115,11 @@ def test_a_replacement_that_cannot_start_is_given_up_after_a_few_tries(tmp_path,
     monkeypatch.setattr(supervisor, "PAUSE_SECONDS", 0.001)
     answer = answering(tmp_path)
 
-    def work(on_ready: Callable[[str], None]) -> None:
+    def work(on_ready: Callable[[str], None], on_beat: Callable[[], None]) -> None:
         if (tmp_path / "all").exists():
             (tmp_path / f"{os.getpid()}.failed").touch()
             raise SystemExit(7)
-        answer(on_ready)
+        answer(on_ready, on_beat)
 
     process = supervised(work, 2, tmp_path)
     until((tmp_path / "all").exists)

@@ -59,7 +59,7 @@ def serve(
     with tempfile.TemporaryDirectory(prefix="echelon-serve-") as folder:
         settle(Path(folder))
         if config.serving.workers == 1:
-            answer(config, listener, told, end_at_once, lambda: True)
+            answer(config, listener, told, end_at_once, lambda: True, lambda: None)
         else:
             supervise(config, listener, Path(folder) / "served", told)
 
@@ -120,6 +120,7 @@ def answer(
     on_ready: Callable[[str], None],
     on_second: Callable[[int], None],
     is_last: Callable[[], bool],
+    on_beat: Callable[[], None],
     note: Path | None = None,
 ) -> None:
     """Answer on ``listener`` in this process until told to stop.
@@ -130,6 +131,7 @@ def answer(
         on_ready: called with a greeting once requests are answered.
         on_second: called with a second signal.
         is_last: whether nobody else goes on answering on ``listener``.
+        on_beat: called again and again for as long as it can answer.
         note: where workers note what they serve, see :class:`serving.endpoint.current.Current`.
 
     Raises:
@@ -172,6 +174,7 @@ def answer(
         service.current.leave,
         on_second,
         is_last,
+        on_beat,
     ).run(sockets=[listener])
 
 
@@ -203,8 +206,11 @@ def supervise(
     logs.start()
     ending = multiprocessing.RawValue("b", 0)  # in memory that all workers see
 
-    def work(on_ready: Callable[[str], None]) -> None:
-        answer(config, listener, on_ready, lambda sig: None, lambda: bool(ending.value), note)
+    def is_last() -> bool:
+        return bool(ending.value)
+
+    def work(on_ready: Callable[[str], None], on_beat: Callable[[], None]) -> None:
+        answer(config, listener, on_ready, lambda sig: None, is_last, on_beat, note)
 
     def leave() -> None:
         ending.value = 1

@@ -42,6 +42,7 @@ class Server(uvicorn.Server):
         on_leaving: called when it is told to end; readiness must be refused from then on.
         on_second: called with every further signal.
         is_last: whether nobody else goes on accepting from the same sockets.
+        on_beat: called ten times a second for as long as the loop turns, until it leaves.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Server(uvicorn.Server):
         on_leaving: Callable[[], None],
         on_second: Callable[[int], None],
         is_last: Callable[[], bool],
+        on_beat: Callable[[], None],
     ) -> None:
         super().__init__(config)
         self._drain_seconds = drain_seconds
@@ -59,6 +61,7 @@ class Server(uvicorn.Server):
         self._on_leaving = on_leaving
         self._on_second = on_second
         self._is_last = is_last
+        self._on_beat = on_beat
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to leave."""
@@ -76,6 +79,11 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._on_ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Tell that the loop turns."""
+        self._on_beat()
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer on while balancers look elsewhere, take in who is waiting, then end."""

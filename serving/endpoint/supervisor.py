@@ -1,4 +1,4 @@
-"""Several workers on one socket: one that dies is replaced, one that cannot start is told of.
+"""Several workers on one socket: one that dies or hangs is replaced, one that cannot start told of.
 
 The supervisor imports what workers need and forks: a replacement answers within a second, and the
 libraries are in memory once. It runs no thread and opens nothing, so that a fork is safe.
@@ -6,6 +6,7 @@ libraries are in memory once. It runs no thread and opens nothing, so that a for
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import multiprocessing
 import os
@@ -15,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 from types import FrameType
@@ -28,19 +30,46 @@ STARTS_AT_MOST = 5
 """How often in a row a replacement may fail before the whole service gives up."""
 PAUSE_SECONDS = 0.5
 """Before a replacement is tried again; doubled each time."""
+HUNG_SECONDS = 30.0
+"""How long a worker that answers may give no sign of life before it is killed, and replaced."""
 LOOK_FOR_PARENT_SECONDS = 1.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-Work = Callable[[Callable[[str], None]], None]
+Work = Callable[[Callable[[str], None], Callable[[], None]], None]
+"""Given what to call once it answers, and what to call again and again as long as it can."""
 
 
 @dataclass
 class Worker:
-    """A process that answers, and the pipe by which it says that it does."""
+    """A process that answers.
+
+    Attributes:
+        process: itself.
+        pipe: by which it says that it answers.
+        pulse: in memory of both, another number with every sign of life.
+        is_ready: whether it has said that it answers.
+        seen: the pulse when last looked at.
+        silent_seconds: for how long it has been the same, while the supervisor ran.
+    """
 
     process: ForkProcess
     pipe: Connection
+    pulse: ctypes.c_uint64
     is_ready: bool = False
+    seen: int = 0
+    silent_seconds: float = 0.0
+
+    def is_hung(self, seconds: float) -> bool:
+        """Return whether it has given no sign of life for too long, ``seconds`` of them new."""
+        pulse = int(self.pulse.value)
+        is_silent = self.is_ready and pulse == self.seen
+        self.silent_seconds = self.silent_seconds + seconds if is_silent else 0.0
+        self.seen = pulse
+        return self.silent_seconds > HUNG_SECONDS
+
+
+def _beat(pulse: ctypes.c_uint64) -> None:
+    pulse.value += 1
 
 
 class Supervisor:
@@ -73,6 +102,7 @@ class Supervisor:
         self._workers: list[Worker] = []
         self._failures = 0
         self._next_start = 0.0
+        self._looked_at = time.monotonic()
         self._were_ready = False
         self._signal: int | None = None
         self._ends_by: float | None = None
@@ -91,6 +121,7 @@ class Supervisor:
             while self._ends_by is None or self._workers:
                 self._fill()
                 self._wait()
+                self._kill_the_hung()
                 self._kill_the_late()
         finally:
             for sig, handler in before.items():
@@ -130,12 +161,13 @@ class Supervisor:
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
             ours, theirs = multiprocessing.Pipe(duplex=False)
+            pulse: ctypes.c_uint64 = multiprocessing.RawValue(ctypes.c_uint64, 0)
             process = multiprocessing.get_context("fork").Process(
-                target=_worker, args=(self._work, theirs, os.getpid())
+                target=_worker, args=(self._work, theirs, pulse, os.getpid())
             )
             process.start()
             theirs.close()
-            self._workers.append(Worker(process, ours))
+            self._workers.append(Worker(process, ours, pulse))
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
@@ -182,20 +214,29 @@ class Supervisor:
             self._code = code or ServiceError.exit_code
             self._end()
 
+    def _kill_the_hung(self) -> None:
+        """Kill whoever gives no sign of life; a supervisor that was held still has not looked."""
+        now = time.monotonic()
+        seconds, self._looked_at = min(now - self._looked_at, 2 * PAUSE_SECONDS), now
+        for worker in self._workers:
+            if worker.is_hung(seconds) and self._ends_by is None:
+                logger.error(Line("worker-hung", worker=worker.process.pid))
+                worker.process.kill()
+
     def _kill_the_late(self) -> None:
         if self._ends_by is not None and time.monotonic() > self._ends_by:
             for worker in self._workers:
                 worker.process.kill()
 
 
-def _worker(work: Work, pipe: Connection, parent: int) -> None:
+def _worker(work: Work, pipe: Connection, pulse: ctypes.c_uint64, parent: int) -> None:
     """Work in a forked process that leaves Ctrl-C to the supervisor, and ends when that is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     try:
-        work(lambda said: pipe.send_bytes(said.encode()))
+        work(lambda said: pipe.send_bytes(said.encode()), partial(_beat, pulse))
     except EchelonError as error:
         print(f"echelon: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from error
