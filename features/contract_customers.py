@@ -154,7 +154,7 @@ def _refuse_repeated(source: SnapshotSource, rows: Rows, ids: pa.Array) -> None:
     """Refuse later rows about the same customer, or, without ids, rows that repeat another."""
     named = source.customer_id is not None
     everything = np.arange(len(rows.refused))
-    keys = ids if named else pa.array(rows.raw.raw_texts(everything), pa.string())
+    keys = ids if named else rows.raw.raw_texts(everything)
     codes = pc.fill_null(keys.dictionary_encode().indices, -1).to_numpy(zero_copy_only=False)
     candidates = np.flatnonzero(~rows.refused & (codes >= 0))
     _, first = np.unique(codes[candidates], return_index=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -18,6 +19,8 @@ UTC = ZoneInfo("UTC")
 _QUARTER = 900_000_000
 _EPOCH = dt.datetime(1970, 1, 1)
 
+Placed = Callable[[dt.datetime, ZoneInfo], dt.datetime]
+
 
 def utc_from_local(microseconds: np.ndarray, zone: ZoneInfo) -> np.ndarray:
     """Return UTC microseconds of local ones; the earlier of two, and past a skipped hour.
@@ -25,7 +28,7 @@ def utc_from_local(microseconds: np.ndarray, zone: ZoneInfo) -> np.ndarray:
     >>> utc_from_local(np.array([DAY]), ZoneInfo("Asia/Shanghai")) == DAY - 8 * HOUR
     array([ True])
     """
-    return microseconds - _offsets(microseconds, lambda moment: moment.replace(tzinfo=zone))
+    return microseconds - _offsets(microseconds, zone, _local)
 
 
 def local_from_utc(microseconds: np.ndarray, zone: ZoneInfo) -> np.ndarray:
@@ -34,10 +37,7 @@ def local_from_utc(microseconds: np.ndarray, zone: ZoneInfo) -> np.ndarray:
     >>> local_from_utc(np.array([DAY]), ZoneInfo("Asia/Shanghai")) == DAY + 8 * HOUR
     array([ True])
     """
-    utc = dt.UTC
-    return microseconds + _offsets(
-        microseconds, lambda moment: moment.replace(tzinfo=utc).astimezone(zone)
-    )
+    return microseconds + _offsets(microseconds, zone, _from_utc)
 
 
 def days_of(local_microseconds: np.ndarray) -> np.ndarray:
@@ -45,26 +45,44 @@ def days_of(local_microseconds: np.ndarray) -> np.ndarray:
     return np.floor_divide(local_microseconds, DAY).astype(np.int32)
 
 
-Placed = Callable[[dt.datetime], dt.datetime]
+def _local(moment: dt.datetime, zone: ZoneInfo) -> dt.datetime:
+    return moment.replace(tzinfo=zone)
 
 
-def _offsets(microseconds: np.ndarray, placed: Placed) -> np.ndarray:
+def _from_utc(moment: dt.datetime, zone: ZoneInfo) -> dt.datetime:
+    return moment.replace(tzinfo=dt.UTC).astimezone(zone)
+
+
+def _offsets(microseconds: np.ndarray, zone: ZoneInfo, placed: Placed) -> np.ndarray:
     """Return each moment's offset: one for a whole day unless the clocks change on it."""
-    days, day_of = np.unique(np.floor_divide(microseconds, DAY), return_inverse=True)
-    first = np.array([_offset(int(day) * DAY, placed) for day in days], dtype=np.int64)
-    last = np.array([_offset(int(day) * DAY + DAY, placed) for day in days], dtype=np.int64)
-    offsets = first[day_of] if len(days) else microseconds * 0
-    changing = (first != last)[day_of] if len(days) else offsets != 0
+    if not len(microseconds):
+        return np.zeros(0, dtype=np.int64)
+    days = np.floor_divide(microseconds, DAY)
+    earliest = int(days.min())
+    since = days - earliest
+    first = np.zeros(int(since.max()) + 1, dtype=np.int64)
+    changes = np.zeros(len(first), dtype=bool)
+    for day in np.flatnonzero(np.bincount(since)):
+        first[day], last = _day_offsets(earliest + int(day), zone, placed)
+        changes[day] = first[day] != last
+    offsets = first[since]
+    changing = changes[since]
     if changing.any():
         quarters, where = np.unique(
             np.floor_divide(microseconds[changing], _QUARTER), return_inverse=True
         )
-        finer = [_offset(int(quarter) * _QUARTER, placed) for quarter in quarters]
+        finer = [_offset(int(quarter) * _QUARTER, zone, placed) for quarter in quarters]
         offsets[changing] = np.array(finer, dtype=np.int64)[where]
     return offsets
 
 
-def _offset(microseconds: int, placed: Placed) -> int:
+@lru_cache(maxsize=65_536)
+def _day_offsets(day: int, zone: ZoneInfo, placed: Placed) -> tuple[int, int]:
+    """Return the offsets at the begin and at the end of a day."""
+    return _offset(day * DAY, zone, placed), _offset(day * DAY + DAY, zone, placed)
+
+
+def _offset(microseconds: int, zone: ZoneInfo, placed: Placed) -> int:
     moment = _EPOCH + dt.timedelta(microseconds=microseconds)
-    offset = placed(moment).utcoffset() or dt.timedelta()
+    offset = placed(moment, zone).utcoffset() or dt.timedelta()
     return round(offset.total_seconds()) * 1_000_000

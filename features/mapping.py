@@ -71,7 +71,7 @@ class Rows:
     def refusals(self) -> Iterator[Refusal]:
         """Yield the refused rows with the value at fault and the raw text."""
         for rows, reason, column in self.problems:
-            texts = self.raw.raw_texts(rows)
+            texts = self.raw.raw_texts(rows).to_pylist()
             values = self._values(rows, column)
             for row, text, value in zip(rows.tolist(), texts, values, strict=True):
                 line = int(self.raw.lines[row])

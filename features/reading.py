@@ -93,12 +93,12 @@ class RawTable:
     delimiter: str = ","
     partition: Partition = field(default_factory=dict)
 
-    def raw_texts(self, rows: np.ndarray) -> list[str]:
+    def raw_texts(self, rows: np.ndarray) -> pa.Array:
         """Return the raw text of ``rows`` (positions): the line, or the values as CSV."""
         if self.text is not None:
-            return [self.text[row].rstrip("\r\n") for row in rows.tolist()]
+            return pa.array([self.text[row].rstrip("\r\n") for row in rows.tolist()], pa.string())
         own = self.table.select(list(self.header)) if self.header else self.table
-        return joined_text(own.take(pa.array(rows))).to_pylist()
+        return joined_text(own if len(rows) == len(own) else own.take(pa.array(rows)))
 
 
 def read_files(
@@ -175,7 +175,7 @@ def is_parquet(path: Path, choice: str) -> bool:
 
 def joined_text(table: pa.Table) -> pa.Array:
     """Return each row as one line of comma-separated text, quoted where it must be."""
-    quoted = [_quoted(as_text(column.combine_chunks())) for column in table.columns]
+    quoted = [_quoted(column.combine_chunks()) for column in table.columns]
     return pc.binary_join_element_wise(*quoted, ",", null_handling="replace", null_replacement="")
 
 
@@ -306,12 +306,20 @@ def visible(text: str) -> str:
     return _BAD_BYTES.sub(lambda m: f"\\x{ord(m[0]) - 0xDC00:02x}", text).replace("\0", "\\x00")
 
 
-def _quoted(text: pa.Array) -> pa.Array:
+def _quoted(array: pa.Array) -> pa.Array:
+    text = as_text(array)
+    if _is_plain(array.type):
+        return text
     needs = pc.match_substring_regex(text, '[",\r\n]')
     if not pc.any(needs).as_py():
         return text
     doubled = pc.replace_substring(text, '"', '""')
     return pc.if_else(needs, pc.binary_join_element_wise('"', doubled, '"', ""), text)
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    """Return whether values of ``kind`` are written without quotes and commas."""
+    return bool(pa.types.is_primitive(kind))
 
 
 def _nothing_there(root: Path) -> str:

@@ -116,7 +116,10 @@ class Staging:
         self._sorted = folder / f"{name}.quarantine.parquet"
         self.keys = folder / f"{name}.keys.parquet"
         both = pa.schema([*schema, *_META])
-        self._accepted_writer = pq.ParquetWriter(self.accepted, both, compression="lz4")
+        short = [name for name in both.names if name not in (_KEY, _RAW)]
+        self._accepted_writer = pq.ParquetWriter(
+            self.accepted, both, compression="lz4", use_dictionary=short, write_statistics=short
+        )
         self._refused_writer = pq.ParquetWriter(self.refused, _REFUSED, compression="lz4")
         self.customers = pa.chunked_array([], pa.string())
         """Who has an accepted row, once added to what was there before."""
@@ -228,8 +231,13 @@ def write_refused(files: Iterable[Path], path: Path, language: Language) -> None
 
 
 def repeated_rows(staged: ibis.Table) -> ibis.Table:
-    """Return the staged rows whose key an earlier one has."""
-    keyed = staged.filter(staged[_KEY].notnull())
+    """Return the staged rows whose key an earlier one has.
+
+    Few rows share the hash of their key, so only those keys, which are long, are held and compared.
+    """
+    keyed = staged.filter(staged[_KEY].notnull()).mutate(hashed=lambda t: t[_KEY].hash())
+    suspects = keyed.group_by("hashed").having(keyed.count() > 1).aggregate()
+    keyed = keyed.semi_join(suspects, "hashed")
     shared = keyed.group_by(_KEY).having(keyed.count() > 1).aggregate(first=keyed[ROW].min())
     repeated = keyed.inner_join(shared, _KEY).filter(lambda t: t[ROW] > t["first"])
     return repeated.select(ROW, _LINE, _SOURCE, _RAW, _ORDER)

@@ -94,13 +94,13 @@ class Taker:
         source, number = self.mapper.source, self.number
         raw = keys = pa.nulls(len(where), pa.string())
         if self.mapper.table.name == "customers":
-            raw = _texts(rows, where)
+            raw = rows.raw.raw_texts(where)
             keys = kept["customer_id"].combine_chunks()
         elif source.unique_by:
-            raw = _texts(rows, where)
+            raw = rows.raw.raw_texts(where)
             keys = _keyed(kept, rows.raw.table.filter(pa.array(good)), source.unique_by, number)
         elif source.duplicates == "quarantine":
-            raw = _texts(rows, where)
+            raw = rows.raw.raw_texts(where)
             keys = _row_keys(raw, rows, good, number, source.unpivot is not None)
         staging.accept(kept, rows.raw.source, rows.raw.lines[where], keys, raw)
 
@@ -113,10 +113,6 @@ def _rows_in(raw: RawTable, mapper: Mapper) -> int:
 def _applicable(mends: Mends, mapper: Mapper) -> Mends:
     """Return the mends; none for an unpivoted source, whose lines are several rows each."""
     return mends if mapper.source.unpivot is None else Mends({})
-
-
-def _texts(rows: Rows, where: np.ndarray) -> pa.Array:
-    return pa.array(rows.raw.raw_texts(where), pa.string())
 
 
 def _row_keys(raw: pa.Array, rows: Rows, good: np.ndarray, number: int, named: bool) -> pa.Array:
