@@ -23,7 +23,7 @@ from configs.errors import RecordsError
 from configs.files import make_live, new_generation, write_text, written_whole
 from configs.progress import Progress, silent
 from configs.records import SnapshotSource, Source
-from configs.schema import Config
+from configs.schema import Config, Engine
 from features.checks import Clock
 from features.contract_customers import SnapshotRows, read_snapshot, snapshot_rows
 from features.contracts import TABLES
@@ -55,6 +55,9 @@ from features.trainable import trainable, trainable_contracts
 if TYPE_CHECKING:
     import ibis
 
+ROWS_GIB = 0.75
+"""Memory of the rows being read, beside what the engine that sorts them holds."""
+
 
 def take_in(config: Config, progress: Progress | None = None, retry: bool = False) -> IntakeReport:
     """Return the report of taking in every source of ``config``; the records become live.
@@ -80,6 +83,12 @@ def take_in(config: Config, progress: Progress | None = None, retry: bool = Fals
         return Intake(config, Path(draft), progress, retry).run()
 
 
+def _beside_rows(engine: Engine) -> Engine:
+    """Return DuckDB with what the rows being read leave of the memory limit."""
+    limit = max(engine.memory_limit_gib - ROWS_GIB, engine.memory_limit_gib / 2)
+    return engine.model_copy(update={"name": "duckdb", "memory_limit_gib": limit})
+
+
 class Intake:
     """One run: holds the draft folder, the engine and the clock."""
 
@@ -91,7 +100,7 @@ class Intake:
         self.zone = ZoneInfo(config.timezone)
         today = dt.datetime.now(self.zone).date()
         self.clock = Clock(day_number(config.as_of or today))
-        self.backend = open_engine(config.engine.model_copy(update={"name": "duckdb"}))
+        self.backend = open_engine(_beside_rows(config.engine))
         self.records = draft / "records"
         self.records.mkdir()
         self.tables: dict[str, TableRead] = {}
