@@ -7,10 +7,8 @@ was not given is null, so every declared feature can be built for every company.
 
 from __future__ import annotations
 
-import atexit
 import datetime as dt
 import os
-import shutil
 import tempfile
 import uuid
 from collections.abc import Mapping, Sequence
@@ -108,7 +106,7 @@ def open_records(backend: ibis.BaseBackend, folder: Path) -> Records:
     if backend.name == "pyspark":
         from features.spark_parts import set_parallelism, set_scratch
 
-        set_scratch(backend._session, folder.parent)
+        set_scratch(backend._session, folder.parent.parent)
         sizes = [path.stat().st_size for paths in given.values() for path in paths]
         set_parallelism(backend._session, sum(sizes))
     tables = {name: read_parts(backend, paths) for name, paths in given.items()}
@@ -144,8 +142,9 @@ def _through_files(
     backend: ibis.BaseBackend, tables: Mapping[str, pa.Table]
 ) -> dict[str, ibis.Table]:
     """Spark reads Parquet with the types that were written; its in-memory way goes by pandas."""
-    folder = Path(tempfile.mkdtemp(prefix="echelon-records-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    from features.spark_parts import scratch
+
+    folder = scratch(backend._session, "records")
     for name, table in tables.items():
         pq.write_table(table, folder / f"{name}.parquet")
     return {name: backend.read_parquet(str(folder / f"{name}.parquet")) for name in tables}

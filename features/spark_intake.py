@@ -149,7 +149,7 @@ class SparkTable:
 
     @property
     def _staged(self) -> Path:
-        return self.draft / f"{self.name}.staged"
+        return self.draft.resolve() / f"{self.name}.staged"
 
     def _count(self, told: dict[str, Any]) -> None:
         tally = self.tally
@@ -201,7 +201,7 @@ def _pieces(folder: Path, mappers: Sequence[Mapper]) -> Iterator[Piece]:
             sizes, name = _sizes(whole.path), name_of(whole.path, folder)
             for groups in _runs(sizes):
                 before = sum(sizes[: groups[0]]) if groups else 0
-                part = whole._replace(start=Start(rows=before))
+                part = FilePart(whole.path.resolve(), whole.partition, Start(rows=before))
                 yield Piece(number, part, name, groups, first_row, order)
                 first_row += times * sum(sizes[group] for group in groups)
             order += 1

@@ -17,6 +17,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from configs.files import draft_folder, sweep_drafts
 from configs.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -125,20 +127,20 @@ def set_parallelism(session: SparkSession, n_bytes: int) -> None:
 
 
 def set_scratch(session: SparkSession, folder: Path) -> None:
-    """Have what lies between steps written under ``folder``, which every worker sees."""
-    session.conf.set(SCRATCH, str(folder))
+    """Have what lies between steps written under ``folder``, which every worker sees.
+
+    What drivers that were killed have left there is removed.
+    """
+    session.conf.set(SCRATCH, str(folder.resolve()))
+    sweep_drafts(folder)
 
 
 def scratch(session: SparkSession, name: str) -> Path:
     """Return a new folder for what lies between steps; it is removed when this process ends."""
-    parent = session.conf.get(SCRATCH, None)
-    if parent is None:
-        own = Path(tempfile.mkdtemp(prefix="echelon-between-"))
-    else:
-        own = Path(parent) / f".{name}.{uuid.uuid4().hex}.draft"
-        own.mkdir(parents=True)
-    atexit.register(shutil.rmtree, own, ignore_errors=True)
-    return own
+    parent = session.conf.get(SCRATCH, None) or tempfile.gettempdir()
+    held = ExitStack()
+    atexit.register(held.close)
+    return held.enter_context(draft_folder(Path(parent), f"spark-{name}"))
 
 
 def bounds(rows: DataFrame, n_rows: int, rows_a_part: int) -> list[str]:
@@ -188,6 +190,7 @@ def write_parts(
     parts = rows.withColumn(PART, _part(rows["customer_id"], list(ends)))
     parts = parts.repartitionByRange(len(ends) + 1, PART)
     parts = parts.sortWithinPartitions(*by, PART, *order)
+    folder = folder.resolve()
     raw = folder.with_name(f".{folder.name}.raw")
     writer = parts.write.partitionBy(*by, PART).mode("overwrite")
     writer.option("compression", "lz4_raw").parquet(str(raw))

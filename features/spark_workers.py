@@ -41,7 +41,7 @@ def prepare_workers(session: SparkSession, engine: Engine, scratch: Path) -> Non
     if engine.spark_master.startswith("local"):
         return
     _wait_for_executors(context, engine)
-    _check_libraries(context, engine)
+    check_libraries(context, engine)
 
 
 def archive(path: Path) -> Path:
@@ -75,7 +75,12 @@ def _wait_for_executors(context: Any, engine: Engine) -> None:
         time.sleep(0.1)
 
 
-def _check_libraries(context: Any, engine: Engine) -> None:
+def check_libraries(context: Any, engine: Engine) -> None:
+    """Check that a worker has this Python and these libraries.
+
+    Raises:
+        ConfigError: it has not; the message says what to install.
+    """
     from pyspark.core.context import Py4JError
 
     own = installed()

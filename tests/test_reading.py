@@ -168,6 +168,24 @@ def test_a_folder_of_hive_partitions_gives_rows_their_partition_values(tmp_path)
     assert tables[0].table.to_pydict() == {"id": [1, 2], "day": ["2024-01-01"] * 2}
 
 
+def test_partition_values_are_decoded_and_the_default_partition_has_none(tmp_path):
+    rows = pa.table({"id": [1, 2], "shop": ["a/b 店", None]})
+    pq.write_to_dataset(rows, tmp_path / "orders", partition_cols=["shop"])
+    (tmp_path / "orders" / "plain.parquet").symlink_to(
+        next((tmp_path / "orders").glob("shop=a*/*.parquet"))
+    )
+    found = [(t.table["id"].to_pylist(), t.table["shop"].to_pylist()) for t in read(tmp_path, ".")]
+    assert sorted(found, key=str) == [([1], ["a/b 店"]), ([1], [None]), ([2], [None])]
+
+
+def test_folders_of_a_lake_that_hold_no_rows_are_passed_over(tmp_path):
+    for name in ("part-0", "_delta_log/checkpoint", "_temporary/0/part-1", ".hidden/part-2"):
+        file = tmp_path / "orders" / f"{name}.parquet"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.table({"id": [1]}), file)
+    assert [t.source for t in read(tmp_path, "orders")] == ["orders/part-0.parquet"]
+
+
 def test_a_glob_reads_its_files_in_name_order_and_gzip_is_unpacked(tmp_path):
     import gzip
 
