@@ -158,3 +158,10 @@ def test_the_description_fits_what_the_registry_holds(card):
     assert summary(card, 200).endswith("…")
     for title in ("Grade and figures", "评级与指标"):
         assert title in summary(card, 5000)
+
+
+def test_a_card_says_of_how_many_customers_it_learnt_from_a_sample(company):
+    config, fitted, records = company
+    few = card_of(config, replace(fitted, drawn=(3_000, 60_000)), bundle(), records)
+    assert "Learnt from and measured on: 3,000 of 60,000 customers (5.0%)" in markdown(few, "en")
+    assert "60,000位客户中的3,000位（5.0%）" in markdown(few, "zh")

@@ -124,7 +124,7 @@ def _cell(text: Text, language: Language) -> str:
 
 def _data(fitted: Fitted, records: Path) -> Section:
     lines = [_filled(words.AS_OF, day=fitted.as_of)]
-    lines.append(_filled(words.SCORED, n=f"{fitted.reference.n_customers:,}"))
+    lines.append(_learnt_from(fitted))
     path = records / "report.json"
     rows: tuple[Row, ...] = ()
     if path.is_file():
@@ -140,6 +140,13 @@ def _data(fitted: Fitted, records: Path) -> Section:
             for name, one in report.tables.items()
         )
     return Section("data", words.DATA, tuple(lines), words.DATA_HEAD if rows else (), rows)
+
+
+def _learnt_from(fitted: Fitted) -> Text:
+    if fitted.drawn is None:
+        return _filled(words.LEARNT_FROM_ALL, n=f"{fitted.reference.n_customers:,}")
+    n, of = fitted.drawn
+    return _filled(words.LEARNT_FROM, n=f"{n:,}", of=f"{of:,}", share=f"{n / of:.1%}")
 
 
 def _definitions(config: Config, fitted: Fitted) -> Section:

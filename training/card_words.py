@@ -9,7 +9,14 @@ TITLE = Text(zh="模型卡：{company}，截至 {day}", en="Model card: {company
 
 DATA = Text(zh="数据窗口", en="Data")
 AS_OF = Text(zh="模型所知的最后一天：{day}", en="Last day the models know: {day}")
-SCORED = Text(zh="当日评分客户：{n}", en="Customers scored on that day: {n}")
+LEARNT_FROM_ALL = Text(
+    zh="学习所用：{n}位客户，当日全部客户", en="Learnt from: all {n} customers of that day"
+)
+LEARNT_FROM = Text(
+    zh="学习与评估所用：{of}位客户中的{n}位（{share}），按编号摘要抽取；评分覆盖所有客户",
+    en="Learnt from and measured on: {n} of {of} customers ({share}), drawn by a digest of their "
+    "ids; all are scored",
+)
 DATA_HEAD = (
     Text(zh="来源", en="source"),
     Text(zh="接受的行", en="rows accepted"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -90,8 +90,9 @@ def fit_contracts(
     snapshot = config.sources.snapshot
     if snapshot is None:
         raise TrainingError("a snapshot table was given, but the configuration has no snapshot")
-    n_customers, at_most = len(table), config.training.max_rows
-    table = _sampled(table.sort_by("customer_id"), at_most, config.training.seed)
+    n_customers = len(table)
+    table = _sampled(table.sort_by("customer_id"), config.training.max_rows, config.training.seed)
+    sample = (len(table), n_customers) if len(table) < n_customers else None
     snapshot = listed(snapshot, table)
     kept_out = sensitive_columns(snapshot, config.features.sensitive)
     snapshot = without_sensitive(snapshot, config.features.sensitive)
@@ -111,7 +112,7 @@ def fit_contracts(
     told = (*suspects, *told)
     notes = (*told, words.alike(alike)) if alike else told
     notes = (*notes, words.kept_out(kept_out)) if kept_out else notes
-    notes = (*notes, words.drawn(at_most, n_customers)) if n_customers > at_most else notes
+    notes = notes if sample is None else (*notes, words.drawn(*sample))
     progress("training churn", 1.0)
     evaluation = Evaluation(
         targets={
@@ -119,7 +120,8 @@ def fit_contracts(
             "clv": _value_evaluation(config, clv, everybody, held_out),
         }
     )
-    return _assembled(config, features, everybody, clv, held_out, evaluation, previous)
+    fitted = _assembled(config, features, everybody, clv, held_out, evaluation, previous)
+    return replace(fitted, drawn=sample)
 
 
 def _sampled(table: pa.Table, at_most: int, seed: int) -> pa.Table:

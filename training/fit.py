@@ -122,7 +122,8 @@ def _fit_buyers(
     outlook, quality = _outlook(fitted, tasks[1], known, learnt["clv"].trial)
     progress("tier outlook", 1.0)
     evaluation = fitted.evaluation.model_copy(update={"outlook": quality})
-    return replace(fitted, outlook=outlook, evaluation=evaluation)
+    drawn = None if sample.is_whole else (sample.n, sample.of)
+    return replace(fitted, outlook=outlook, evaluation=evaluation, drawn=drawn)
 
 
 def _known(

@@ -79,6 +79,7 @@ class Fitted:
         outlook: how likely each tier is in the next horizon; ``None`` where too few customers
             taught one.
         portfolio: how sums over customers stray; ``None`` where nothing was measured.
+        drawn: how many customers were learnt from, and of how many; ``None`` where from all.
         held_out: what the measured models predicted of customers they never saw.
     """
 
@@ -95,6 +96,7 @@ class Fitted:
     cutoffs: Mapping[str, tuple[dt.date, ...]]
     outlook: TierOutlook | None = None
     portfolio: Portfolio | None = None
+    drawn: tuple[int, int] | None = None
     held_out: HeldOut = field(default_factory=HeldOut)
 
     def with_mixes(self, mixes: Mapping[str, dict[str, float]]) -> Fitted:
