@@ -12,20 +12,30 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.scale.child import Limit
-from benchmarks.scale.contestants import PEERS, Told, features_contest
+from benchmarks.scale.contestants import Told, features_contest
+from benchmarks.scale.page import SAYS
+from benchmarks.scale.results import sizes_in, write
+from benchmarks.scale.scoring import scoring_contest
 from benchmarks.scale.setting import Setting
 from benchmarks.scale.stages import STAGES, run_stage
 
 SIZES = "10k,100k,1m"
+CONTESTS: dict[str, Callable[[Setting, Told, bool], None]] = {
+    "peers": features_contest,
+    "scoring": scoring_contest,
+}
+EVERYTHING = (*STAGES, *CONTESTS)
 NEEDED_BY_PEERS = ("simulate", "intake")
 
 
 def main() -> None:
-    """Measure what is asked for."""
+    """Measure what is asked for, and say which bars are met."""
     chosen = _arguments()
+    found = sizes_in(chosen.out / "scale.json")
     for customers in chosen.customers:
         setting = Setting(
             customers,
@@ -35,12 +45,19 @@ def main() -> None:
             chosen.memory_gib,
         )
         setting.folder.mkdir(parents=True, exist_ok=True)
-        told = _teller(customers)
-        stages = NEEDED_BY_PEERS if chosen.only_peers else chosen.stages
-        for stage in stages:
-            run_stage(setting, stage, told, chosen.again and not chosen.only_peers)
-        if chosen.only_peers:
-            features_contest(setting, PEERS, told)
+        for name in chosen.stages:
+            _measure(name, setting, _teller(customers), chosen)
+            found[customers] = found.get(customers, {}) | setting.found()
+            write(chosen.out, found, chosen.threads)
+    for bar in write(chosen.out, found, chosen.threads):
+        print(f"{SAYS[bar.met]:13} {bar.name}: {bar.figure or '–'} (asked: {bar.asked})")
+
+
+def _measure(name: str, setting: Setting, told: Told, chosen: argparse.Namespace) -> None:
+    if name in CONTESTS:
+        CONTESTS[name](setting, told, chosen.again)
+    else:
+        run_stage(setting, name, told, chosen.again and not chosen.only_peers)
 
 
 def _teller(customers: int) -> Told:
@@ -69,7 +86,7 @@ def sizes(listed: str) -> list[int]:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--customers", type=sizes, default=sizes(SIZES))
-    parser.add_argument("--stages", type=lambda names: names.split(","), default=list(STAGES))
+    parser.add_argument("--stages", type=_stages, default=list(EVERYTHING), help=_LISTED)
     parser.add_argument("--only-peers", action="store_true", help="only ours beside the peers")
     parser.add_argument("--again", action="store_true", help="measure also what is measured")
     parser.add_argument("--work", type=Path, default=Path("var/scale"), help="kept between runs")
@@ -77,7 +94,21 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--memory-gib", type=float, default=4, help="engine.memory_limit_gib")
     parser.add_argument("--seconds-at-most", type=float, default=3_600, help="of each child")
     parser.add_argument("--gib-at-most", type=float, default=12, help="of each child, or it ends")
-    return parser.parse_args()
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
+    chosen = parser.parse_args()
+    if chosen.only_peers:
+        chosen.stages = [*NEEDED_BY_PEERS, "peers"]
+    return chosen
+
+
+_LISTED = ",".join(EVERYTHING)
+
+
+def _stages(listed: str) -> list[str]:
+    names = listed.split(",")
+    if unknown := [name for name in names if name not in EVERYTHING]:
+        raise argparse.ArgumentTypeError(f"{unknown} unknown; known: {_LISTED}")
+    return names
 
 
 if __name__ == "__main__":

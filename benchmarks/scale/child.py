@@ -103,7 +103,7 @@ class _Watch:
     def over(self, limit: Limit, seconds: float) -> str:
         """Return which limit is passed; empty where none is."""
         if seconds > limit.seconds:
-            return f"not done after {limit.seconds:.0f} s"
+            return f"not done after {limit.seconds:g} s"
         if self.peak > limit.gib * 2**30:
             return f"went over {limit.gib:g} GiB after {seconds:.0f} s"
         return ""
