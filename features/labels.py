@@ -15,16 +15,14 @@ from typing import Any
 
 import ibis
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from configs.schema import Engine
-from features.build import aggregated, dated, first_known, known_at
-from features.grains import KEYS, Times
-from features.layout import in_layout
-from features.matrix import StoredMatrix, store
+from features.build import answered, dated, only, written
+from features.computed import Question
+from features.grains import KEYS
+from features.matrix import StoredMatrix
 from features.plan import Window, read
-from features.sources import Records, fetch, last_day, seen_sources
-from features.spark_matrix import store_by_workers
+from features.sources import Records, last_day, seen_sources
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,28 +84,7 @@ def label_table(
         The same rows, in the same order, as ``feature_matrix`` gives for the same cutoffs; null
         where the horizon had not closed or the customer could not have the label.
     """
-    table = _labels(records, labels, cutoffs, horizon_days, last, known_by)
-    return in_layout(fetch(records.backend, table))
-
-
-def _labels(
-    records: Records,
-    labels: Sequence[Label],
-    cutoffs: Sequence[int],
-    horizon_days: int,
-    last: int | None,
-    known_by: int | None,
-) -> ibis.Table:
-    """Return what :func:`label_table` gives, not yet computed."""
-    days = tuple(sorted(set(cutoffs)))
-    cutoff_table = ibis.memtable(pa.table({"cutoff": pa.array(days, pa.int32())}))
-    population = known_at(records.tables, Times(cutoff_table, days))
-    times = Times(cutoff_table, days, as_known=False)
-    table = _label_values(population, records, labels, horizon_days, times, known_by)
-    end = last_day(records) if last is None else last
-    closed = table.cutoff + horizon_days <= end
-    seen = {one.name: ibis.ifelse(closed, table[one.name], ibis.null("float64")) for one in labels}
-    return table.select(*KEYS, **seen)
+    return answered(records, _question(records, labels, cutoffs, horizon_days, last, known_by))
 
 
 def write_labels(
@@ -139,40 +116,41 @@ def write_labels(
     Raises:
         FileExistsError: ``folder`` exists already.
     """
-    if records.backend.name == "pyspark":
-        lazy = _labels(records, labels, cutoffs, horizon_days, last, known_by)
-        known = first_known(records)
-        return store_by_workers(records.backend, lazy, known, cutoffs, folder, customers)
-    table = label_table(records, labels, cutoffs, horizon_days, last, known_by)
-    if customers is not None:
-        table = table.filter(pc.is_in(table["customer_id"], customers))
-    return store([table], cutoffs, folder)
+    records = records if customers is None else only(records, customers)
+    question = _question(records, labels, cutoffs, horizon_days, last, known_by)
+    return written(records, question, folder, engine)
 
 
-def _label_values(
-    population: ibis.Table,
+def _question(
     records: Records,
     labels: Sequence[Label],
+    cutoffs: Sequence[int],
     horizon_days: int,
-    times: Times,
+    last: int | None,
     known_by: int | None,
-) -> ibis.Table:
-    sources = seen_sources(dated(records.tables))
+) -> Question:
+    sources = seen_sources(dated(records))
     if known_by is not None:
         sources = {name: t.filter(t.known_day <= known_by) for name, t in sources.items()}
     schemas = {name: table.schema() for name, table in sources.items()}
     horizon, before = Window(horizon_days, lag_days=-horizon_days), Window(None)
     readings = [read(label, horizon, schemas) for label in labels]
     already = [read(_already(label), before, schemas) for label in labels if label.once]
-    table = aggregated(population, sources, [*readings, *already], times)
-    gone = {
-        label.name: ibis.ifelse(
-            table[_already(label).name] > 0, ibis.null("float64"), table[label.name]
-        )
-        for label in labels
-        if label.once
-    }
-    return table.mutate(**gone)
+    end = last_day(records) if last is None else last
+
+    def finish(table: ibis.Table) -> ibis.Table:
+        closed = table.cutoff + horizon_days <= end
+        return table.select(*KEYS, **{one.name: _seen(one, table, closed) for one in labels})
+
+    days = tuple(sorted(set(cutoffs)))
+    return Question(sources, [*readings, *already], finish, days, as_known=False)
+
+
+def _seen(label: Label, table: ibis.Table, closed: Any) -> Any:
+    """Return a label where its horizon has closed and the customer could still have it."""
+    if label.once:
+        closed = closed & (table[_already(label).name] == 0)
+    return ibis.ifelse(closed, table[label.name], ibis.null("float64"))
 
 
 def _already(label: Label) -> Label:

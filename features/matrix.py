@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from configs.errors import RecordsError
 from configs.files import new_generation
+from features.layout import at_cutoff
 
 ROWS_A_GROUP = 8_192
 """Of a file: few, so that a batch of all features is some megabytes."""
@@ -109,10 +110,8 @@ def store(ranges: Iterable[pa.Table], cutoffs: Sequence[int], folder: Path) -> S
     with new_generation(folder.parent, folder.name) as draft, ExitStack() as open_files:
         files = {day: _File(draft, day) for day in sorted(set(cutoffs))}
         for table in ranges:
-            starts = table["cutoff"].to_numpy()
             for day, file in files.items():
-                first, end = (int(starts.searchsorted(day, side)) for side in ("left", "right"))
-                file.add(table.slice(first, end - first), open_files)
+                file.add(at_cutoff(table, day), open_files)
         for file in files.values():
             file.finish()
     return StoredMatrix(folder)

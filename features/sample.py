@@ -17,7 +17,7 @@ import ibis
 import numpy as np
 import pyarrow as pa
 
-from features.build import first_known
+from features.population import first_known
 from features.sources import Records, fetch, held
 
 PREFIX = 3
@@ -104,7 +104,7 @@ class _Groups:
 
 def _rows_of_customers(records: Records, cutoffs: Sequence[int], seed: int) -> ibis.Table:
     """Return ``digest, rows`` of each customer known at some of the cutoffs."""
-    first = first_known(records)
+    first = first_known(records.tables)
     first = first.filter(first.customer_id.notnull(), first.first_known <= max(cutoffs))
     rows = sum(
         ((first.first_known <= day).cast("int64") for day in sorted(set(cutoffs))),

@@ -74,12 +74,14 @@ def open_engine(engine: Engine) -> ibis.BaseBackend:
 def _open_duckdb(engine: Engine) -> ibis.BaseBackend:
     import ibis
 
-    return ibis.duckdb.connect(
+    backend = ibis.duckdb.connect(
         threads=engine.threads,
         memory_limit=f"{engine.memory_limit_gib}GiB",
         temp_directory=str(Path(tempfile.gettempdir()) / f"echelon-duckdb-{os.getpid()}"),
         preserve_insertion_order=False,
     )
+    backend.con.execute("SET parquet_metadata_cache = true")
+    return backend
 
 
 def _open_spark(engine: Engine) -> ibis.BaseBackend:
@@ -274,3 +276,46 @@ def fetch_batches(
     """Yield the rows of a table of DuckDB's as Arrow, ``rows`` at a time, computed meanwhile."""
     backend._run_pre_execute_hooks(table)  # Ibis's own way to batches calls what DuckDB 2 has not
     yield from backend.con.sql(backend.compile(table)).to_arrow_reader(rows)
+
+
+class Range:
+    """A table that is asked for customers from one id to another, planned once."""
+
+    def __init__(self, backend: ibis.BaseBackend, table: ibis.Table) -> None:
+        """Plan ``table``, which has ``customer_id``; DuckDB only."""
+        backend._run_pre_execute_hooks(table)
+        self._backend, self._sql = backend, backend.compile(table)
+        self._table = table
+        """Keeps tables in memory that it reads."""
+
+    def all(self) -> pa.Table:
+        """Return all rows."""
+        return self._backend.con.sql(self._sql).to_arrow_table()
+
+    def between(self, first: pa.StringScalar, last: pa.StringScalar) -> pa.Table:
+        """Return the rows of customers from ``first`` to ``last``, these included."""
+        from duckdb import ColumnExpression, ConstantExpression
+
+        customer = ColumnExpression("customer_id")
+        low, high = (ConstantExpression(one.as_py()) for one in (first, last))
+        rows = self._backend.con.sql(self._sql)
+        return rows.filter((customer >= low) & (customer <= high)).to_arrow_table()
+
+
+class Calculation:
+    """Columns computed of a table in memory, row by row in its order, planned once."""
+
+    def __init__(self, expression: ibis.Table, name: str) -> None:
+        """Plan ``expression``, over a table called ``name``."""
+        import ibis
+
+        self._con = ibis.duckdb.connect()
+        self._name, self._sql = name, self._con.compile(expression)
+
+    def __call__(self, table: pa.Table) -> pa.Table:
+        """Return the columns for ``table``."""
+        self._con.con.register(self._name, table)
+        try:
+            return self._con.con.sql(self._sql).to_arrow_table()
+        finally:
+            self._con.con.unregister(self._name)

@@ -383,7 +383,7 @@ def test_every_cutoff_of_one_build_is_as_if_built_alone() -> None:
     assert len(together) > 5
 
 
-def test_a_matrix_made_in_groups_of_cutoffs_is_the_matrix_made_at_once(monkeypatch) -> None:
+def test_a_matrix_made_customer_by_customer_is_the_matrix_made_at_once(monkeypatch) -> None:
     transactions = table("""
         customer_id | occurred_at | order_id | amount
         ada         | 2024-01-05  | 1        | 1
@@ -392,7 +392,7 @@ def test_a_matrix_made_in_groups_of_cutoffs_is_the_matrix_made_at_once(monkeypat
     records = records_on("duckdb", {"transactions": transactions})
     cutoffs = range(19_700, 19_900, 29)
     whole = feature_matrix(records, [ORDER_COUNT_84D, SPEND_84D], cutoffs)
-    monkeypatch.setattr("features.build.ROWS_AT_ONCE", 4)
+    monkeypatch.setattr("features.build.BYTES_AT_ONCE", 1)
     parts = feature_matrix(records, [ORDER_COUNT_84D, SPEND_84D], cutoffs)
     assert parts.equals(whole)
 

@@ -1,0 +1,229 @@
+"""Reductions over windows at many cutoffs, by running totals along a timeline.
+
+A sum over any window is the difference of two running totals, hence two look-ups for each customer
+and cutoff, however many rows and windows there are. Totals are int64 and exact: they may wrap
+around on the way and come back in the difference. Distinct values are rows with a value, less those
+whose value the customer had before inside the same window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ibis.expr.operations as ops
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.plan import SCALE, Window, is_whole
+from features.timeline import Ints, Places, Timeline
+
+Numbers = npt.NDArray[Any]
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """Rows whose value their customer had on an earlier day: when, and when before."""
+
+    codes: Ints
+    days: Ints
+    before: Ints
+
+
+class Running:
+    """The rows of one source, and their running totals as far as they were asked for."""
+
+    def __init__(
+        self, line: Timeline, cutoffs: Sequence[int], windows: set[Window], columns: pa.Table
+    ) -> None:
+        """Take rows.
+
+        Args:
+            line: the rows in order.
+            cutoffs: day numbers, rising.
+            windows: those that will be asked for.
+            columns: what is reduced, in the order that was given to the line.
+        """
+        self._line, self._cutoffs, self._columns = line, cutoffs, columns
+        ends = {window.end(day) for window in windows for day in cutoffs}
+        starts = {w.start(day) for w in windows for day in cutoffs if w.days is not None}
+        self._places = Places(line, ends | starts)
+        self._known: dict[Hashable, Any] = {}
+
+    def answer(self, part: ops.Reduction, column: str | None, window: Window) -> pa.Array:
+        """Return ``part`` over ``window`` for all customers asked for, cutoff by cutoff.
+
+        Args:
+            part: an aggregate that ``features.plan.parts`` gave.
+            column: what it reduces; ``None`` where rows are counted.
+            window: one of those that were announced.
+        """
+        return ANSWERS[type(part)](self, part, column, window)
+
+    def count(self, part: ops.Reduction, column: str | None, window: Window) -> pa.Array:
+        """Return how many rows count."""
+        return pa.array(self._count(column, window))
+
+    def sum(self, part: ops.Reduction, column: str, window: Window) -> pa.Array:
+        """Return the sum of whole numbers, missing where no row counts."""
+        total = self._between(self._once(self._totals, column), window)
+        return pa.array(total, mask=self._count(column, window) == 0)
+
+    def extreme(self, part: ops.Reduction, column: str, window: Window) -> pa.Array:
+        """Return the least or the largest value, missing where no row counts."""
+        given, restored = self._once(self._ordered, column)
+        choose, worst = _EXTREMES[type(part)]
+        limits = np.iinfo if given.dtype.kind == "i" else np.finfo
+        last = getattr(limits(given.dtype), worst)
+        data = np.append(np.where(self._once(self._valid, column), given, last), last)
+        found = []
+        for cutoff, who in zip(self._cutoffs, self._line.who, strict=True):
+            stretch = np.empty(2 * self._line.n_codes, np.int64)
+            stretch[0::2], stretch[1::2] = self._stretch(window, cutoff)
+            found.append(choose.reduceat(data, stretch)[::2][who])
+        none = self._count(column, window) == 0
+        best = np.where(none, given.dtype.type(0), np.concatenate(found))
+        return restored(pa.array(best, mask=none))
+
+    def distinct(self, part: ops.Reduction, column: str, window: Window) -> pa.Array:
+        """Return how many different values there are."""
+        new, repeats = self._once(self._repeated, column)
+        total = self._between(new, window)
+        again = []
+        for cutoff, who in zip(self._cutoffs, self._line.who, strict=True):
+            inside = repeats.days <= window.end(cutoff)
+            if window.days is not None:
+                inside &= repeats.before > window.start(cutoff)
+            count = np.bincount(repeats.codes[inside], minlength=self._line.n_codes)
+            again.append(count[who])
+        return pa.array(total - np.concatenate(again))
+
+    def latest(self, part: ops.ArgMax, column: str, window: Window) -> pa.Array:
+        """Return the mean on the last day on which a row counts."""
+        last, first = self._once(self._last_valid, column)
+        start, end = self._span(window)
+        place = last[end]
+        none = place < start
+        place = np.where(none, 0, place)
+        totals, counts = self._once(self._totals, column), self._once(self._counts, column)
+        day, after = first[place], np.minimum(place + 1, len(totals) - 1)
+        total = (totals[after] - totals[day]).astype(np.float64)
+        count = np.where(none, 1, counts[after] - counts[day])
+        total = total if is_whole(part.arg) else total / SCALE
+        return pa.array(total / count, mask=none)
+
+    # ---- look-ups
+
+    def _count(self, column: str | None, window: Window) -> Ints:
+        if column is None:
+            start, end = self._span(window)
+            return end - start
+        return self._between(self._once(self._counts, column), window)
+
+    def _between(self, totals: Ints, window: Window) -> Ints:
+        start, end = self._span(window)
+        return totals[end] - totals[start]
+
+    def _span(self, window: Window) -> tuple[Ints, Ints]:
+        """Return the first place in the window and that after it, for all that are asked for."""
+        start = None if window.days is None else window.start(0)
+        return self._once(self._after, start), self._once(self._after, window.end(0))
+
+    def _after(self, offset: int | None) -> Ints:
+        found = []
+        for cutoff, who in zip(self._cutoffs, self._line.who, strict=True):
+            found.append(self._places.after(None if offset is None else cutoff + offset)[who])
+        return np.concatenate(found)
+
+    def _stretch(self, window: Window, cutoff: int) -> tuple[Ints, Ints]:
+        """Return the same of every code, at one cutoff."""
+        start = None if window.days is None else window.start(cutoff)
+        return self._places.after(start), self._places.after(window.end(cutoff))
+
+    # ---- along the line, each computed once
+
+    def _once(self, compute: Callable[[Any], Any], what: Hashable) -> Any:
+        key = (compute.__name__, what)
+        if key not in self._known:
+            self._known[key] = compute(what)
+        return self._known[key]
+
+    def _given(self, column: str) -> pa.Array:
+        given = self._columns[column].combine_chunks()
+        return given if self._line.order is None else given.take(pa.array(self._line.order))
+
+    def _valid(self, column: str) -> Flags:
+        """Return which rows count."""
+        given = self._given(column)
+        flags = given if pa.types.is_boolean(given.type) else given.is_valid()
+        return np.asarray(flags.to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+    def _data(self, column: str) -> Numbers:
+        """Return numbers, 0 where a row does not count."""
+        given = self._given(column)
+        return np.asarray(pc.fill_null(given, pa.scalar(0, given.type)).to_numpy())
+
+    def _counts(self, column: str) -> Ints:
+        return _running(self._once(self._valid, column))
+
+    def _totals(self, column: str) -> Ints:
+        return _running(self._data(column))
+
+    def _ordered(self, column: str) -> tuple[Numbers, Callable[[pa.Array], pa.Array]]:
+        """Return numbers in the order of the values, and the way back to these."""
+        given = self._given(column)
+        if pa.types.is_integer(given.type) or pa.types.is_floating(given.type):
+            return self._data(column), lambda found: found
+        values = pc.unique(given.drop_null()).sort()
+        place = pc.fill_null(pc.index_in(given, values), 0)
+        return np.asarray(place.to_numpy(), np.int64), values.take
+
+    def _last_valid(self, column: str) -> tuple[Ints, Ints]:
+        """Return the last counting place before each, and the first place of each one's day."""
+        line, valid = self._line, self._once(self._valid, column)
+        place = np.arange(len(valid))
+        last = np.maximum.accumulate(np.append(-1, np.where(valid, place, -1)))
+        begins = (np.diff(line.codes, prepend=-1) != 0) | (np.diff(line.days, prepend=0) != 0)
+        return last, np.append(np.maximum.accumulate(np.where(begins, place, 0)), 0)
+
+    def _repeated(self, column: str) -> tuple[Ints, Repeats]:
+        """Return totals of values that are new on their day, and those seen on a day before."""
+        line = self._line
+        encoded = self._given(column).dictionary_encode()
+        key = pc.fill_null(encoded.indices, -1).to_numpy().astype(np.int64)
+        rows = np.flatnonzero(key >= 0)
+        value = line.codes[rows] * (len(encoded.dictionary) + 1) + key[rows]
+        order = np.argsort(value, kind="stable")
+        same = value[order][1:] == value[order][:-1]
+        earlier, later = rows[order][:-1][same], rows[order][1:][same]
+        today = line.days[earlier] == line.days[later]
+        new = key >= 0
+        new[later[today]] = False
+        earlier, later = earlier[~today], later[~today]
+        return _running(new), Repeats(line.codes[later], line.days[later], line.days[earlier])
+
+
+def _running(values: Numbers) -> Ints:
+    """Return the total before each place, and that of all."""
+    totals = np.zeros(len(values) + 1, np.int64)
+    np.cumsum(values, out=totals[1:])
+    return totals
+
+
+_EXTREMES: dict[type, tuple[np.ufunc, str]] = {
+    ops.Max: (np.maximum, "min"),
+    ops.Min: (np.minimum, "max"),
+}
+ANSWERS: dict[type, Callable[..., pa.Array]] = {
+    ops.Sum: Running.sum,
+    ops.Count: Running.count,
+    ops.CountStar: Running.count,
+    ops.Min: Running.extreme,
+    ops.Max: Running.extreme,
+    ops.CountDistinct: Running.distinct,
+    ops.ArgMax: Running.latest,
+}

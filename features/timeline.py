@@ -1,0 +1,122 @@
+"""Rows of many customers on one line, by customer and day, and where windows begin and end on it.
+
+A window of a customer at a cutoff is a stretch of the line: from one place to another. The places
+of all customers are found by counting rows once, whatever the number of windows and cutoffs.
+
+*Late rows.* A row counts from the day it was known. Where a cutoff lies between the day of a row
+and that day, its customer gets a second stretch at the end of the line, for that cutoff alone, with
+the rows known by then. Everywhere else all of a customer's rows before a cutoff were known. So no
+window may look past its cutoff, unless all rows always count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Rows in order, and who stands where.
+
+    Attributes:
+        order: which given row stands at each place; ``None`` where all stand as given.
+        codes: whose row it is, rising: the customer's number, or that of a second stretch.
+        days: the row's day, rising within a code.
+        n_codes: one more than the largest code there may be.
+        who: for every cutoff, the code to look at for each of the customers asked for.
+    """
+
+    order: Ints | None
+    codes: Ints
+    days: Ints
+    n_codes: int
+    who: tuple[Ints, ...]
+
+
+def timeline(
+    codes: Ints, days: Ints, known: Ints | None, cutoffs: Sequence[int], members: Sequence[Ints]
+) -> Timeline:
+    """Return rows in order of customer and day.
+
+    Args:
+        codes: the number of each row's customer, from 0.
+        days: each row's day.
+        known: the day each row was known; ``None`` where rows always count.
+        cutoffs: day numbers, rising.
+        members: for every cutoff, the numbers of the customers to answer for.
+    """
+    n = 1 + max(int(codes.max(initial=-1)), *(int(one.max(initial=-1)) for one in members))
+    key = codes << 32 | (days + (1 << 31))
+    order = None if bool((key[1:] >= key[:-1]).all()) else np.argsort(key, kind="stable")
+    if order is not None:
+        codes, days = codes[order], days[order]
+        known = None if known is None else known[order]
+    if known is None:
+        return Timeline(order, codes, days, n, tuple(members))
+    return _with_late(Timeline(order, codes, days, n, tuple(members)), known, cutoffs)
+
+
+def _with_late(line: Timeline, known: Ints, cutoffs: Sequence[int]) -> Timeline:
+    """Return the line with second stretches for who had late rows at a cutoff."""
+    later = np.flatnonzero(known > line.days)
+    first, end = (np.searchsorted(cutoffs, day[later], "left") for day in (line.days, known))
+    if not (first < end).any():
+        return line
+    starts = np.searchsorted(line.codes, np.arange(line.n_codes + 1))
+    rows, codes, who = [np.arange(len(line.codes))], [line.codes], list(line.who)
+    n_codes = line.n_codes
+    for k, cutoff in enumerate(cutoffs):
+        here = later[(first <= k) & (k < end)]
+        affected = np.unique(line.codes[here])
+        stretch, place = _stretches(starts[affected], starts[affected + 1])
+        then = known[stretch] <= cutoff
+        rows.append(stretch[then])
+        codes.append(n_codes + place[then])
+        now = np.arange(line.n_codes)
+        now[affected] = n_codes + np.arange(len(affected))
+        who[k] = now[who[k]]
+        n_codes += len(affected)
+    chosen = np.concatenate(rows)
+    order = chosen if line.order is None else line.order[chosen]
+    return Timeline(order, np.concatenate(codes), line.days[chosen], n_codes, tuple(who))
+
+
+def _stretches(starts: Ints, ends: Ints) -> tuple[Ints, Ints]:
+    """Return all places of the stretches, one after the other, and which stretch each is of."""
+    lengths = ends - starts
+    of = np.repeat(np.arange(len(starts)), lengths)
+    before = np.cumsum(lengths) - lengths
+    return starts[of] + np.arange(len(of)) - before[of], of
+
+
+class Places:
+    """Where days end on a line, for every code.
+
+    >>> line = timeline(np.array([0, 0, 1]), np.array([5, 9, 7]), None, [9], [np.array([0, 1])])
+    >>> places = Places(line, [4, 8])
+    >>> places.after(8).tolist(), places.after(None).tolist()
+    ([1, 3], [0, 2])
+    """
+
+    def __init__(self, line: Timeline, days: Iterable[int]) -> None:
+        """Count the rows of ``line`` between ``days``."""
+        bounds = np.unique(np.array(list(days), np.int64))
+        width = len(bounds) + 1
+        first = int(line.days.min(initial=0))
+        every = np.arange(first, int(line.days.max(initial=0)) + 1)
+        bucket = np.searchsorted(bounds, every, "left")[line.days - first]
+        count = np.bincount(line.codes * width + bucket, minlength=line.n_codes * width)
+        self._ends = np.cumsum(count).reshape(line.n_codes, width).T.copy()
+        self._at = {int(day): row for row, day in enumerate(bounds)}
+
+    def after(self, day: int | None) -> Ints:
+        """Return the place of the first row after ``day``; ``None``: of the first row of all."""
+        if day is not None:
+            return np.asarray(self._ends[self._at[day]])
+        return np.concatenate([[0], self._ends[-1]])[:-1]
