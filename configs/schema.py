@@ -39,6 +39,11 @@ class Stores(Section):
         return self.root / "records"
 
     @property
+    def signals(self) -> Path:
+        """Sentiments of texts, by model, so that each text is scored once."""
+        return self.root / "signals"
+
+    @property
     def quarantine(self) -> Path:
         """Refused rows, one CSV file per source."""
         return self.root / "quarantine"

@@ -47,7 +47,7 @@ def read_rows(
 ) -> pa.Table:
     """Return the rows of ``parts``, at least one, those of the first part first."""
     tables = (pq.read_table(path, columns=columns, filters=filters) for path in parts)
-    return pa.concat_tables(tables)
+    return pa.concat_tables(tables, promote_options="default")
 
 
 def share(file: Path, target: Path) -> None:

@@ -256,6 +256,22 @@ def run(config: ConfigPath = None) -> None:
         raise PromotionRefused(f"scores are published, but by the champion: {outcome.refused}")
 
 
+@commands.command(rich_help_panel="Scores")
+def refresh(config: ConfigPath = None) -> None:
+    """Read only what is new since the last time and publish anew by the champion, untrained.
+
+    Example: echelon refresh -c configs/demo.yaml
+    """
+    from serving.console_output import console, steps
+    from serving.pipeline import refresh as refresh_all
+    from serving.refresh_shown import render_refresh
+
+    loaded = config_at(config)
+    with steps() as progress:
+        renewed = refresh_all(loaded, progress)
+    console().print(render_refresh(renewed, loaded.language))
+
+
 @commands.command(rich_help_panel="Endpoint")
 def serve(
     config: ConfigPath = None,

@@ -16,6 +16,7 @@ from configs.progress import Progress, silent
 from configs.schema import Config
 from configs.section import Language, Text
 from features.intake import take_in
+from features.refreshed import Refreshed, take_in_new
 from features.report import IntakeReport
 from features.report import show as show_intake
 from features.sources import Records, open_engine, open_records
@@ -63,6 +64,15 @@ class Trained:
 
     version: str
     evaluation: Evaluation
+
+
+@dataclass(frozen=True)
+class Renewed:
+    """What a daily refresh made."""
+
+    taken: Refreshed
+    publication: Publication
+    report: Path
 
 
 @dataclass(frozen=True)
@@ -117,6 +127,19 @@ def run(config: Config, progress: Progress = silent) -> Outcome:
     score(config, progress)
     live = open_live(config.stores.publications)
     return Outcome(intake, trained, live, report(config), refused)
+
+
+def refresh(config: Config, progress: Progress = silent) -> Renewed:
+    """Take in what is new, publish by the champion and report; return what was made.
+
+    Raises:
+        ModelError: nothing is promoted yet.
+        EchelonError: a step cannot be done; what earlier steps made stays, and is whole.
+    """
+    champion(config)
+    taken = take_in_new(config, progress)
+    score(config, progress)
+    return Renewed(taken, open_live(config.stores.publications), report(config))
 
 
 def train(config: Config, progress: Progress = silent) -> Trained:

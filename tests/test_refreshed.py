@@ -211,7 +211,7 @@ DAYS = st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), LINES), min_size=1, 
 
 @pytest.mark.slow
 @settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(first=LINES, days=DAYS)
 def test_whatever_comes_the_records_are_those_of_a_whole_intake(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from features.sentiment import BLOCK_DAYS, with_sentiment
@@ -48,3 +49,22 @@ def test_every_text_has_the_sentiment_that_the_model_gives_it_on_its_day(monkeyp
     assert list(table.column_names) == list(order)
     assert table["sentiment"].to_pylist() == expected.to_pylist()
     assert 0 < table["sentiment"].null_count < 900
+
+
+def test_each_text_is_scored_once_and_kept_without_its_words(tmp_path):
+    records = records_from_arrow(open_engine(settings("duckdb")), {"satisfaction": answers(900)})
+    model = learn_sentiment(records, 3 * BLOCK_DAYS)
+    told = [
+        fetch(records.backend, with_signals(records, model, kept).tables["satisfaction"])
+        .sort_by([("customer_id", "ascending"), ("occurred_at", "ascending")])["sentiment"]
+        .to_pylist()
+        for kept in (None, tmp_path, tmp_path)
+    ]
+    assert told[0] == told[1] == told[2]
+    (file,) = tmp_path.iterdir()
+    kept = pq.read_table(file)
+    assert kept.column_names == ["digest", "block", "sentiment"]
+    assert len(kept) <= 3 * 5
+    moment = file.stat().st_mtime_ns
+    with_signals(records, model, tmp_path)
+    assert file.stat().st_mtime_ns == moment

@@ -108,7 +108,7 @@ def _fit_buyers(
     records = sample.records
     progress("comments", 0.0)
     sentiment = learn_sentiment(records, as_of)
-    records = with_signals(records, sentiment)
+    records = with_signals(records, sentiment, config.stores.signals)
     progress("comments", 1.0)
     known = _known(config, records, features, tasks, as_of, progress, folder)
     learnt: dict[TargetName, Learnt] = {}

@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from features.kept_sentiment import KEPT, KEYS, KeptSentiments
 from features.sentiment import BLOCK_DAYS, SIGNALS, SentimentModel
 from features.sources import Records, fetch, fetch_batches
 from features.spark_sentiment import scored_by_workers
@@ -43,13 +44,24 @@ def learn_sentiment(records: Records, as_of: int) -> SentimentModel | None:
     return model if model.blocks_ else None
 
 
-def with_signals(records: Records, model: SentimentModel | None) -> Records:
-    """Return ``records`` with the sentiment of every text, as known on its own day."""
+def with_signals(
+    records: Records, model: SentimentModel | None, kept: Path | None = None
+) -> Records:
+    """Return ``records`` with the sentiment of every text, as known on its own day.
+
+    Args:
+        records: the canonical tables.
+        model: what was learnt; without one nothing is added.
+        kept: folder where sentiments found before are kept, and new ones added.
+    """
     if model is None:
         return records
     written = [name for name in SIGNALS if _has_texts(records, name)]
-    score = _by_workers if records.backend.name == "pyspark" else _scored
-    told = {name: score(records, name, model) for name in written}
+    if records.backend.name == "pyspark":
+        told = {name: _by_workers(records, name, model) for name in written}
+    else:
+        with KeptSentiments(model, kept) as known:
+            told = {name: _scored(records, name, model, known) for name in written}
     return replace(records, tables={**records.tables, **told})
 
 
@@ -63,12 +75,14 @@ def _by_workers(records: Records, name: str, model: SentimentModel) -> ibis.Tabl
     return scored_by_workers(records.backend, records.tables[name], name, model)
 
 
-def _scored(records: Records, name: str, model: SentimentModel) -> ibis.Table:
+def _scored(
+    records: Records, name: str, model: SentimentModel, known: KeptSentiments
+) -> ibis.Table:
     """Return the table ``name`` with the sentiment of its texts, joined to them from disk."""
     table, path = records.tables[name], _scratch() / f"{name}.parquet"
     with pq.ParquetWriter(path, SCORED) as writer:
-        for batch in _texts_of(records, name):
-            writer.write_batch(_with_sentiment(batch, model))
+        for batch in _texts_of(records, name, known.table):
+            writer.write_batch(_with_sentiment(batch, model, known))
     scored = records.backend.read_parquet(str(path))
     same = [
         table.customer_id == scored.said_by,
@@ -85,19 +99,33 @@ def _scratch() -> Path:
     return folder
 
 
-def _texts_of(records: Records, name: str) -> Iterator[pa.RecordBatch]:
-    """Yield every different text of each customer and block, by customer."""
+def _texts_of(records: Records, name: str, known: pa.Table) -> Iterator[pa.RecordBatch]:
+    """Yield every different text of each customer and block, by customer, with what is known."""
     table = records.tables[name]
     said = table.filter(table[SIGNALS[name]].notnull())
     said = said.select(said_by=said.customer_id, said=said[SIGNALS[name]], block=_block(said))
-    return fetch_batches(records.backend, said.distinct().order_by("said_by", "block", "said"))
+    each = said.distinct().mutate(digest=ibis._.said.hash())
+    kept = ibis.memtable(known.append_column("is_known", pa.array([True] * len(known), pa.bool_())))
+    beside = each.left_join(kept, KEYS).select(*each.columns, "sentiment", "is_known")
+    return fetch_batches(records.backend, beside.order_by("said_by", "block", "said"))
 
 
-def _with_sentiment(batch: pa.RecordBatch, model: SentimentModel) -> pa.RecordBatch:
-    days = np.asarray(batch.column("block").to_numpy(), dtype=np.int64) * BLOCK_DAYS
-    sentiment = model.score(batch.column("said").to_pylist(), days)
+def _with_sentiment(
+    batch: pa.RecordBatch, model: SentimentModel, known: KeptSentiments
+) -> pa.RecordBatch:
+    """Return the batch as ``SCORED``; texts that nothing is known of are scored, and kept."""
+    sentiment = batch.column("sentiment").to_numpy(zero_copy_only=False).copy()
+    is_new = batch.column("is_known").is_null()
+    new = batch.filter(is_new)
+    days = np.asarray(new.column("block").to_numpy(), dtype=np.int64) * BLOCK_DAYS
+    scored = model.score(new.column("said").to_pylist(), days)
+    sentiment[is_new.to_numpy(zero_copy_only=False)] = scored
+    columns = [new.column(key) for key in KEYS]
+    columns.append(pa.array(scored, pa.float64(), from_pandas=True))
+    known.add(pa.table(columns, names=KEPT.names).cast(KEPT))
     values = pa.array(sentiment, pa.float64(), from_pandas=True)
-    return pa.record_batch([*batch.columns, values], names=SCORED.names).cast(SCORED)
+    named = [batch.column(name) for name in ("said_by", "said", "block")]
+    return pa.record_batch([*named, values], names=SCORED.names).cast(SCORED)
 
 
 def _block(table: ibis.Table) -> Any:

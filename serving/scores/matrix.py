@@ -38,7 +38,8 @@ def matrix_to_score(config: Config, bundle: Bundle, folder: Path) -> pa.Table:
     declared = by_name()
     features = tuple(declared[name] for name in bundle.feature_names if name in declared)
     bundle.check_features(features)
-    records = with_signals(open_records(open_engine(config.engine), folder), bundle.sentiment)
+    records = open_records(open_engine(config.engine), folder)
+    records = with_signals(records, bundle.sentiment, config.stores.signals)
     as_of = last_day(records) if config.as_of is None else day_number(config.as_of)
     return feature_matrix(records, features, [as_of])
 
