@@ -25,7 +25,6 @@ from features.ledger import (
     settings_of,
 )
 from features.reading import FilePart, Start, files_of, is_parquet
-from features.report import IntakeReport
 
 SPOILT = ("unterminated_quote", "stray_quote")
 """Refusals that more text after them might have undone."""
@@ -49,9 +48,7 @@ class Growth:
         return sum(map(len, self.parts))
 
 
-def growth_of(
-    config: Config, name: str, clock_day: int, ledger: Ledger, report: IntakeReport
-) -> Growth:
+def growth_of(config: Config, name: str, clock_day: int, ledger: Ledger) -> Growth:
     """Return what is new in the sources of table ``name`` since ``ledger`` was written."""
     sources = config.sources.tables[name]
     before = ledger.tables.get(name)
@@ -65,7 +62,7 @@ def growth_of(
             return _whole(found or DATABASE)
         parts.append(tuple(found))
     growth = Growth(tuple(parts))
-    return growth if _can_follow(name, sources, before, growth, report) else _whole(OUT_OF_ORDER)
+    return growth if _can_follow(name, sources, before, growth, ledger) else _whole(OUT_OF_ORDER)
 
 
 NOT_READ = Text(zh="此前没有读过", en="it was not read before")
@@ -155,7 +152,7 @@ def _can_follow(
     sources: Sequence[Source],
     before: TableRead,
     growth: Growth,
-    report: IntakeReport,
+    ledger: Ledger,
 ) -> bool:
     """Return whether new rows may be read after all that were read before.
 
@@ -163,7 +160,7 @@ def _can_follow(
     come after the old ones in the order of reading. A quote left open may be closed by more text.
     """
     appended = any(part.start.n_bytes for parts in growth.parts for part in parts)
-    if appended and set(SPOILT) & set(report.tables[name].quarantined):
+    if appended and set(SPOILT) & set(ledger.report.tables[name].quarantined):
         return False
     if name != "customers" and not any(source.unique_by for source in sources):
         return True

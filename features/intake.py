@@ -303,6 +303,7 @@ class Intake:
         ledger = Ledger(
             generation=report.generation,
             clock_day=self.clock.last_possible_day,
+            report=report,
             tables={name: unmoved(table) for name, table in self.tables.items()},
             digests=self.digests,
         )

@@ -20,6 +20,7 @@ from configs.version import VERSION
 from features.delimited import detect_layout, lines_of
 from features.mapping import wanted_columns
 from features.reading import Start, files_of, is_parquet
+from features.report import IntakeReport
 from features.tally import Counts
 
 LEDGER_FILE = "ledger.json"
@@ -77,12 +78,16 @@ class TableRead(BaseModel):
 
 
 class Ledger(BaseModel):
-    """What was read to make the generation ``generation``, by the clock of day ``clock_day``."""
+    """What was read to make the generation ``generation``, by the clock of day ``clock_day``.
+
+    Rows that were only refused make no other generation, so the report of all read is here.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     generation: str
     clock_day: int
+    report: IntakeReport
     tables: dict[str, TableRead]
     digests: dict[str, str]
     """SHA-256 of the generation's record files, by name."""

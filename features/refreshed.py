@@ -20,7 +20,7 @@ from configs.files import live_generation
 from configs.progress import Progress, silent
 from configs.schema import Config
 from configs.section import Text
-from features.generation import parts_of, share, since_part, whole_part
+from features.generation import parts_of, share, since_part
 from features.growth import Growth, growth_of
 from features.intake import Intake, take_in
 from features.ledger import KEYS_FOLDER, FileRead, Ledger, file_read, read_ledger
@@ -92,17 +92,14 @@ class _Refresh:
         self.intake = intake
         self.live = live
         self.ledger = ledger
-        self.old = IntakeReport.model_validate_json((live / "report.json").read_bytes())
+        self.old = ledger.report
         self.customers: list[pa.ChunkedArray] = []
         """Who has new or other records, by table."""
 
     def run(self) -> Refreshed:
         names = list(self.intake.config.sources.tables)
         clock = self.intake.clock.last_possible_day
-        growths = {
-            name: growth_of(self.intake.config, name, clock, self.ledger, self.old)
-            for name in names
-        }
+        growths = {name: growth_of(self.intake.config, name, clock, self.ledger) for name in names}
         tallies = {name: self._taken(name, growth) for name, growth in growths.items()}
         report = self.intake.published(self.intake.report(tallies))
         whole = {name: growth.whole for name, growth in growths.items() if growth.whole is not None}
@@ -117,8 +114,10 @@ class _Refresh:
         )
 
     def _files(self, name: str, growth: Growth) -> int:
-        files = self.intake.tables[name].files
-        return growth.files if growth.whole is None else sum(len(some or ()) for some in files)
+        if growth.whole is None:
+            return growth.files
+        sources = self.intake.config.sources.tables[name]
+        return sum(len(files_of(self.intake.config.data, one.path)) for one in sources if one.path)
 
     def _taken(self, name: str, growth: Growth) -> Tally:
         if growth.whole is not None:
@@ -185,7 +184,7 @@ class _Refresh:
     def _of_other_rows(self, name: str) -> pa.ChunkedArray:
         """Return whose rows of a table that was read again are not what they were."""
         backend, earlier = self.intake.backend, parts_of(self.live, name)
-        new = backend.read_parquet(str(whole_part(self.intake.records, name)))
+        new = backend.read_parquet(list(map(str, parts_of(self.intake.records, name))))
         if not earlier:
             return fetch(backend, new.select("customer_id").distinct())["customer_id"]
         old = backend.read_parquet([str(path) for path in earlier])
