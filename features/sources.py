@@ -253,12 +253,15 @@ def _latest(records: Records, names: tuple[str, ...]) -> ibis.Table:
 
 
 def held(backend: ibis.BaseBackend, table: ibis.Table) -> ibis.Table:
-    """Return ``table`` computed once as a table of the engine's own; Spark computes it anew.
+    """Return ``table`` computed once as a table of the engine's own.
 
-    DuckDB keeps it within its memory limit and moves what is beyond to its temporary folder.
+    DuckDB keeps it within its memory limit and moves what is beyond to its temporary folder;
+    Spark's workers write it where all of them see it.
     """
     if backend.name == "pyspark":
-        return table
+        from features.spark_parts import kept
+
+        return kept(backend, table)
     return backend.create_table(f"held_{uuid.uuid4().hex}", table, temp=True)
 
 

@@ -119,6 +119,13 @@ def frame(backend: ibis.BaseBackend, table: ibis.Table) -> DataFrame:
     return backend._session.sql(backend.compile(table))
 
 
+def kept(backend: ibis.BaseBackend, table: ibis.Table) -> ibis.Table:
+    """Return ``table`` computed once by the workers, and written until this process ends."""
+    folder = scratch(backend._session, "kept") / "rows"
+    frame(backend, table).write.parquet(str(folder))
+    return backend.read_parquet(str(folder))
+
+
 def set_parallelism(session: SparkSession, n_bytes: int) -> None:
     """Have shuffles use as many tasks as there are cores, or more for ``n_bytes`` of Parquet."""
     cores = int(session.sparkContext.defaultParallelism)
