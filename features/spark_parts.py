@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from configs import errors
 from configs.files import draft_folder, sweep_drafts
 from configs.progress import Progress, silent
 
@@ -66,6 +67,9 @@ def spread(
 
     A worker that is lost has its numbers done again by others: ``work`` must leave the same behind
     however often it runs.
+
+    Raises:
+        EchelonError: ``work`` did, on a worker.
     """
     told: list[dict[str, Any]] = []
     for done in spreading(session, n, work, told):
@@ -84,7 +88,7 @@ def spreading(
     def on_worker(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for number in batch.column(0).to_pylist():
-                text = json.dumps(work(number))
+                text = json.dumps(_tried(work, number))
                 yield pa.RecordBatch.from_pydict({"number": [number], "told": [text]})
 
     if n == 0:
@@ -93,11 +97,29 @@ def spreading(
     group = uuid.uuid4().hex
     with ThreadPoolExecutor(1) as pool:
         rows = pool.submit(_collected, table, group)
-        while not wait([rows], LOOK_EVERY_SECONDS).done:
-            yield _done(session, group)
+        try:
+            while not wait([rows], LOOK_EVERY_SECONDS).done:
+                yield _done(session, group)
+        except BaseException:
+            session.sparkContext.cancelJobGroup(group)
+            raise
     found = {row["number"]: json.loads(row["told"]) for row in rows.result()}
-    told += [found[number] for number in range(n)]
+    told += [_done_or_raised(found[number]) for number in range(n)]
     yield n
+
+
+def _tried(work: Work, number: int) -> dict[str, Any]:
+    """Return what ``work`` returned, or the error that it would end in again if tried again."""
+    try:
+        return {"done": work(number)}
+    except errors.EchelonError as error:
+        return {"failed": type(error).__name__, "said": str(error)}
+
+
+def _done_or_raised(told: dict[str, Any]) -> dict[str, Any]:
+    if "failed" in told:
+        raise getattr(errors, told["failed"])(told["said"])
+    return dict(told["done"])
 
 
 def _collected(table: DataFrame, group: str) -> Sequence[Any]:
