@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from configs.files import new_generation
 from features.matrix import CUTOFF, ROWS_A_GROUP, StoredMatrix
-from features.spark_parts import ROWS_A_PART, Form, bounds, frame, write_parts
+from features.spark_parts import ROWS_A_PART, Form, bounds, frame, kept, write_parts
 
 if TYPE_CHECKING:
     import ibis
@@ -44,11 +44,11 @@ def store_by_workers(
     import ibis
 
     if customers is not None:
-        kept = ibis.memtable(pa.table({"customer_id": customers}))
-        table, known = (one.semi_join(kept, "customer_id") for one in (table, known))
+        drawn = ibis.memtable(pa.table({"customer_id": customers}))
+        table, known = (one.semi_join(drawn, "customer_id") for one in (table, known))
     names = [name for name in table.columns if name not in ("customer_id", "cutoff")]
     table = table.mutate(**{name: table[name].cast("float64") for name in names})
-    ids = frame(backend, known.select("customer_id"))
+    ids = frame(backend, kept(backend, known.select("customer_id")))
     ends = bounds(ids, ids.count(), ROWS_A_PART)
     with new_generation(folder.parent, folder.name) as draft:
         rows = frame(backend, table.select("customer_id", "cutoff", *names))

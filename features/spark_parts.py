@@ -42,6 +42,8 @@ BYTES_A_TASK = 16 * 2**20
 """Of compressed Parquet that one task of a shuffle takes."""
 SCRATCH = "spark.echelon.scratch"
 PART = "__part"
+TASKS_A_PART = 4
+"""Parts go to tasks by a hash, and few share one of so many; ranges would compute rows twice."""
 ROWS_A_PART = 50_000
 """Customers of a part of a feature matrix: some 100 MB of features, scored by one task."""
 EVENTS_A_PART = 1_000_000
@@ -217,7 +219,7 @@ def write_parts(
         progress: told of the step ``sorted parts``.
     """
     parts = rows.withColumn(PART, _part(rows["customer_id"], list(ends)))
-    parts = parts.repartitionByRange(len(ends) + 1, PART)
+    parts = parts.repartition(TASKS_A_PART * (len(ends) + 1), PART)
     parts = parts.sortWithinPartitions(*by, PART, *order)
     folder = folder.resolve()
     raw = folder.with_name(f".{folder.name}.raw")
