@@ -166,9 +166,10 @@ class Intake:
         records = whole_part(self.records, name)
         repeated = table.write(self._spark, records, _order_of(name), _duplicate_of(name))
         _check(name, table.tally, repeated)
+        self.by_workers[name] = described(self._spark, files_in(records))
+        _check_written(name, table.tally, self.by_workers[name].counts.rows)
         table.write_quarantine(self.draft / f"{name}.csv", self.config.language)
         (self.draft / KEYS_FOLDER).mkdir(exist_ok=True)
-        self.by_workers[name] = described(self._spark, files_in(records))
         self.progress(f"sorting {name}", 1.0)
         return table.tally
 
@@ -356,6 +357,19 @@ def _check(name: str, tally: Tally, repeated: int) -> None:
         tally.accepted -= repeated
         tally.quarantined[_duplicate_of(name)] += repeated
     tally.check(name)
+
+
+def _check_written(name: str, tally: Tally, rows: int) -> None:
+    """Check that the workers wrote every row that was accepted.
+
+    Raises:
+        RecordsError: they did not.
+    """
+    if rows != tally.accepted:
+        raise RecordsError(
+            f"{name}: {tally.accepted} rows were accepted, but Spark wrote {rows}. "
+            "This is a fault of Echelon; nothing was published"
+        )
 
 
 def _table_report(tally: Tally, about: Description, as_of: dt.date | None) -> TableReport:

@@ -226,6 +226,7 @@ def write_parts(
     writer = parts.write.partitionBy(*by, PART).mode("overwrite")
     writer.option("compression", "lz4_raw").parquet(str(raw))
     pairs = [(file, folder / _place(file.parent, raw)) for file in sorted(raw.rglob("*.parquet"))]
+    assert len({target for _, target in pairs}) == len(pairs), "a part has two files"
     for parent in {target.parent for _, target in pairs} | {folder}:
         parent.mkdir(parents=True, exist_ok=True)
 
