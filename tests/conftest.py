@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tests.console import Office
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 """Tests run beside each other: threads that wait must not keep a core from those that work."""
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

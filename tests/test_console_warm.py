@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from copy import copy
 
 from serving.console import warm
 from serving.console.warm import NOBODY, Warm
@@ -58,3 +59,26 @@ def test_it_begins_with_the_service_and_ends_with_it(office, monkeypatch):
         pass
     of_office.stop()
     assert not of_office._thread.is_alive()
+
+
+def test_a_publication_that_follows_another_is_warmed_once_it_has_stood(office, monkeypatch):
+    opened = []
+    monkeypatch.setattr(warm, "FIRST", (("/console/queue", opened.append, {}),))
+    of_office, current = Warm(office.console), office.console.endpoint.current
+    assert of_office._has_settled(0.0)
+    of_office.once()
+    current.served = copy(current.served)
+    assert [of_office._has_settled(at) for at in (100.0, 102.9, 103.0)] == [False, False, True]
+
+
+def test_a_publication_that_is_replaced_is_not_worked_out_further(office, monkeypatch):
+    current, opened = office.console.endpoint.current, []
+
+    def replaced_meanwhile(visit):
+        opened.append(visit)
+        current.served = copy(current.served)
+
+    pages = (("/console/queue", replaced_meanwhile, {}), ("/console/data", opened.append, {}))
+    monkeypatch.setattr(warm, "FIRST", pages)
+    Warm(office.console).once()
+    assert len(opened) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("echelon.console")
 LOOK_EVERY_SECONDS = 0.2
+SETTLED_SECONDS = 3.0
+"""How long a publication that follows another has been served before its pages are worked out:
+who has just asked the endpoint goes first, and one that is replaced at once is not worth it."""
 Opened = tuple[str, Handler, Mapping[str, str]]
 FIRST: tuple[Opened, ...] = (
     ("/console/queue", queue.page, {}),
@@ -50,6 +54,8 @@ class Warm:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._done: Served | None = None
+        self._seen: Served | None = None
+        self._seen_at = 0.0
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._look, name="console-warm", daemon=True)
 
@@ -64,14 +70,14 @@ class Warm:
             self._thread.join()
 
     def once(self) -> None:
-        """Open the pages of what is served, if that is not done yet."""
+        """Open the pages of what is served, if that is not done yet, for as long as it is."""
         served = self._console.endpoint.current.served
         if served is None or served is self._done:
             return
         self._done = served
         language = self._console.endpoint.config.language
         for path, handler, parameters in (*FIRST, *_somebody(served)):
-            if self._stopped.is_set():
+            if self._stopped.is_set() or self._console.endpoint.current.served is not served:
                 return
             self._open(handler, Visit(self._console, NOBODY, language, path, parameters))
 
@@ -83,7 +89,15 @@ class Warm:
 
     def _look(self) -> None:
         while not self._stopped.wait(LOOK_EVERY_SECONDS):
-            self.once()
+            if self._has_settled(time.monotonic()):
+                self.once()
+
+    def _has_settled(self, now: float) -> bool:
+        """Return whether what is served has been for a while, or is the first."""
+        served = self._console.endpoint.current.served
+        if served is not self._seen:
+            self._seen, self._seen_at = served, now
+        return self._done is None or now - self._seen_at >= SETTLED_SECONDS
 
 
 def _somebody(served: Served) -> tuple[Opened, ...]:

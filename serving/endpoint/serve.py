@@ -31,6 +31,9 @@ EXAMPLE_PATH = "/v1/predictions"
 BACKLOG = 2048
 SWITCH_SECONDS = 0.0005
 """How long a thread of the background may hold up answers at a time; by default ten times that."""
+KEEP_ALIVE_SECONDS = 75
+"""How long a connection may stay idle: longer than balancers keep theirs (usually 60 s), so that
+they close it, and never send a request over one that is being closed here."""
 END_SECONDS = 15.0
 """How much longer than it should need a worker may take to end."""
 
@@ -166,6 +169,7 @@ def answer(
         ssl_certfile=config.serving.tls_certificate,
         ssl_keyfile=config.serving.tls_key,
         timeout_graceful_shutdown=ANSWER_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
     Server(
         settings,
