@@ -6,7 +6,7 @@ comma := ,
 EXTRAS := dev,postgresql,otel$(if $(shell command -v java 2>/dev/null),$(comma)spark)
 INSTALL = UV_COMPILE_BYTECODE=1 $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
 
-.PHONY: demo serve test test-fast lint notebooks docs client scoreboard reliability screenshots peers clean help
+.PHONY: demo serve test test-fast lint notebooks docs client scoreboard reliability screenshots peers featuretools clean help
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -61,6 +61,8 @@ screenshots: .venv/.ready-dev  ## look at every page of the demo's console, both
 
 peers: var/peers/.ready  ## an environment with the packages that the scoreboard compares with
 
+featuretools: var/featuretools/.ready  ## an environment with featuretools, for benchmarks.scale
+
 clean:  ## remove what the demo and the tests made
 	rm -rf var .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
@@ -87,3 +89,9 @@ var/peers/.ready: .venv/bin/uv benchmarks/peers.txt
 	UV_COMPILE_BYTECODE=1 $(BIN)/uv pip install --quiet --python var/peers/bin/python \
 	  --constraint benchmarks/peers.txt lifetimes pymc-marketing \
 	  && touch $@ || echo "the peers cannot be installed here: they will be said not to be run"
+
+var/featuretools/.ready: .venv/bin/uv benchmarks/featuretools.txt
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python var/featuretools
+	UV_COMPILE_BYTECODE=1 $(BIN)/uv pip install --quiet --python var/featuretools/bin/python \
+	  --requirement benchmarks/featuretools.txt \
+	  && touch $@ || echo "featuretools cannot be installed here: it will be said not to be run"

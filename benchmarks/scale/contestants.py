@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.scale.child import Cost, measure
@@ -15,6 +15,8 @@ from benchmarks.scale.setting import Setting
 
 Told = Callable[[str], None]
 CUTOFFS = (1, 10)
+PATIENCE = 1_800
+"""Seconds that a peer is waited for."""
 
 
 @dataclass(frozen=True)
@@ -25,19 +27,25 @@ class Contestant:
         name: as results call it.
         module: of ``benchmarks.scale.contest``.
         python: the interpreter that has its packages.
-        cutoffs: at how many it is asked.
     """
 
     name: str
     module: str
     python: Path = Path(sys.executable)
-    cutoffs: tuple[int, ...] = CUTOFFS
+    of: str = ""
+    """What it computes, where that is not everything."""
 
 
 OURS = Contestant("ours", "ours")
 PEERS = (
     Contestant("DuckDB SQL", "sql"),
     Contestant("pandas", "pandas_peer"),
+    Contestant(
+        "featuretools",
+        "featuretools_peer",
+        Path("var/featuretools/bin/python"),
+        "21 of the features, all rows known when they happened",
+    ),
 )
 NAMES = (OURS.name, *(peer.name for peer in PEERS))
 
@@ -51,23 +59,27 @@ def features_contest(setting: Setting, told: Told, again: bool) -> None:
         cost = _asked(setting, OURS, count, ours)
         setting.keep(_called(OURS, count), cost)
         told(said(f"{OURS.name}, {count} cutoffs", cost))
-        for peer in (one for one in PEERS if count in one.cutoffs):
+        for peer in PEERS:
             theirs = setting.scratch(f"{peer.module}_{count}.parquet")
             cost = _asked(setting, peer, count, theirs)
             unequal = None if cost.failed or not ours.exists() else differences(ours, theirs)
-            setting.keep(_called(peer, count), cost, unequal=unequal)
+            setting.keep(_called(peer, count), cost, unequal=unequal, of=peer.of)
             told(said(f"{peer.name}, {count} cutoffs", cost) + _equality(unequal))
             theirs.unlink(missing_ok=True)
         shutil.rmtree(ours, ignore_errors=True)
 
 
 def _asked(setting: Setting, one: Contestant, count: int, out: Path) -> Cost:
+    if not one.python.exists():
+        return Cost(0.0, 0.0, 0.0, 0.0, f"not run: {one.python} does not exist, see docs/scale.md")
     days = tuple(setting.cutoffs(count))
     asked = Task(setting.records(), out, days, setting.threads, setting.memory_gib)
     module = f"benchmarks.scale.contest.{one.module}"
     command = [str(one.python), "-m", module, *asked.arguments()]
     log = setting.folder / f"{one.module}_{count}.log"
-    return measure(command, log, setting.limit, setting.environment)
+    seconds = setting.limit.seconds if one is OURS else min(setting.limit.seconds, PATIENCE)
+    limit = replace(setting.limit, seconds=seconds)
+    return measure(command, log, limit, setting.environment)
 
 
 def _called(one: Contestant, count: int) -> str:

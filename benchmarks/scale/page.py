@@ -130,10 +130,11 @@ def _contestant(found: Found, size: int, count: int, name: str) -> str:
 def _equality(cost: Mapping[str, Any]) -> str:
     unequal = cost.get("unequal")
     if unequal is None:
-        return cost.get("said", "")
+        return ""
+    of = f"{cost['of']}; " if cost.get("of") else ""
     if not unequal:
-        return "equal to ours"
-    return "other values than ours: " + ", ".join(f"{n} {c:,}" for n, c in unequal.items())
+        return f"{of}equal to ours"
+    return f"{of}other values than ours: " + ", ".join(f"{n} {c:,}" for n, c in unequal.items())
 
 
 def _scoring(sizes: Sizes) -> list[str]:
