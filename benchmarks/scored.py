@@ -25,8 +25,9 @@ from configs.schema import Config
 from features.units import UNITS
 from serving.console_output import steps
 from serving.endpoint.served import bundle_of
+from serving.scores.job import Job
 from serving.scores.publication import Publication, open_live, open_publication
-from serving.scores.publish import Job, publish_matrix
+from serving.scores.publish import publish_matrix
 
 LARGEST_FACTOR = 1.2
 

@@ -18,7 +18,7 @@ from configs.section import Text
 from configs.tiers import ChurnBands, Guard, Tier
 from features.spec import Feature
 from serving.scores.answers import Terms, terms_of
-from serving.scores.publish import Job
+from serving.scores.job import Job
 from training.additive import AdditiveModel
 from training.anchor import Anchor
 from training.coverage import Errors
@@ -61,11 +61,16 @@ class SmallBundle:
     portfolio: Portfolio | None = None
 
 
+def itself(table: Any) -> Any:
+    """A feature's value that is never computed; it can be sent to another process."""
+    return table
+
+
 def feature(name: str, concept: str, unit: str, zh: str, en: str, **more: Any) -> Feature:
     given = {"family": "behaviour", "source": "transactions"} | more
     return Feature(
         name=name,
-        value=lambda t: t,
+        value=itself,
         concept=concept,
         unit=unit,
         label={"zh": zh, "en": en},
@@ -128,8 +133,8 @@ def small_bundle() -> SmallBundle:
     value_anchor = Anchor(365, 0.0, 1.0, 3.0, reference | {"monetary_value": 90.0}, purchase, spend)
     churn = AdditiveModel("churn", 90, churn_anchor, TREE_INPUTS, None, 0.1, 0.9)
     value = AdditiveModel("clv", 365, value_anchor, TREE_INPUTS, None, 0.05, 1.0)
-    churn = replace(churn, trees=_trees(columns, 1.0), tree_inputs=TREE_INPUTS)
-    value = replace(value, trees=_trees(columns, -1.0), tree_inputs=TREE_INPUTS)
+    churn = replace(churn, trees=_trees(columns, 1.0), threads=1)
+    value = replace(value, trees=_trees(columns, -1.0), threads=1)
     expected = value.predict(columns)
     policy = _policy(expected)
     tiers = policy.assign(expected, guard_columns=columns).codes

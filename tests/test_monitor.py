@@ -58,7 +58,7 @@ def _with(fitted, reference):
 
 
 def publish(config, matrix):
-    from serving.scores.publish import Job
+    from serving.scores.job import Job
 
     job = Job(config, small_bundle(), terms(config), "records-1", UNITS)
     return publish_matrix(job, matrix)

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,9 +18,11 @@ import pytest
 
 from configs.errors import PublicationError
 from configs.files import live_generation
+from serving.scores import publish as publish_module
 from serving.scores.answers import answers
+from serving.scores.job import Job
 from serving.scores.publication import open_live, open_publication
-from serving.scores.publish import Job, publish_matrix
+from serving.scores.publish import publish_matrix
 from serving.scores.reasons import Reasoner
 from serving.scores.scorer import Scorer
 from tests.small_bundle import job_in, matrix_of
@@ -70,18 +75,31 @@ def test_before_the_first_publication_the_way_to_one_is_told(tmp_path: Path) -> 
         open_live(tmp_path)
 
 
+@pytest.mark.parametrize("size", [1_000, 1_001])
+def test_the_size_of_batches_changes_no_byte(job: Job, tmp_path: Path, size: int) -> None:
+    whole = publish_matrix(job, matrix_of(2_500))
+    cut = publish_matrix(job_in(tmp_path / "cut", score_rows_at_once=size), matrix_of(2_500))
+    assert contents(whole) == contents(cut)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [1_000, 1_001, 2_500])
-def test_the_size_of_batches_changes_nothing(job: Job, tmp_path: Path, size: int) -> None:
-    matrix = matrix_of(2_500)
-    publish_matrix(job, matrix)
-    other = job_in(tmp_path / "other", score_rows_at_once=size)
-    publish_matrix(other, matrix)
-    one, two = open_live(job.store), open_live(other.store)
-    assert one.scores().equals(two.scores())
-    assert one.reasons().equals(two.reasons())
-    ids = one.scores()["customer_id"].to_pylist()
-    assert one.find_texts(ids) == two.find_texts(ids)
+def test_the_number_of_processes_changes_no_byte(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish_module, "ROWS_WORTH_A_PROCESS", 1_000)
+    alone = publish_matrix(job, matrix_of(3_000))
+    together = job_in(tmp_path / "two", score_rows_at_once=1_000)
+    engine = together.config.engine.model_copy(update={"threads": 2})
+    together = replace(together, config=together.config.model_copy(update={"engine": engine}))
+    assert contents(publish_matrix(together, matrix_of(3_000))) == contents(alone)
+
+
+def test_a_disk_without_room_is_told_before_anything_is_scored(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=2**20))
+    with pytest.raises(PublicationError, match=r"300 customers takes .* what is done is kept"):
+        publish_matrix(job, matrix_of(300))
 
 
 def test_one_customer_scored_again_from_its_features_gives_what_is_published(job: Job) -> None:
@@ -131,20 +149,25 @@ def test_tiers_are_held_against_the_last_publication_of_an_earlier_day(job: Job)
     assert True in live.scores()["tier_held"].to_pylist()
 
 
-def test_a_failure_leaves_the_old_publication_live_and_no_draft(job: Job) -> None:
+def test_a_failure_leaves_the_old_publication_live_and_what_is_done_to_go_on_from(
+    job: Job,
+) -> None:
     first = publish_matrix(job, matrix_of(50))
 
     class BrokenError(Exception):
         pass
 
     def fail(step: str, share: float) -> None:
-        if share > 0.5:
+        if step == "publish" and share > 0.5:
             raise BrokenError
 
     with pytest.raises(BrokenError):
         publish_matrix(job, matrix_of(60), fail)
     assert live_generation(job.store) == first
-    assert names(job.store) == {"CURRENT", first.name}
+    told: list[tuple[str, float]] = []
+    folder = publish_matrix(job, matrix_of(60), lambda *one: told.append(one))
+    assert told[0] == ("resumed", pytest.approx(0.9))
+    assert names(job.store) == {"CURRENT", first.name, folder.name}
 
 
 def test_what_a_killed_process_left_is_removed(job: Job) -> None:
@@ -203,6 +226,39 @@ def test_examples_are_telling_and_different(job: Job) -> None:
     best = max(live.scores().to_pylist(), key=lambda row: row["clv_expected"])
     assert best["customer_id"] in chosen
     assert live.examples(500)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """The bytes of a publication, its manifest's times and names aside."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".json"}
+
+
+def test_killed_at_any_moment_it_goes_on_and_ends_in_the_same_bytes(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.publish_kills", str(tmp_path), "12"]
+    found = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    assert all(one["killed"] and one["same"] for one in found)
+    resumed = [one["resumed"] for one in found]
+    assert resumed == sorted(resumed)
+    assert resumed[0] == 0.0
+    assert 0.0 < resumed[len(resumed) // 2] < resumed[-1] == pytest.approx(0.9)
+
+
+def test_a_spoilt_part_is_made_anew_and_other_drafts_are_removed(job: Job) -> None:
+    whole = contents(publish_matrix(job, matrix_of(60)))
+    shutil.rmtree(job.store)
+
+    def stop(step: str, share: float) -> None:
+        if share > 0.8:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        publish_matrix(job, matrix_of(70), stop)
+    with pytest.raises(KeyboardInterrupt):
+        publish_matrix(job, matrix_of(60), stop)
+    (draft,) = job.store.glob(".[0-9a-f]*.draft")
+    for part in draft.iterdir():
+        part.write_bytes(part.read_bytes()[:-1] + b"?")
+    assert contents(publish_matrix(job, matrix_of(60))) == whole
 
 
 PUBLISHER = """

@@ -169,6 +169,10 @@ class AdditiveModel:
             ),
         )
 
+    def on_threads(self, threads: int) -> AdditiveModel:
+        """Return the model that uses so many threads; no result changes."""
+        return replace(self, threads=threads)
+
     @cached_property
     def booster(self) -> lgb.Booster:
         """The trees, loaded once."""

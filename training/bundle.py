@@ -112,6 +112,11 @@ class Bundle:
         outlook = outlook_at(self.outlook, after)
         return replace(self, policy=policy, outlook=outlook, portfolio=portfolio)
 
+    def on_threads(self, threads: int) -> Bundle:
+        """Return the same models on so many threads each; no result changes."""
+        models = {target: model.on_threads(threads) for target, model in self.models.items()}
+        return replace(self, models=models)
+
     def check_features(self, features: tuple[Feature, ...]) -> None:
         """Check that ``features`` compute what the models learnt from.
 

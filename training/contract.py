@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -120,6 +120,10 @@ class ContractValue:
             "typical_value": self.typical_value,
         }
         return {"clv.json": json.dumps(described, indent=1).encode()}
+
+    def on_threads(self, threads: int) -> ContractValue:
+        """Return the model that uses so many threads; no result changes."""
+        return replace(self, churn=self.churn.on_threads(threads))
 
     @classmethod
     def from_files(cls, target: TargetName, files: Mapping[str, bytes]) -> ContractValue:

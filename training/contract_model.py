@@ -129,7 +129,7 @@ class ContractChurn:
 
     def on_threads(self, threads: int) -> ContractChurn:
         """Return the model that uses so many threads; no result changes."""
-        return replace(self, boosted=replace(self.boosted, threads=threads))
+        return replace(self, boosted=self.boosted.on_threads(threads))
 
 
 ChurnModel = AdditiveModel | ContractChurn

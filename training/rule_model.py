@@ -117,6 +117,10 @@ class RuleModel:
         }
         return {f"{self.target}.json": json.dumps(described, indent=1).encode()}
 
+    def on_threads(self, threads: int) -> RuleModel:
+        """Return the rule itself, which uses one."""
+        return self
+
     @classmethod
     def from_files(cls, target: TargetName, files: Mapping[str, bytes]) -> RuleModel:
         """Return the rule that ``to_files`` wrote.

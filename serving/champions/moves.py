@@ -14,6 +14,7 @@ from configs.section import Text
 from features.units import UNITS
 from serving.scores.concept_names import concept_name
 from serving.scores.matrix import matrix_to_score
+from serving.scores.matrix_file import day_of
 from serving.scores.population import Array, column
 from serving.scores.publication import Publication
 from serving.scores.publish import published_before
@@ -85,7 +86,8 @@ class Moves:
 def scored_by(config: Config, bundle: Bundle, records: Path) -> Scored:
     """Return all customers of the live ``records`` by ``bundle``, held against the same past."""
     matrix = matrix_to_score(config, bundle, records)
-    before = published_before(config.stores.publications, matrix)
+    day = day_of(matrix["cutoff"].unique().to_pylist(), len(matrix))
+    before = published_before(config.stores.publications, day)
     past = None if before is None else previous_of(before.scores())
     return Scored(bundle, matrix, Scorer(bundle, config.lifecycle).score(matrix, past))
 

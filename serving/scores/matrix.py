@@ -15,6 +15,7 @@ from features.build import feature_matrix
 from features.catalogue import by_name
 from features.snapshot import snapshot_features, snapshot_matrix
 from features.sources import day_number, last_day, open_engine, open_records
+from serving.scores.matrix_file import ROWS_OF_A_GROUP, write_grouped
 from training.bundle import Bundle
 from training.contract import listed
 from training.described import DescribedFeature
@@ -42,6 +43,12 @@ def matrix_to_score(config: Config, bundle: Bundle, folder: Path) -> pa.Table:
     records = with_signals(records, bundle.sentiment, config.stores.signals)
     as_of = last_day(records) if config.as_of is None else day_number(config.as_of)
     return feature_matrix(records, features, [as_of])
+
+
+def write_matrix_to_score(config: Config, bundle: Bundle, folder: Path, path: Path) -> None:
+    """Write what :func:`matrix_to_score` returns to ``path``; raises as it does."""
+    matrix = matrix_to_score(config, bundle, folder)
+    write_grouped(path, matrix.schema, [matrix], ROWS_OF_A_GROUP)
 
 
 def _of_snapshot(snapshot: SnapshotSource, bundle: Bundle, folder: Path) -> pa.Table:

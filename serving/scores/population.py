@@ -6,13 +6,12 @@ compared with the same others as in the batch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
 
 EVERYBODY = ""
@@ -54,31 +53,35 @@ class Population(BaseModel):
         return scores.set_column(at, "churn_percentile", array)
 
 
-def population_of(scores: pa.Table, features: Path, names: Iterable[str]) -> Population:
-    """Return the population of ``scores``, with medians read column by column.
+def population_of(
+    scores: pa.Table, names: Iterable[str], feature: Callable[[str], Array]
+) -> Population:
+    """Return the population of ``scores``, with medians found feature by feature.
 
     Args:
-        scores: one row per customer, sorted as ``features`` is.
-        features: Parquet file of the features.
+        scores: ``churn_probability`` and ``tier``, one row per customer.
         names: features whose medians sentences may quote.
+        feature: returns a feature of all customers in the order of ``scores``, NaN where missing.
     """
     probabilities = column(scores, "churn_probability")
     probabilities = probabilities[~np.isnan(probabilities)]
     grid = np.percentile(probabilities, range(1, 100)).tolist() if len(probabilities) else ()
-    tiers = np.array(scores["tier"].fill_null("").to_pylist(), dtype=object)
-    everybody = {EVERYBODY: np.arange(len(scores))}
-    rows_of = everybody | {
-        str(tier): np.flatnonzero(tiers == tier) for tier in sorted(set(tiers)) if tier
-    }
+    rows_of = {EVERYBODY: np.arange(len(scores))} | _rows_of_tiers(scores["tier"])
     medians: dict[str, dict[str, float]] = {tier: {} for tier in rows_of}
-    file = pq.ParquetFile(features)
     for name in names:
-        values = column(file.read(columns=[name]), name)
+        values = feature(name)
         for tier, rows in rows_of.items():
             known = values[rows][~np.isnan(values[rows])]
             if len(known):
                 medians[tier][name] = float(np.median(known))
     return Population(churn_percentiles=tuple(grid), medians=medians)
+
+
+def _rows_of_tiers(tiers: pa.ChunkedArray) -> dict[str, npt.NDArray[np.int64]]:
+    """Return the rows of each tier that somebody is in."""
+    codes = sorted(tiers.drop_null().unique().to_pylist())
+    at = pc.index_in(tiers, pa.array(codes, pa.string())).fill_null(-1).to_numpy()
+    return {code: np.flatnonzero(at == place) for place, code in enumerate(codes)}
 
 
 def column(table: pa.Table, name: str) -> Array:

@@ -1,4 +1,8 @@
-"""Publishing: scores, tiers and reasons of all customers, made beside and made live in one step."""
+"""Publishing: scores, tiers and reasons of all customers, made beside and made live in one step.
+
+Customers are scored in batches, by several processes at once, and whoever is killed is gone on
+from: what follows from the same inputs is found in the draft that is named by them.
+"""
 
 from __future__ import annotations
 
@@ -7,28 +11,30 @@ import fcntl
 import hashlib
 import json
 import shutil
-import sqlite3
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from configs.errors import PublicationError
 from configs.files import live_generation, make_live, new_generation
 from configs.progress import Progress, silent
 from configs.schema import Config
-from configs.section import Text
 from configs.version import VERSION
 from features.units import UNITS
-from serving.scores.answers import Terms, answers, terms_of
-from serving.scores.matrix import matrix_to_score
-from serving.scores.population import Population, column, population_of
+from serving.scores import batches
+from serving.scores.answers import terms_of
+from serving.scores.batches import Work, explain_batch, score_batch
+from serving.scores.crew import crew
+from serving.scores.draft import Draft, open_draft, remove_drafts
+from serving.scores.job import Job
+from serving.scores.matrix import write_matrix_to_score
+from serving.scores.matrix_file import ROWS_OF_A_GROUP, MatrixFile, day_of, write_grouped
+from serving.scores.population import column, population_of
 from serving.scores.publication import (
     FEATURES_FILE,
     LOOKUP_FILE,
@@ -43,8 +49,8 @@ from serving.scores.publication import (
     open_live,
     open_publication,
 )
-from serving.scores.reasons import REASONS, Reasoner
-from serving.scores.scorer import BundleLike, Scorer, previous_of
+from serving.scores.scorer import BundleLike
+from serving.scores.wholes import narrow_scores, write_lookup, write_reasons, write_scores
 from training.bundle import Bundle
 from training.portfolio import Totals
 
@@ -53,32 +59,16 @@ LAYOUT = 2
 LOCK = ".lock"
 VERSION_LETTERS = 12
 """Of the features' fingerprint, as much as people compare."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One publication to make.
-
-    Attributes:
-        config: tiers' lifecycle, batch size, reasons per number, store.
-        bundle: the models.
-        terms: versions and what else all answers share.
-        records: name of the records generation.
-        units: words of units for sentences.
-        digest: the bundle's, so that no other passes for it.
-    """
-
-    config: Config
-    bundle: BundleLike
-    terms: Terms
-    records: str
-    units: Mapping[str, Text]
-    digest: str = ""
-
-    @property
-    def store(self) -> Path:
-        """Folder of publications."""
-        return self.config.stores.publications
+NAME_LETTERS = 16
+"""Of the digests that drafts are named by."""
+ROWS_WORTH_A_PROCESS = 25_000
+"""Fewer are scored before another process is ready."""
+BYTES_A_CUSTOMER = 8_192
+"""On disk, the parts of the draft included; 130 features and six reasons take about 6,000."""
+SCORED, EXPLAINED = 0.3, 0.6
+"""Shares of the work; files are put together in the rest."""
+FEATURES = "features"
+GIB = 2**30
 
 
 def publish(
@@ -90,6 +80,8 @@ def publish(
 ) -> Path:
     """Score every customer of ``records`` with ``bundle`` and return the publication, live.
 
+    Killed and begun again with the same inputs, it goes on with the batches that are done.
+
     Args:
         config: the company, its policy's dates, its stores.
         bundle: the champion's models.
@@ -98,10 +90,12 @@ def publish(
         progress: told the share done of ``features`` and ``publish``.
 
     Raises:
-        PublicationError: there is nobody to publish, or another process is publishing.
+        PublicationError: there is nobody to publish, no room, or another process is publishing.
     """
-    job, matrix = _job(config, bundle, model_version, records, progress)
-    return publish_matrix(job, matrix, progress)
+    job = _job(config, bundle, model_version, records)
+    with _alone(job.store):
+        matrix = _features_of(config, bundle, records, job.store, progress)
+        return _made_live(job, matrix, progress)
 
 
 def shadow(
@@ -115,19 +109,10 @@ def shadow(
 
     Args and raises are those of :func:`publish`.
     """
-    job, matrix = _job(config, bundle, model_version, records, progress)
-    return shadow_matrix(job, matrix, progress)
-
-
-def _job(
-    config: Config, bundle: Bundle, model_version: str, records: Path, progress: Progress
-) -> tuple[Job, pa.Table]:
-    progress("features", 0.0)
-    matrix = matrix_to_score(config, bundle, records)
-    progress("features", 1.0)
-    features = bundle.manifest.versions["features"][:VERSION_LETTERS]
-    terms = terms_of(config, bundle, model_version, features)
-    return Job(config, bundle, terms, records.name, UNITS, bundle.digest), matrix
+    job, store = _job(config, bundle, model_version, records), config.stores.shadows
+    with _alone(store):
+        matrix = _features_of(config, bundle, records, store, progress)
+        return _made(job, matrix, store, progress)
 
 
 def publish_matrix(job: Job, matrix: pa.Table, progress: Progress = silent) -> Path:
@@ -144,10 +129,7 @@ def publish_matrix(job: Job, matrix: pa.Table, progress: Progress = silent) -> P
         PublicationError: there is nobody to publish, or another process is publishing.
     """
     with _alone(job.store):
-        folder = _made(job, matrix, job.store, progress)
-        make_live(job.store, folder.name)
-        progress("publish", 1.0)
-        return folder
+        return _made_live(job, _written(matrix, job.store), progress)
 
 
 def shadow_matrix(job: Job, matrix: pa.Table, progress: Progress = silent) -> Path:
@@ -161,39 +143,121 @@ def shadow_matrix(job: Job, matrix: pa.Table, progress: Progress = silent) -> Pa
     """
     store = job.config.stores.shadows
     with _alone(store):
-        folder = _made(job, matrix, store, progress)
-        progress("publish", 1.0)
-        return folder
+        return _made(job, _written(matrix, store), store, progress)
 
 
-def _made(job: Job, matrix: pa.Table, store: Path, progress: Progress) -> Path:
+def _job(config: Config, bundle: Bundle, model_version: str, records: Path) -> Job:
+    features = bundle.manifest.versions["features"][:VERSION_LETTERS]
+    terms = terms_of(config, bundle, model_version, features)
+    return Job(config, bundle.on_threads(1), terms, records.name, UNITS, bundle.digest)
+
+
+def _features_of(
+    config: Config, bundle: Bundle, records: Path, store: Path, progress: Progress
+) -> MatrixFile:
+    """Return the features of every customer, computed unless a killed process has done so."""
+    asked = {
+        "layout": LAYOUT,
+        "echelon": VERSION,
+        "bundle": bundle.digest,
+        "records": str(records.resolve()),
+        "as_of": str(config.as_of),
+        "engine": config.engine.name,
+        "snapshot": config.sources.model_dump(mode="json")["snapshot"],
+    }
+    draft = _features_draft(store, hashlib.sha256(_canonical(asked)).hexdigest())
+    progress("features", 0.0)
+    if draft.find(FEATURES) is None:
+        with draft.adding(FEATURES) as path:
+            write_matrix_to_score(config, bundle, records, path)
+    progress("features", 1.0)
+    return MatrixFile(draft.part(FEATURES))
+
+
+def _written(matrix: pa.Table, store: Path) -> MatrixFile:
+    """Return a matrix that is in memory as a file in a draft."""
+    day_of(matrix["cutoff"].unique().to_pylist(), len(matrix))
+    draft = _features_draft(store, "given")
+    with draft.adding(FEATURES) as path:
+        write_grouped(path, matrix.schema, [matrix], ROWS_OF_A_GROUP)
+    return MatrixFile(draft.part(FEATURES))
+
+
+def _features_draft(store: Path, name: str) -> Draft:
+    return open_draft(store, f"{FEATURES}-{name[:NAME_LETTERS]}")
+
+
+def _made_live(job: Job, matrix: MatrixFile, progress: Progress) -> Path:
+    folder = _made(job, matrix, job.store, progress)
+    make_live(job.store, folder.name)
+    progress("publish", 1.0)
+    return folder
+
+
+def _made(job: Job, matrix: MatrixFile, store: Path, progress: Progress) -> Path:
     """Return the folder in ``store`` that follows from the inputs, made unless it is there."""
-    _remove_drafts(store)
-    previous = published_before(job.store, matrix)
+    previous = published_before(job.store, matrix.as_of)
     inputs = _digest_of_inputs(job, matrix, previous)
     folder = _made_already(store, inputs)
-    return folder or _make(job, matrix, store, previous, inputs, progress)
+    if folder is None:
+        rows = job.config.serving.score_rows_at_once
+        draft = open_draft(store, f"{inputs[:NAME_LETTERS]}-{rows}")
+        remove_drafts(store, but=(draft.folder, matrix.path.parent))
+        _check_room(matrix, draft)
+        past = None if previous is None else previous.folder / SCORES_FILE
+        work = Work(job, matrix, past, draft, rows)
+        _do_batches(work, progress)
+        folder = _put_together(work, store, previous, inputs)
+    remove_drafts(store)
+    return folder
 
 
-def _make(
-    job: Job,
-    matrix: pa.Table,
-    store: Path,
-    previous: Publication | None,
-    inputs: str,
-    progress: Progress,
-) -> Path:
+def _do_batches(work: Work, progress: Progress) -> None:
+    """Leave every part in the draft: scores of all, which percentiles need, before reasons."""
+    n, draft = len(work.batches), work.draft
+    to_score = [one for one in work.batches if draft.find(batches.SCORES, one) is None]
+    to_explain = [one for one in work.batches if draft.find(batches.ANSWERS, one) is None]
+    done = SCORED * (1 - len(to_score) / n) + EXPLAINED * (1 - len(to_explain) / n)
+    if done:
+        progress("resumed", done)
+    with crew(work, _processes(work)) as crew_:
+        for _ in crew_(score_batch, to_score):
+            done += SCORED / n
+            progress("publish", done)
+        _add_population(work)
+        for _ in crew_(explain_batch, to_explain):
+            done += EXPLAINED / n
+            progress("publish", done)
+
+
+def _processes(work: Work) -> int:
+    """Return how many processes score: no more than have batches enough to be worth beginning."""
+    return min(work.job.config.engine.threads, len(work.matrix) // ROWS_WORTH_A_PROCESS)
+
+
+def _add_population(work: Work) -> None:
+    if work.draft.find(batches.POPULATION) is None:
+        population = population_of(narrow_scores(work), work.scorer.inputs, work.matrix.column)
+        with work.draft.adding(batches.POPULATION) as path:
+            path.write_text(population.model_dump_json(), encoding="utf-8")
+
+
+def _put_together(work: Work, store: Path, previous: Publication | None, inputs: str) -> Path:
+    """Return the publication that the parts of a draft make."""
+    job, matrix = work.job, work.matrix
     created_at = dt.datetime.now(dt.UTC)
-    as_of = _day_of(matrix)
-    name = f"{as_of:%Y%m%d}-{created_at:%Y%m%dT%H%M%S%fZ}-{inputs[:8]}"
-    with new_generation(store, name) as draft:
-        pq.write_table(matrix, draft / FEATURES_FILE, row_group_size=10_000)
-        scores, population = _write_scores(job, matrix, previous, draft, progress)
-        _write_reasons_and_lookup(job, matrix, scores, population, draft, progress)
+    name = f"{matrix.as_of:%Y%m%d}-{created_at:%Y%m%dT%H%M%S%fZ}-{inputs[:8]}"
+    with new_generation(store, name) as folder:
+        write_scores(work, folder / SCORES_FILE)
+        write_reasons(work, folder / REASONS_FILE)
+        write_lookup(work, folder / LOOKUP_FILE)
+        shutil.copyfile(work.draft.part(batches.POPULATION), folder / POPULATION_FILE)
+        shutil.copyfile(matrix.path, folder / FEATURES_FILE)
+        scores = narrow_scores(work)
         manifest = Manifest(
             id=name,
             inputs=inputs,
-            as_of=as_of,
+            as_of=matrix.as_of,
             created_at=created_at,
             records=job.records,
             previous=None if previous is None else previous.manifest.id,
@@ -201,78 +265,30 @@ def _make(
             segments=_segment_texts(job.bundle),
             counts=_counts(scores),
             totals=_totals(job, scores),
-            files={file.name: digest_of(file) for file in sorted(draft.iterdir())},
+            files={file.name: digest_of(file) for file in sorted(folder.iterdir())},
             bundle=job.digest,
         )
         text = manifest.model_dump_json(indent=1)
-        (draft / MANIFEST_FILE).write_text(text, encoding="utf-8")
+        (folder / MANIFEST_FILE).write_text(text, encoding="utf-8")
     return store / name
 
 
-def _write_scores(
-    job: Job,
-    matrix: pa.Table,
-    previous: Publication | None,
-    draft: Path,
-    progress: Progress,
-) -> tuple[pa.Table, Population]:
-    """Write the scores and the population, which must be whole before percentiles are known."""
-    scorer = Scorer(job.bundle, job.config.lifecycle)
-    past = None if previous is None else previous_of(previous.scores())
-    size = job.config.serving.score_rows_at_once
-    parts = []
-    for start in range(0, len(matrix), size):
-        parts.append(scorer.score(matrix.slice(start, size), past))
-        progress("publish", 0.4 * min(start + size, len(matrix)) / len(matrix))
-    scores = pa.concat_tables(parts).combine_chunks()
-    population = population_of(scores, draft / FEATURES_FILE, scorer.inputs)
-    scores = population.placed(scores)
-    pq.write_table(scores, draft / SCORES_FILE, row_group_size=10_000)
-    (draft / POPULATION_FILE).write_text(population.model_dump_json(), encoding="utf-8")
-    return scores, population
+def _check_room(matrix: MatrixFile, draft: Draft) -> None:
+    """Check that the disk takes what is still to be written.
 
-
-def _write_reasons_and_lookup(
-    job: Job,
-    matrix: pa.Table,
-    scores: pa.Table,
-    population: Population,
-    draft: Path,
-    progress: Progress,
-) -> None:
-    scorer = Scorer(job.bundle, job.config.lifecycle, population)
-    reasoner = Reasoner(scorer, job.terms.currency, job.units, job.config.serving.reasons)
-    size = job.config.serving.score_rows_at_once
-    with (
-        pq.ParquetWriter(draft / REASONS_FILE, REASONS) as writer,
-        _lookup_writer(draft / LOOKUP_FILE) as lookup,
-    ):
-        for start in range(0, len(matrix), size):
-            rows = scores.slice(start, size)
-            reasons = reasoner.reasons(matrix.slice(start, size), rows)
-            writer.write_table(reasons, row_group_size=50_000)
-            lookup.executemany("INSERT INTO answers VALUES (?, ?)", _texts(rows, reasons, job))
-            progress("publish", 0.4 + 0.55 * min(start + size, len(matrix)) / len(matrix))
-
-
-def _texts(scores: pa.Table, reasons: pa.Table, job: Job) -> Iterator[tuple[str, str]]:
-    for answer in answers(scores, reasons, job.terms):
-        text = json.dumps(answer, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        yield answer["customer_id"], text
-
-
-@contextmanager
-def _lookup_writer(path: Path) -> Iterator[sqlite3.Connection]:
-    """Yield a new look-up; nobody reads it before it is whole, so no journal is kept."""
-    connection = sqlite3.connect(path)
-    try:
-        connection.execute("PRAGMA journal_mode = OFF")
-        connection.execute("PRAGMA synchronous = OFF")
-        connection.execute("CREATE TABLE answers (customer_id TEXT PRIMARY KEY, answer TEXT)")
-        yield connection
-        connection.commit()
-    finally:
-        connection.close()
+    Raises:
+        PublicationError: it does not.
+    """
+    there = sum(part.stat().st_size for part in draft.folder.iterdir())
+    needed = BYTES_A_CUSTOMER * len(matrix) - there
+    free = shutil.disk_usage(draft.folder).free
+    if free < needed:
+        raise PublicationError(
+            f"to publish {len(matrix):,} customers takes about {needed / GIB:.1f} GiB, and the "
+            f"disk of {draft.folder.parent} has {free / GIB:.1f} GiB left. Free some, such as old "
+            "publications, or set stores.root to a larger disk; then run `echelon score` again: "
+            "what is done is kept"
+        )
 
 
 @contextmanager
@@ -289,21 +305,11 @@ def _alone(store: Path) -> Iterator[None]:
         yield
 
 
-def _remove_drafts(store: Path) -> None:
-    """Remove what a killed process left; with the lock held, no draft is being written."""
-    for draft in store.glob(".*.draft"):
-        if draft.is_dir():
-            shutil.rmtree(draft, ignore_errors=True)
-        else:
-            draft.unlink(missing_ok=True)
-
-
-def published_before(store: Path, matrix: pa.Table) -> Publication | None:
-    """Return the last publication of a day before that of ``matrix`` on the live one's line.
+def published_before(store: Path, as_of: dt.date) -> Publication | None:
+    """Return the last publication of a day before ``as_of`` on the live one's line.
 
     Scoring a day again replaces that day: it is held against the same past.
     """
-    as_of = _day_of(matrix)
     publication = open_live(store) if live_generation(store) is not None else None
     while publication is not None and publication.manifest.as_of >= as_of:
         publication = publication.earlier()
@@ -320,7 +326,7 @@ def _made_already(store: Path, inputs: str) -> Path | None:
     return None
 
 
-def _digest_of_inputs(job: Job, matrix: pa.Table, previous: Publication | None) -> str:
+def _digest_of_inputs(job: Job, matrix: MatrixFile, previous: Publication | None) -> str:
     """Return a digest of all that a publication follows from."""
     config = job.config
     parts = {
@@ -331,28 +337,13 @@ def _digest_of_inputs(job: Job, matrix: pa.Table, previous: Publication | None) 
         "lifecycle": config.lifecycle.model_dump(mode="json"),
         "reasons": config.serving.reasons,
         "previous": None if previous is None else previous.manifest.id,
-        "matrix": _digest_of_table(matrix),
+        "matrix": matrix.digest,
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(_canonical(parts)).hexdigest()
 
 
-def _digest_of_table(matrix: pa.Table) -> str:
-    """Return a digest of the values; what lies under a null differs from run to run."""
-    digest = hashlib.sha256("\0".join(matrix.column_names).encode())
-    digest.update("\0".join(matrix["customer_id"].to_pylist()).encode())
-    for name in matrix.column_names[1:]:
-        digest.update(column(matrix, name).tobytes())
-    return digest.hexdigest()
-
-
-def _day_of(matrix: pa.Table) -> dt.date:
-    days = matrix["cutoff"].unique().to_pylist()
-    if len(days) != 1:
-        raise PublicationError(
-            f"a publication is of one day with at least one customer; there are {len(matrix)} "
-            f"customers on {len(days)} days. Check `as_of` against the days in your records"
-        )
-    return dt.date(1970, 1, 1) + dt.timedelta(days=days[0])
+def _canonical(parts: Mapping[str, Any]) -> bytes:
+    return json.dumps(parts, sort_keys=True).encode()
 
 
 def _segment_texts(bundle: BundleLike) -> tuple[SegmentText, ...]:
@@ -381,8 +372,10 @@ def _totals(job: Job, scores: pa.Table) -> Totals | None:
 
 
 def _counts(scores: pa.Table) -> dict[str, int]:
-    tiers = Counter(scores["tier"].drop_null().to_pylist())
-    bands = Counter(scores["churn_band"].drop_null().to_pylist())
     counts = {"customers": len(scores)}
-    counts |= {f"tier:{tier}": n for tier, n in sorted(tiers.items())}
-    return counts | {f"churn:{band}": n for band, n in sorted(bands.items())}
+    for kind, name in (("tier", "tier"), ("churn", "churn_band")):
+        found = scores[name].drop_null().value_counts().to_pylist()
+        counts |= {
+            f"{kind}:{one}": n for one, n in sorted((f["values"], f["counts"]) for f in found)
+        }
+    return counts
