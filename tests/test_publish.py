@@ -233,14 +233,14 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".json"}
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_goes_on_and_ends_in_the_same_bytes(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.publish_kills", str(tmp_path), "12"]
+    command = [sys.executable, "-m", "tests.publish_kills", str(tmp_path), "8"]
     found = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     assert all(one["killed"] and one["same"] for one in found)
     resumed = [one["resumed"] for one in found]
     assert resumed == sorted(resumed)
-    assert resumed[0] == 0.0
-    assert 0.0 < resumed[len(resumed) // 2] < resumed[-1] == pytest.approx(0.9)
+    assert resumed[0] == 0.0 < resumed[4] < resumed[-1]
 
 
 def test_a_spoilt_part_is_made_anew_and_other_drafts_are_removed(job: Job) -> None:
@@ -255,7 +255,8 @@ def test_a_spoilt_part_is_made_anew_and_other_drafts_are_removed(job: Job) -> No
         publish_matrix(job, matrix_of(70), stop)
     with pytest.raises(KeyboardInterrupt):
         publish_matrix(job, matrix_of(60), stop)
-    (draft,) = job.store.glob(".[0-9a-f]*.draft")
+    features = job.store / ".features-given.draft"
+    (draft,) = set(job.store.glob(".*.draft")) - {features}
     for part in draft.iterdir():
         part.write_bytes(part.read_bytes()[:-1] + b"?")
     assert contents(publish_matrix(job, matrix_of(60))) == whole

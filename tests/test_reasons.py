@@ -312,6 +312,14 @@ def test_a_change_is_told_beside_the_peers_and_a_score_names_its_scale_once() ->
     )
 
 
+def test_a_sentence_does_not_depend_on_those_written_before_it() -> None:
+    used, fresh = (Sentences(FEATURES, UNITS, "CNY", MEDIANS) for _ in range(2))
+    used.write("spend_364d", 150.496, NOTHING, "vip")
+    told = used.write("spend_364d", 150.504, NOTHING, "vip")
+    assert told == fresh.write("spend_364d", 150.504, NOTHING, "vip")
+    assert "151" in told[1]
+
+
 def test_repeat_purchases_are_told_with_the_time_that_they_took() -> None:
     medians = {"vip": {"frequency": 13.0, "tenure_days": 1_130.0},
                "": {"frequency": 6.0, "tenure_days": 932.0}}  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,12 +10,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from configs.errors import PublicationError
+from configs.progress import Progress, silent
 from configs.records import SnapshotSource
 from configs.schema import Config
-from features.build import feature_matrix
+from features.build import feature_matrix, write_matrix
 from features.catalogue import by_name
 from features.snapshot import snapshot_features, snapshot_matrix
-from features.sources import day_number, last_day, open_engine, open_records
+from features.sources import Records, day_number, last_day, open_engine, open_records
+from features.spec import Feature
 from serving.scores.matrix_file import ROWS_OF_A_GROUP, write_grouped
 from training.bundle import Bundle
 from training.contract import listed
@@ -36,19 +39,46 @@ def matrix_to_score(config: Config, bundle: Bundle, folder: Path) -> pa.Table:
     """
     if config.sources.snapshot is not None:
         return _of_snapshot(config.sources.snapshot, bundle, folder)
+    records, features = _asked(config, bundle, folder)
+    return feature_matrix(records, features, [_day(config, records)])
+
+
+def write_matrix_to_score(
+    config: Config, bundle: Bundle, folder: Path, path: Path, progress: Progress = silent
+) -> None:
+    """Write what :func:`matrix_to_score` returns to ``path``, never holding it whole.
+
+    Raises as that does.
+    """
+    if config.sources.snapshot is not None:
+        matrix = _of_snapshot(config.sources.snapshot, bundle, folder)
+        write_grouped(path, matrix.schema, [matrix], ROWS_OF_A_GROUP)
+        return
+    records, features = _asked(config, bundle, folder)
+    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+        stored = write_matrix(
+            records,
+            features,
+            [_day(config, records)],
+            Path(scratch) / "matrix",
+            config.engine,
+            progress=progress,
+        )
+        tables = (pa.Table.from_batches([batch]) for batch in stored.batches())
+        write_grouped(path, stored.schema, tables, ROWS_OF_A_GROUP)
+
+
+def _asked(config: Config, bundle: Bundle, folder: Path) -> tuple[Records, tuple[Feature, ...]]:
+    """Return the records and the features to compute of them."""
     declared = by_name()
     features = tuple(declared[name] for name in bundle.feature_names if name in declared)
     bundle.check_features(features)
     records = open_records(open_engine(config.engine), folder)
-    records = with_signals(records, bundle.sentiment, config.stores.signals)
-    as_of = last_day(records) if config.as_of is None else day_number(config.as_of)
-    return feature_matrix(records, features, [as_of])
+    return with_signals(records, bundle.sentiment, config.stores.signals), features
 
 
-def write_matrix_to_score(config: Config, bundle: Bundle, folder: Path, path: Path) -> None:
-    """Write what :func:`matrix_to_score` returns to ``path``; raises as it does."""
-    matrix = matrix_to_score(config, bundle, folder)
-    write_grouped(path, matrix.schema, [matrix], ROWS_OF_A_GROUP)
+def _day(config: Config, records: Records) -> int:
+    return last_day(records) if config.as_of is None else day_number(config.as_of)
 
 
 def _of_snapshot(snapshot: SnapshotSource, bundle: Bundle, folder: Path) -> pa.Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -65,9 +66,16 @@ class MatrixFile:
 
     @cached_property
     def digest(self) -> str:
-        """A digest of the values; what lies under a null differs from run to run."""
+        """A digest of the values; what lies under a null differs from run to run.
+
+        Raises:
+            PublicationError: customers are not sorted, or one comes twice.
+        """
         digest = hashlib.sha256("\0".join(self._file.schema_arrow.names).encode())
+        last: list[str] = []
         for place, ids in enumerate(self.ids()):
+            _check_order([*last, *ids])
+            last = ids[-1:]
             digest.update(("\0" * (place > 0) + "\0".join(ids)).encode())
         for name in ["cutoff", *self.features]:
             digest.update(self.column(name).tobytes())
@@ -106,6 +114,15 @@ def day_of(days: list[int], customers: int) -> dt.date:
             f"customers on {len(days)} days. Check `as_of` against the days in your records"
         )
     return dt.date(1970, 1, 1) + dt.timedelta(days=days[0])
+
+
+def _check_order(ids: list[str]) -> None:
+    for one, next_ in itertools.pairwise(ids):
+        if one >= next_:
+            raise PublicationError(
+                f"customers are published sorted by id, each once, but {next_!r} comes after "
+                f"{one!r}. Sort the features by customer_id"
+            )
 
 
 def write_grouped(

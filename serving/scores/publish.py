@@ -11,7 +11,7 @@ import fcntl
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from serving.scores.crew import crew
 from serving.scores.draft import Draft, open_draft, remove_drafts
 from serving.scores.job import Job
 from serving.scores.matrix import write_matrix_to_score
-from serving.scores.matrix_file import ROWS_OF_A_GROUP, MatrixFile, day_of, write_grouped
+from serving.scores.matrix_file import ROWS_OF_A_GROUP, MatrixFile, write_grouped
 from serving.scores.population import column, population_of
 from serving.scores.publication import (
     FEATURES_FILE,
@@ -63,6 +63,8 @@ NAME_LETTERS = 16
 """Of the digests that drafts are named by."""
 ROWS_WORTH_A_PROCESS = 25_000
 """Fewer are scored before another process is ready."""
+BYTES_A_PROCESS, BYTES_A_ROW = 500 * 2**20, 24 * 2**10
+"""Memory of a process that scores: libraries, models and sentences, and what a batch adds."""
 BYTES_A_CUSTOMER = 8_192
 """On disk, the parts of the draft included; 130 features and six reasons take about 6,000."""
 SCORED, EXPLAINED = 0.3, 0.6
@@ -118,18 +120,36 @@ def shadow(
 def publish_matrix(job: Job, matrix: pa.Table, progress: Progress = silent) -> Path:
     """Publish the customers of ``matrix`` and return the folder, live.
 
-    The same inputs give the publication that is there already: made live again, not made again.
-
     Args:
         job: what to publish with.
         matrix: features of all customers on one day, sorted by ``customer_id``.
         progress: told the share done.
 
     Raises:
-        PublicationError: there is nobody to publish, or another process is publishing.
+        PublicationError: see :func:`publish_batches`.
+    """
+    return publish_batches(job, matrix.schema, [matrix], progress)
+
+
+def publish_batches(
+    job: Job, schema: pa.Schema, tables: Iterable[pa.Table], progress: Progress = silent
+) -> Path:
+    """Publish customers that come in tables of any size, never held together.
+
+    The same inputs give the publication that is there already: made live again, not made again.
+
+    Args:
+        job: what to publish with.
+        schema: ``customer_id, cutoff, <feature>…``.
+        tables: features of all customers on one day, sorted by ``customer_id``.
+        progress: told the share done.
+
+    Raises:
+        PublicationError: there is nobody to publish, customers are not sorted, there is no room,
+            or another process is publishing.
     """
     with _alone(job.store):
-        return _made_live(job, _written(matrix, job.store), progress)
+        return _made_live(job, _written(schema, tables, job.store), progress)
 
 
 def shadow_matrix(job: Job, matrix: pa.Table, progress: Progress = silent) -> Path:
@@ -143,7 +163,7 @@ def shadow_matrix(job: Job, matrix: pa.Table, progress: Progress = silent) -> Pa
     """
     store = job.config.stores.shadows
     with _alone(store):
-        return _made(job, _written(matrix, store), store, progress)
+        return _made(job, _written(matrix.schema, [matrix], store), store, progress)
 
 
 def _job(config: Config, bundle: Bundle, model_version: str, records: Path) -> Job:
@@ -169,17 +189,16 @@ def _features_of(
     progress("features", 0.0)
     if draft.find(FEATURES) is None:
         with draft.adding(FEATURES) as path:
-            write_matrix_to_score(config, bundle, records, path)
+            write_matrix_to_score(config, bundle, records, path, progress)
     progress("features", 1.0)
     return MatrixFile(draft.part(FEATURES))
 
 
-def _written(matrix: pa.Table, store: Path) -> MatrixFile:
-    """Return a matrix that is in memory as a file in a draft."""
-    day_of(matrix["cutoff"].unique().to_pylist(), len(matrix))
+def _written(schema: pa.Schema, tables: Iterable[pa.Table], store: Path) -> MatrixFile:
+    """Return features that come in tables as a file in a draft."""
     draft = _features_draft(store, "given")
     with draft.adding(FEATURES) as path:
-        write_grouped(path, matrix.schema, [matrix], ROWS_OF_A_GROUP)
+        write_grouped(path, schema, tables, ROWS_OF_A_GROUP)
     return MatrixFile(draft.part(FEATURES))
 
 
@@ -231,8 +250,10 @@ def _do_batches(work: Work, progress: Progress) -> None:
 
 
 def _processes(work: Work) -> int:
-    """Return how many processes score: no more than have batches enough to be worth beginning."""
-    return min(work.job.config.engine.threads, len(work.matrix) // ROWS_WORTH_A_PROCESS)
+    """Return how many processes score: as many as there is work and memory for."""
+    engine, rows = work.job.config.engine, work.rows_at_once
+    fit = int(engine.memory_limit_gib * GIB // (BYTES_A_PROCESS + BYTES_A_ROW * rows))
+    return min(engine.threads, len(work.matrix) // ROWS_WORTH_A_PROCESS, fit)
 
 
 def _add_population(work: Work) -> None:

@@ -40,6 +40,8 @@ CAPPED = re.compile(
 """What labels say of figures counted up to so many days; sentences say it where it matters."""
 OUT_OF = re.compile(r"（满分\d+分）| out of \d+")
 CAPS = {"一": 365, "两": 728, "三": 1095}
+REMEMBERED = 100_000
+"""Sentences kept, so that a million customers' do not fill the memory: about 70 MB."""
 YES = Text(zh="是", en="yes")
 NO = Text(zh="否", en="no")
 
@@ -226,6 +228,8 @@ class Sentences:
         """
         key = (name, _key(value), _key(before), tier, weighs)
         if key not in self._written:
+            if len(self._written) >= REMEMBERED:
+                self._written.clear()
             self._written[key] = (
                 self._sentence(name, value, before, tier, weighs, "zh"),
                 self._sentence(name, value, before, tier, weighs, "en"),
@@ -309,8 +313,8 @@ class Sentences:
 
 
 def _key(value: float) -> float | None:
-    """Return what tells shown values apart; NaN is not even equal to itself."""
-    return None if math.isnan(value) else round(value, 2)
+    """Return what tells values apart; NaN is not even equal to itself."""
+    return None if math.isnan(value) else value
 
 
 def _category(label: str, value: float, language: Language) -> str:
