@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import json
 import os
 import random
@@ -18,10 +19,14 @@ from hypothesis import strategies as st
 from configs.files import live_generation
 from configs.load import load
 from configs.schema import Config
+from features.behaviour import BEHAVIOUR
+from features.build import feature_matrix
 from features.generation import parts_of, read_rows
 from features.intake import take_in
 from features.refreshed import Refreshed, take_in_new
 from features.report import IntakeReport
+from features.sources import day_number, open_engine, open_records
+from serving.refresh_shown import told
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:fetch_arrow_table:DeprecationWarning"  # Ibis 12 on DuckDB 2
@@ -200,6 +205,17 @@ def test_removing_the_generation_before_leaves_the_shared_files(folder: Path) ->
     assert len(rows(config)) == 2
 
 
+NAMES = ("days_since_last_purchase", "days_since_first_purchase", "order_count_84d", "spend_84d")
+FEATURES = tuple(one for one in BEHAVIOUR if one.name in NAMES)
+
+
+def features(config: Config, as_of: int) -> pa.Table:
+    """Return some features of everybody known on a day."""
+    live = live_generation(config.stores.records)
+    assert live is not None
+    return feature_matrix(open_records(open_engine(config.engine), live), FEATURES, [as_of])
+
+
 LINE = st.tuples(
     st.sampled_from(["ada", "bo", "cy", "di", ""]),
     st.integers(1, 28),
@@ -211,19 +227,38 @@ DAYS = st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), LINES), min_size=1, 
 
 @pytest.mark.slow
 @settings(
-    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(first=LINES, days=DAYS)
-def test_whatever_comes_the_records_are_those_of_a_whole_intake(
-    tmp_path_factory: pytest.TempPathFactory, first: str, days: list[tuple[str, str]]
+@given(first=LINES, days=DAYS, moved=st.integers(0, 30))
+def test_whatever_comes_records_and_features_are_those_of_a_whole_intake(
+    tmp_path_factory: pytest.TempPathFactory, first: str, days: list[tuple[str, str]], moved: int
 ) -> None:
     folder = tmp_path_factory.mktemp("company")
     write(folder, "people.csv", "id,city\nada,Paris\n")
     write(folder, "orders/b.csv", HEADER + "ada,2024-01-05,10\n" + first)
-    config = company(folder)
-    take_in(config)
+    take_in(company(folder, as_of="2024-03-14"))
+    day = dt.date(2024, 3, 14) + dt.timedelta(days=moved)
+    config = company(folder, as_of=str(day))
     for name, text in days:
         path = folder / "orders" / f"{name}.csv"
         write(folder, f"orders/{name}.csv", text if path.is_file() else HEADER + text, "a")
         refreshed = take_in_new(config)
-    same_as_whole(folder, refreshed, config)
+    same_as_whole(folder, refreshed, config, as_of=str(day))
+    other = company(folder, "whole", as_of=str(day))
+    assert features(config, day_number(day)).equals(features(other, day_number(day)))
+
+
+def test_it_is_said_what_was_read_whom_it_touched_and_why_more_was_read(folder: Path) -> None:
+    config = company(folder)
+    first = take_in_new(config)
+    assert told(first, 2, "en") == [
+        "everything was read again (4 rows): there is no account of what was read last time"
+    ]
+    write(folder, "orders/2024-02.csv", HEADER + "ada,2024-02-01,5\nada,2024-02-02,6\n")
+    write(folder, "people.csv", "id,city\nada,Paris\nbo,Rome\ncy,Oslo\n")
+    refreshed = take_in_new(config)
+    zh, en = told(refreshed, 1_000, "zh"), told(refreshed, 1_000, "en")
+    assert zh[0] == "读入2个文件中的5行，涉及2位客户，其余998位没有新记录"
+    assert en[0] == "read 5 rows of 2 files, 2 customers affected, 998 without new records"
+    assert zh[1].startswith("客户已全部重读：")
+    assert en[1].endswith("people.csv was altered")
