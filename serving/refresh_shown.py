@@ -11,7 +11,7 @@ from features.report import TABLE_NAMES
 from serving.changes.totals_shown import show_totals
 from serving.pipeline import REPORT, Renewed
 
-READ = Text(zh="读入{files}个文件中的{rows}行新记录", en="read {rows} new rows of {files} files")
+READ = Text(zh="读入{files}个文件中的{rows}行", en="read {rows} rows of {files} files")
 TOUCHED = Text(
     zh="涉及{touched}位客户，其余{others}位没有新记录",
     en="{touched} customers affected, {others} without new records",

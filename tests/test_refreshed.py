@@ -255,10 +255,10 @@ def test_it_is_said_what_was_read_whom_it_touched_and_why_more_was_read(folder: 
         "everything was read again (4 rows): there is no account of what was read last time"
     ]
     write(folder, "orders/2024-02.csv", HEADER + "ada,2024-02-01,5\nada,2024-02-02,6\n")
-    write(folder, "people.csv", "id,city\nada,Paris\nbo,Rome\ncy,Oslo\n")
+    write(folder, "people.csv", "id,city\nada,Paris\nbo,Oslo\n")
     refreshed = take_in_new(config)
     zh, en = told(refreshed, 1_000, "zh"), told(refreshed, 1_000, "en")
-    assert zh[0] == "读入2个文件中的5行，涉及2位客户，其余998位没有新记录"
-    assert en[0] == "read 5 rows of 2 files, 2 customers affected, 998 without new records"
+    assert zh[0] == "读入2个文件中的4行，涉及2位客户，其余998位没有新记录"
+    assert en[0] == "read 4 rows of 2 files, 2 customers affected, 998 without new records"
     assert zh[1].startswith("客户已全部重读：")
     assert en[1].endswith("people.csv was altered")
