@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-EVERY_SECONDS = 0.1
+EVERY_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Cost:
     Attributes:
         wall_seconds: from start to end.
         cpu_seconds: of all processors, in user and system mode.
-        peak_gib: the largest sum of resident memory seen, every tenth of a second; pages that
+        peak_gib: the largest sum of resident memory seen, five times a second; pages that
             several processes share count for each.
         written_gib: handed to the file system for writing, temporary files included.
         failed: why there is no result; empty where there is one.

@@ -32,10 +32,7 @@ def main() -> None:
         for target, model in bundle_of(live, config).models.items()
         if isinstance(model, AdditiveModel) and model.trees is not None
     }
-    boosters = {
-        target: lgb.Booster({"num_threads": config.training.threads}, model_str=model.trees)
-        for target, model in models.items()
-    }
+    boosters = {target: lgb.Booster(model_str=model.trees) for target, model in models.items()}
     explainers = {target: shap.TreeExplainer(booster) for target, booster in boosters.items()}
     writer = None
     with pq.ParquetFile(live.folder / FEATURES_FILE) as features:
