@@ -101,7 +101,7 @@ def _work(
 ) -> None:
     try:
         found.set_result(_in_child(config, old, new))
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
+    except Exception as error:  # noqa: BLE001  the outermost frame: pages must not wait for ever
         found.set_exception(error)
 
 
