@@ -71,7 +71,7 @@ def test_a_bundle_of_contract_customers_reads_back_the_same(tmp_path):
     models = {"churn": churn, "clv": ContractValue(90, churn, "monetary_value", 80.0)}
     golden = golden_rows(matrix_of(100), models, seed=0)
     config, folder, _ = small_store(tmp_path, replace(fitted, models=models, golden=golden))
-    bundle = read_bundle(folder, public_key(config.stores.keys))
+    bundle = read_bundle(folder, public_key(config.stores.keys)).on_threads(churn.threads)
     assert (bundle.models["churn"], bundle.models["clv"]) == (churn, models["clv"])
 
 
