@@ -18,7 +18,6 @@ import pytest
 
 from configs.errors import PublicationError
 from configs.files import live_generation
-from serving.scores import publish as publish_module
 from serving.scores.answers import answers
 from serving.scores.job import Job
 from serving.scores.publication import open_live, open_publication
@@ -75,23 +74,10 @@ def test_before_the_first_publication_the_way_to_one_is_told(tmp_path: Path) -> 
         open_live(tmp_path)
 
 
-@pytest.mark.parametrize("size", [1_000, 1_001])
-def test_the_size_of_batches_changes_no_byte(job: Job, tmp_path: Path, size: int) -> None:
+def test_the_size_of_batches_changes_no_byte(job: Job, tmp_path: Path) -> None:
     whole = publish_matrix(job, matrix_of(2_500))
-    cut = publish_matrix(job_in(tmp_path / "cut", score_rows_at_once=size), matrix_of(2_500))
+    cut = publish_matrix(job_in(tmp_path / "cut", score_rows_at_once=1_001), matrix_of(2_500))
     assert contents(whole) == contents(cut)
-
-
-@pytest.mark.slow
-def test_the_number_of_processes_changes_no_byte(
-    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(publish_module, "ROWS_WORTH_A_PROCESS", 1_000)
-    alone = publish_matrix(job, matrix_of(3_000))
-    together = job_in(tmp_path / "two", score_rows_at_once=1_000)
-    engine = together.config.engine.model_copy(update={"threads": 2})
-    together = replace(together, config=together.config.model_copy(update={"engine": engine}))
-    assert contents(publish_matrix(together, matrix_of(3_000))) == contents(alone)
 
 
 def test_a_disk_without_room_is_told_before_anything_is_scored(
@@ -241,6 +227,52 @@ def test_killed_at_any_moment_it_goes_on_and_ends_in_the_same_bytes(tmp_path: Pa
     resumed = [one["resumed"] for one in found]
     assert resumed == sorted(resumed)
     assert resumed[0] == 0.0 < resumed[4] < resumed[-1]
+
+
+TOGETHER = """
+import multiprocessing, os, signal, sys
+from pathlib import Path
+from serving.scores import publish
+from tests.small_bundle import job_in, matrix_of
+
+def end(step, share):
+    if step == "publish" and share > 0.4:
+        print(*(one.pid for one in multiprocessing.active_children()), flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+publish.ROWS_WORTH_A_PROCESS = 1_000
+job = job_in(Path(sys.argv[1]), score_rows_at_once=1_000)
+publish.publish_matrix(job, matrix_of(3_000), end)
+"""
+
+
+@pytest.mark.slow
+def test_processes_end_with_who_began_them_and_what_they_did_is_what_one_alone_does(
+    job: Job, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-c", TOGETHER, str(tmp_path / "two")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        pids = child.stdout.readline().split()
+    assert child.returncode == -signal.SIGKILL
+    assert len(pids) == 2
+    until = time.monotonic() + 30
+    while any(is_running(pid) for pid in pids):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    told: list[tuple[str, float]] = []
+    again = job_in(tmp_path / "two", score_rows_at_once=1_000)
+    folder = publish_matrix(again, matrix_of(3_000), lambda *one: told.append(one))
+    assert told[0][0] == "resumed"
+    assert told[0][1] > 0.4
+    assert contents(folder) == contents(publish_matrix(job, matrix_of(3_000)))
+
+
+def is_running(pid: str) -> bool:
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())  # nothing of one that has ended
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def test_a_spoilt_part_is_made_anew_and_other_drafts_are_removed(job: Job) -> None:

@@ -12,6 +12,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -269,9 +270,7 @@ def _put_together(work: Work, store: Path, previous: Publication | None, inputs:
     created_at = dt.datetime.now(dt.UTC)
     name = f"{matrix.as_of:%Y%m%d}-{created_at:%Y%m%dT%H%M%S%fZ}-{inputs[:8]}"
     with new_generation(store, name) as folder:
-        write_scores(work, folder / SCORES_FILE)
-        write_reasons(work, folder / REASONS_FILE)
-        write_lookup(work, folder / LOOKUP_FILE)
+        _write_wholes(work, folder)
         shutil.copyfile(work.draft.part(batches.POPULATION), folder / POPULATION_FILE)
         shutil.copyfile(matrix.path, folder / FEATURES_FILE)
         scores = narrow_scores(work)
@@ -292,6 +291,16 @@ def _put_together(work: Work, store: Path, previous: Publication | None, inputs:
         text = manifest.model_dump_json(indent=1)
         (folder / MANIFEST_FILE).write_text(text, encoding="utf-8")
     return store / name
+
+
+def _write_wholes(work: Work, folder: Path) -> None:
+    """Write what takes long beside each other: SQLite and Parquet leave Python to others."""
+    with ThreadPoolExecutor(work.job.config.engine.threads) as pool:
+        lookup = pool.submit(write_lookup, work, folder / LOOKUP_FILE)
+        reasons = pool.submit(write_reasons, work, folder / REASONS_FILE)
+        scores = pool.submit(write_scores, work, folder / SCORES_FILE)
+        for written in (lookup, reasons, scores):
+            written.result()
 
 
 def _check_room(matrix: MatrixFile, draft: Draft) -> None:
