@@ -55,7 +55,7 @@ from features.trainable import trainable, trainable_contracts
 if TYPE_CHECKING:
     import ibis
 
-ROWS_GIB = 0.75
+ROWS_GIB = 1.0
 """Memory of the rows being read, beside what the engine that sorts them holds."""
 
 
@@ -215,6 +215,7 @@ class Intake:
         os.replace(staging.keys, keys / records.name)
         _check(name, tally, repeated)
         staging.write_quarantine(self.draft / f"{name}.csv", self.config.language)
+        staging.discard()
         self.progress(f"sorting {name}", 1.0)
 
     def _raw_tables(self, mapper: Mapper, parts: Sequence[FilePart] | None) -> Iterator[RawTable]:

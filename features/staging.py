@@ -164,9 +164,15 @@ class Staging:
         return Counter(row[4] for row in rows)
 
     def close(self) -> None:
-        """Finish the staged files."""
+        """Finish the staged files, and give back the memory that reading took."""
         self._accepted_writer.close()
         self._refused_writer.close()
+        pa.default_memory_pool().release_unused()
+
+    def discard(self) -> None:
+        """Remove the staged rows, which take more room than the sorted ones."""
+        for path in (self.accepted, self.refused, self._repeated, self._sorted):
+            path.unlink(missing_ok=True)
 
     def write(
         self,
