@@ -43,7 +43,7 @@ def publish(folder: Path, counter: Counter | None = None) -> float:
     job = job_in(folder, score_rows_at_once=ROWS_AT_ONCE)
     publish_matrix(job, matrix_of(CUSTOMERS), lambda *one: told.append(one))
     sys.setprofile(None)
-    return dict(told).get("resumed", 0.0)
+    return dict(told).get("resumed at", 0.0)
 
 
 def killed(folder: Path, call: int) -> bool:

@@ -152,7 +152,7 @@ def test_a_failure_leaves_the_old_publication_live_and_what_is_done_to_go_on_fro
     assert live_generation(job.store) == first
     told: list[tuple[str, float]] = []
     folder = publish_matrix(job, matrix_of(60), lambda *one: told.append(one))
-    assert told[0] == ("resumed", pytest.approx(0.9))
+    assert told[0] == ("resumed at", pytest.approx(0.9))
     assert names(job.store) == {"CURRENT", first.name, folder.name}
 
 
@@ -263,7 +263,7 @@ def test_processes_end_with_who_began_them_and_what_they_did_is_what_one_alone_d
     told: list[tuple[str, float]] = []
     again = job_in(tmp_path / "two", score_rows_at_once=1_000)
     folder = publish_matrix(again, matrix_of(3_000), lambda *one: told.append(one))
-    assert told[0][0] == "resumed"
+    assert told[0][0] == "resumed at"
     assert told[0][1] > 0.4
     assert contents(folder) == contents(publish_matrix(job, matrix_of(3_000)))
 

@@ -37,7 +37,10 @@ def folders(config: Config) -> Iterator[Finding]:
         )
         yield warn(f"{fixed[0]} 不可写", f"{fixed[0]} cannot be written", mend)
     elif drafts:
-        mend = Text(zh="下一次写入会清理", en="The next writer sweeps them away")
+        mend = Text(
+            zh="下一次写入会接着做完或清理",
+            en="The next writer goes on from them or sweeps them away",
+        )
         yield warn(f"{len(drafts)}个未完成的草稿", f"{len(drafts)} drafts, unfinished", mend)
     else:
         yield ok(f"{stores.root} 可读写", f"{stores.root} can be read and written")

@@ -36,7 +36,7 @@ PUBLISHINGS = sa.Table(
 STEPS = {
     "waiting": Text(zh="准备", en="getting ready"),
     "features": Text(zh="计算特征", en="features"),
-    "resumed": Text(zh="从上次中断处继续", en="resumed where it was ended"),
+    "resumed at": Text(zh="从上次中断处继续", en="resumed where it was ended"),
     "publish": Text(zh="评分并发布", en="scores and publication"),
 }
 

@@ -239,7 +239,7 @@ def _do_batches(work: Work, progress: Progress) -> None:
     to_explain = [one for one in work.batches if draft.find(batches.ANSWERS, one) is None]
     done = SCORED * (1 - len(to_score) / n) + EXPLAINED * (1 - len(to_explain) / n)
     if done:
-        progress("resumed", done)
+        progress("resumed at", done)
     with crew(work, _processes(work)) as crew_:
         for _ in crew_(score_batch, to_score):
             done += SCORED / n
