@@ -78,7 +78,7 @@ def curve(
             rows.append(row | against(largest, out))
             print(json.dumps(rows[-1]), flush=True)
             yield sorted(rows, key=lambda one: (one["max_rows"], one["seed"]))
-            if row["customers"] and row["max_rows"] == max(sizes):
+            if size == max(sizes):
                 break
 
 
@@ -148,6 +148,19 @@ def _given(config: Path) -> Iterator[Path]:
         yield config
 
 
+def _command(chosen: argparse.Namespace) -> str:
+    """Return the command that measures the same anew, without the folders of this machine."""
+    given = f"--customers {chosen.customers}"
+    if chosen.config is not None:
+        given = f"--config {chosen.config} --name {chosen.name}"
+    sizes = " ".join(map(str, chosen.rows))
+    held_out = "" if chosen.held_out is None else f" --held-out {chosen.held_out}"
+    return (
+        f"python -m benchmarks.learning_curve {given}{held_out} --rows {sizes} "
+        f"--seeds {chosen.seeds}"
+    )
+
+
 def main() -> None:
     """Measure the curve and write it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -167,15 +180,15 @@ def main() -> None:
         else _given(chosen.config)
     )
     path = chosen.out / f"learning_curve_{chosen.name}.json"
-    command = "python -m benchmarks.learning_curve " + " ".join(sys.argv[1:])
+    command = _command(chosen)
     with source as config, tempfile.TemporaryDirectory(prefix="echelon-curve-") as folder:
         for rows in curve(config, chosen.rows, chosen.seeds, held_out, Path(folder)):
-            write_json(path, {"command": command.strip(), "rows": rows})
-            write_text(path.with_suffix(".md"), report(rows, chosen.name, command.strip()))
+            write_json(path, {"command": command, "rows": rows})
+            write_text(path.with_suffix(".md"), report(rows, chosen.name, command))
             write_text(
                 path.with_suffix(".svg"), picture(rows, f"What a sample costs: {chosen.name}")
             )
-    print(report(rows, chosen.name, command.strip()))
+    print(report(rows, chosen.name, command))
 
 
 if __name__ == "__main__":
