@@ -51,7 +51,7 @@ class _Scale:
         self.ends = [
             (
                 math.floor(math.log10(min(point[axis] for point in points)) + 1e-9),
-                math.ceil(math.log10(max(point[axis] for point in points)) + 1e-9),
+                math.ceil(math.log10(max(point[axis] for point in points)) - 1e-9),
             )
             for axis in (0, 1)
         ]

@@ -58,6 +58,7 @@ class Rates:
         customers: the size.
         events: of all of them.
         cpu_seconds: of each step, whole.
+        wall_seconds: of each step and of training, as long as they took on the machine measured.
         exponents: how processor time grows with customers, never taken below 1.
         training_cpu_seconds: whole; it does not grow beyond ``training.max_rows``.
         kept_gib: on disk, by what.
@@ -67,6 +68,7 @@ class Rates:
     customers: int
     events: int
     cpu_seconds: Mapping[str, float]
+    wall_seconds: Mapping[str, float]
     exponents: Mapping[str, float]
     training_cpu_seconds: float
     kept_gib: Mapping[str, float]
@@ -77,6 +79,12 @@ class Rates:
         times = customers / self.customers
         growing = (self.cpu_seconds[step] * times ** self.exponents[step] for step in STEPS)
         return (sum(growing) + self.training_cpu_seconds) / SECONDS_AN_HOUR
+
+    def hours_alone(self, customers: int) -> float:
+        """Return how long a run takes on the machine that was measured."""
+        times = customers / self.customers
+        growing = (self.wall_seconds[step] * times ** self.exponents[step] for step in STEPS)
+        return (sum(growing) + self.wall_seconds["training"]) / SECONDS_AN_HOUR
 
     def spark_hours(self, customers: int, assumed: Assumed) -> float:
         """Return processor hours of a run by Spark; models are learnt on the driver."""
@@ -107,6 +115,7 @@ def rates_of(found: Sizes, spark: Mapping[str, Any]) -> Rates:
         customers=size,
         events=one["simulate"]["events"],
         cpu_seconds={step: one[step]["cpu_seconds"] for step in STEPS},
+        wall_seconds={step: one[step]["wall_seconds"] for step in (*STEPS, "training")},
         exponents=exponents,
         training_cpu_seconds=one["training"]["cpu_seconds"],
         kept_gib={name: one[name]["kept_gib"] for name in KEPT},
@@ -152,7 +161,8 @@ def page(rates: Rates, customers: list[int], assumed: Assumed) -> str:
         + (", ".join(f"{s.removesuffix('_1')} {f:.1f}" for s, f in rates.spark.items()) or "none")
         + ".",
         "",
-        f"**Assumed**: a run has to end within {assumed.hours:g} hours; machines of "
+        f"**Assumed**: a run has to end within {assumed.hours:g} hours, else Spark takes it (more "
+        "cores in one machine were not measured and are not counted on); machines of a cluster have "
         f"{assumed.cores_a_machine} cores, of which {assumed.used:.0%} work on average; a "
         f"processor hour costs {assumed.price_of_core_hour:g} and a GiB "
         f"{assumed.price_of_gib_month:g} a month; Spark takes {assumed.spark_factor:g} times the "
@@ -167,18 +177,15 @@ def page(rates: Rates, customers: list[int], assumed: Assumed) -> str:
 
 
 def _row(rates: Rates, customers: int, assumed: Assumed) -> str:
-    alone = rates.cpu_hours(customers)
-    of_machine = assumed.cores_a_machine * assumed.used
-    if customers <= rates.customers or alone / of_machine <= assumed.hours:
-        cores = 2 if customers <= rates.customers else assumed.cores_a_machine
-        on, core_hours = f"one machine of {cores} cores", alone
-        hours = alone / (cores * assumed.used)
-    else:
+    hours, core_hours = rates.hours_alone(customers), rates.cpu_hours(customers)
+    on = "one machine, as measured"
+    if hours > assumed.hours:
         core_hours = rates.spark_hours(customers, assumed)
-        rest = max(assumed.hours - driver_hours(rates, customers, assumed), 1.0)
-        machines = math.ceil(core_hours / (of_machine * rest))
+        of_machine = assumed.cores_a_machine * assumed.used
+        driver = driver_hours(rates, customers, assumed)
+        machines = math.ceil(core_hours / (of_machine * max(assumed.hours - driver, 1.0)))
         on = f"Spark on {machines:,} machines of {assumed.cores_a_machine} cores"
-        hours = core_hours / (machines * of_machine) + driver_hours(rates, customers, assumed)
+        hours = core_hours / (machines * of_machine) + driver
     gib = [rates.gib(name, customers) for name in KEPT]
     return (
         f"| {customers:,} | {on} | {core_hours:,.1f} | {hours:,.1f} "

@@ -25,6 +25,11 @@ def _intake(setting: Setting) -> list[str]:
     return setting.echelon("intake")
 
 
+def _publication(setting: Setting) -> list[str]:
+    shutil.rmtree(setting.folder / "stores" / "publications", ignore_errors=True)
+    return setting.echelon("score")
+
+
 def _features(setting: Setting, count: int) -> list[str]:
     module = [sys.executable, "-m", "benchmarks.scale.features"]
     days = [str(day) for day in setting.cutoffs(count)]
@@ -38,8 +43,8 @@ STAGES: dict[str, Command] = {
     "features": lambda setting: _features(setting, 10),
     "features_1": lambda setting: _features(setting, 1),
     "training": lambda setting: setting.echelon("train"),
-    "promotion": lambda setting: setting.echelon("promote"),
-    "publication": lambda setting: setting.echelon("score"),
+    "promotion": lambda setting: setting.echelon("promote", "--override", "to be measured"),
+    "publication": _publication,
 }
 
 
