@@ -11,18 +11,20 @@ day before the last. Then they come, three ways, each to a copy of the stores:
 
 Beside it, *whole* takes in and scores everything anew at that last day without training, and the
 publications of *daily* and *whole* are compared: scores to 1e-9, tiers and sentences identical.
-Every command is a process of its own; ratios are of CPU seconds, wall time stands beside.
+Every command is a process of its own; ratios are of CPU seconds, wall time stands beside. What
+earlier runs measured at other sizes stays in the results.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import resource
 import shutil
 import tempfile
-from collections.abc import Sequence
-from contextlib import ExitStack, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,40 +62,51 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="work here and leave the files")
     parser.add_argument("--out", type=Path, default=RESULTS)
     chosen = parser.parse_args()
-    rows = []
+    path = chosen.out / f"{NAME}.json"
+    rows: list[Row] = json.loads(path.read_text())["rows"] if path.exists() else []
     for customers in chosen.customers:
-        fresh = tempfile.TemporaryDirectory(prefix="echelon-refresh-")
-        with nullcontext(chosen.keep) if chosen.keep else fresh as folder:
-            rows.append(compared(customers, Path(folder) / str(customers)))
-        write_json(chosen.out / f"{NAME}.json", {"machine": _machine(), "rows": rows})
-        write_text(chosen.out / f"{NAME}.md", report(rows))
+        with _working(chosen.keep) as folder:
+            row = compared(customers, folder / str(customers))
+        rows = [one for one in rows if one["customers"] != customers] + [row]
+        rows.sort(key=lambda one: int(one["customers"]))
+        write_json(path, {"machine": _machine(), "rows": rows})
+        write_text(path.with_suffix(".md"), report(rows))
     print(report(rows))
+
+
+@contextmanager
+def _working(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        yield keep
+        return
+    with tempfile.TemporaryDirectory(prefix="echelon-refresh-") as folder:
+        yield Path(folder)
 
 
 def compared(customers: int, folder: Path) -> Row:
     """Return what each way costs for a simulated company of so many customers."""
     exports, data = folder / "exports", folder / "data"
     _run("simulate", ["--customers", str(customers), "--seed", str(SEED), "--out", str(exports)])
-    last, share = _split(exports, data)
+    last, share = split(exports, data)
     row: Row = {"customers": customers, "new_share": share}
-    row["full"] = _measured("run", _config(folder, "full", last - 1))
+    row["full"] = _measured("run", config_of(folder, "full", last - 1))
     _copy(folder, "late")
-    _come(data, "1-late")
-    row["late"] = _measured("refresh", _config(folder, "late", last - 1))
-    _come(data, "2-last")
-    row["one_day"] = _measured("refresh", _config(folder, "late", last))
+    come(data, "1-late")
+    row["late"] = _measured("refresh", config_of(folder, "late", last - 1))
+    come(data, "2-last")
+    row["one_day"] = _measured("refresh", config_of(folder, "late", last))
     shutil.rmtree(folder / "late")
     _copy(folder, "daily")
-    row["daily"] = _measured("refresh", _config(folder, "daily", last))
+    row["daily"] = _measured("refresh", config_of(folder, "daily", last))
     _copy(folder, "whole")
-    whole = _config(folder, "whole", last)
+    whole = config_of(folder, "whole", last)
     steps = [_measured(step, whole) for step in ("intake", "score")]
     row["whole"] = {name: sum(step[name] for step in steps) for name in ("cpu", "wall")}
     row["differences"] = differences(folder / "daily", folder / "whole")
     return row
 
 
-def _split(exports: Path, data: Path) -> tuple[int, float]:
+def split(exports: Path, data: Path) -> tuple[int, float]:
     """Put the exports in ``data``, the new rows held back; return the last day and their share."""
     narrow = {name: _known_days(exports / f"{name}.parquet", name) for name in TABLES}
     events = np.concatenate([days for name, days in narrow.items() if name != "customers"])
@@ -145,13 +158,13 @@ def _copy(folder: Path, store: str) -> None:
     shutil.copytree(folder / "full", folder / store, copy_function=shared)
 
 
-def _come(data: Path, part: str) -> None:
+def come(data: Path, part: str) -> None:
     """Let the held back rows of ``part`` come, a new file in the folder of each table."""
     for name in TABLES:
         os.replace(data / "held" / name / f"{part}.parquet", data / name / f"{part}.parquet")
 
 
-def _config(folder: Path, store: str, as_of: int) -> Path:
+def config_of(folder: Path, store: str, as_of: int) -> Path:
     """Return a configuration of the company as of a day, with a store of its own."""
     settings = yaml.safe_load((folder / "data" / "echelon.yaml").read_text())
     settings |= {"data": str(folder / "data"), "as_of": date_of(as_of).isoformat()}

@@ -24,6 +24,7 @@ from configs.files import make_live, new_generation, write_text, written_whole
 from configs.progress import Progress, silent
 from configs.records import SnapshotSource, Source
 from configs.schema import Config, Engine
+from configs.version import VERSION
 from features.checks import Clock
 from features.contract_customers import SnapshotRows, read_snapshot, snapshot_rows
 from features.contracts import TABLES
@@ -303,6 +304,7 @@ class Intake:
                 write_text(folder / "report.json", report.model_dump_json(indent=2) + "\n")
         make_live(stores.records, report.generation)
         ledger = Ledger(
+            echelon=VERSION,
             generation=report.generation,
             clock_day=self.clock.last_possible_day,
             report=report,

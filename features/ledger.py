@@ -85,6 +85,7 @@ class Ledger(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    echelon: str
     generation: str
     clock_day: int
     report: IntakeReport
@@ -94,13 +95,17 @@ class Ledger(BaseModel):
 
 
 def read_ledger(store: Path) -> Ledger | None:
-    """Return the ledger of the live generation in ``store``, ``None`` where it has none."""
+    """Return the ledger of the live generation in ``store``, ``None`` where it has none.
+
+    Nor is one of another version of Echelon, which may read and compute otherwise.
+    """
     live = live_generation(store)
     try:
         ledger = Ledger.model_validate_json((store / LEDGER_FILE).read_bytes())
     except (FileNotFoundError, ValueError):
         return None
-    return ledger if live is not None and live.name == ledger.generation else None
+    is_of_live = live is not None and live.name == ledger.generation
+    return ledger if is_of_live and ledger.echelon == VERSION else None
 
 
 def write_ledger(store: Path, ledger: Ledger) -> None:

@@ -33,6 +33,7 @@ from serving.pages.kept_cards import keep_card
 from serving.pages.report import write_report
 from serving.pages.tier_rules import segment_fidelity, tier_rules, write_rules
 from serving.policies.in_force import learning_config, under_policy_in_force
+from serving.scores.carried import carried_over
 from serving.scores.export import FORMATS, RULES
 from serving.scores.export import export as write_export
 from serving.scores.publication import Publication, open_live, open_publication
@@ -138,7 +139,7 @@ def refresh(config: Config, progress: Progress = silent) -> Renewed:
     """
     champion(config)
     taken = take_in_new(config, progress)
-    score(config, progress)
+    score(config, progress, taken)
     return Renewed(taken, open_live(config.stores.publications), report(config))
 
 
@@ -188,8 +189,10 @@ def _segments_in_use(config: Config) -> Segments | None:
         return None
 
 
-def score(config: Config, progress: Progress = silent) -> Path:
+def score(config: Config, progress: Progress = silent, taken: Refreshed | None = None) -> Path:
     """Publish all customers' scores by the champion and return the publication's folder.
+
+    Where a daily intake has ``taken`` what is new, features of others may be carried over.
 
     Tiers follow the policy in force: the one approved last, else the champion's own.
 
@@ -201,7 +204,8 @@ def score(config: Config, progress: Progress = silent) -> Path:
     live = champion(config)
     bundle = read_bundle(live.folder, public_key(config.stores.keys))
     bundle = under_policy_in_force(config, bundle)
-    folder = publish(config, bundle, live.version, live_records(config), progress)
+    carried = None if taken is None else carried_over(config, bundle.digest, taken)
+    folder = publish(config, bundle, live.version, live_records(config), progress, carried)
     made = {"publication": folder.name, "model": live.version, "policy": bundle.policy.name}
     note(config.stores, "published", **made)
     return folder

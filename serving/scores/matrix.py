@@ -18,6 +18,7 @@ from features.catalogue import by_name
 from features.snapshot import snapshot_features, snapshot_matrix
 from features.sources import Records, day_number, last_day, open_engine, open_records
 from features.spec import Feature
+from serving.scores.carried import Carried
 from serving.scores.matrix_file import ROWS_OF_A_GROUP, write_grouped
 from training.bundle import Bundle
 from training.contract import listed
@@ -44,11 +45,16 @@ def matrix_to_score(config: Config, bundle: Bundle, folder: Path) -> pa.Table:
 
 
 def write_matrix_to_score(
-    config: Config, bundle: Bundle, folder: Path, path: Path, progress: Progress = silent
+    config: Config,
+    bundle: Bundle,
+    folder: Path,
+    path: Path,
+    progress: Progress = silent,
+    carried: Carried | None = None,
 ) -> None:
     """Write what :func:`matrix_to_score` returns to ``path``, never holding it whole.
 
-    Raises as that does.
+    Features that are ``carried`` over are not computed. Raises as that does.
     """
     if config.sources.snapshot is not None:
         matrix = _of_snapshot(config.sources.snapshot, bundle, folder)
@@ -62,10 +68,16 @@ def write_matrix_to_score(
             [_day(config, records)],
             Path(scratch) / "matrix",
             config.engine,
-            progress=progress,
+            None if carried is None else carried.customers,
+            progress,
         )
-        tables = (pa.Table.from_batches([batch]) for batch in stored.batches())
-        write_grouped(path, stored.schema, tables, ROWS_OF_A_GROUP)
+        batches = stored.batches() if stored.count() else iter(())
+        computed = (pa.Table.from_batches([batch]) for batch in batches)
+        if carried is None:
+            write_grouped(path, stored.schema, computed, ROWS_OF_A_GROUP)
+        else:
+            tables = carried.with_others(computed)
+            write_grouped(path, pq.read_schema(carried.features), tables, ROWS_OF_A_GROUP)
 
 
 def _asked(config: Config, bundle: Bundle, folder: Path) -> tuple[Records, tuple[Feature, ...]]:

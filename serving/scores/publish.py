@@ -30,6 +30,7 @@ from features.units import UNITS
 from serving.scores import batches
 from serving.scores.answers import terms_of
 from serving.scores.batches import Work, explain_batch, score_batch
+from serving.scores.carried import Carried
 from serving.scores.crew import crew
 from serving.scores.draft import Draft, open_draft, remove_drafts
 from serving.scores.job import Job
@@ -80,6 +81,7 @@ def publish(
     model_version: str,
     records: Path,
     progress: Progress = silent,
+    carried: Carried | None = None,
 ) -> Path:
     """Score every customer of ``records`` with ``bundle`` and return the publication, live.
 
@@ -91,13 +93,14 @@ def publish(
         model_version: its version in the registry.
         records: folder of a records generation.
         progress: told the share done of ``features`` and ``publish``.
+        carried: features that need not be computed.
 
     Raises:
         PublicationError: there is nobody to publish, no room, or another process is publishing.
     """
     job = _job(config, bundle, model_version, records)
     with _alone(job.store):
-        matrix = _features_of(config, bundle, records, job.store, progress)
+        matrix = _features_of(config, bundle, records, job.store, progress, carried)
         return _made_live(job, matrix, progress)
 
 
@@ -174,7 +177,12 @@ def _job(config: Config, bundle: Bundle, model_version: str, records: Path) -> J
 
 
 def _features_of(
-    config: Config, bundle: Bundle, records: Path, store: Path, progress: Progress
+    config: Config,
+    bundle: Bundle,
+    records: Path,
+    store: Path,
+    progress: Progress,
+    carried: Carried | None = None,
 ) -> MatrixFile:
     """Return the features of every customer, computed unless a killed process has done so."""
     asked = {
@@ -190,7 +198,7 @@ def _features_of(
     progress("features", 0.0)
     if draft.find(FEATURES) is None:
         with draft.adding(FEATURES) as path:
-            write_matrix_to_score(config, bundle, records, path, progress)
+            write_matrix_to_score(config, bundle, records, path, progress, carried)
     progress("features", 1.0)
     return MatrixFile(draft.part(FEATURES))
 
