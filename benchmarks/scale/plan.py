@@ -162,7 +162,7 @@ def page(rates: Rates, customers: list[int], assumed: Assumed) -> str:
         + ".",
         "",
         f"**Assumed**: a run has to end within {assumed.hours:g} hours, else Spark takes it (more "
-        "cores in one machine were not measured and are not counted on); machines of a cluster have "
+        "cores in one machine were not measured nor counted on); machines of a cluster have "
         f"{assumed.cores_a_machine} cores, of which {assumed.used:.0%} work on average; a "
         f"processor hour costs {assumed.price_of_core_hour:g} and a GiB "
         f"{assumed.price_of_gib_month:g} a month; Spark takes {assumed.spark_factor:g} times the "
