@@ -18,6 +18,7 @@ import pyarrow as pa
 from configs.errors import FeatureError
 from configs.progress import Progress, silent
 from configs.schema import Engine
+from features.ahead import ahead
 from features.computed import Question, computed
 from features.grains import KEYS, Times, answers
 from features.layout import in_layout, in_one
@@ -120,8 +121,9 @@ def written(
         table, known = spread(records, question), first_known(records.tables)
         return store_by_workers(records.backend, table, known, days, folder)
     at_once = int(engine.memory_limit_gib * SHARE_OF_LIMIT * 2**30)
-    ranges = computed(records, question, population(records), at_once, progress)
-    return store(ranges, days, folder)
+    threads = engine.threads
+    ranges = computed(records, question, population(records), at_once, threads, progress)
+    return store(ranges if threads == 1 else ahead(ranges), days, folder)
 
 
 def _question(records: Records, features: Sequence[Feature], cutoffs: Sequence[int]) -> Question:

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from configs.progress import Progress, silent
+from features.ahead import ahead
 from features.grains import Asked
 from features.layout import schema_of
 from features.plan import Reading
@@ -63,6 +64,7 @@ def computed(
     question: Question,
     everybody: Population,
     bytes_at_once: int,
+    threads: int = 1,
     progress: Progress = silent,
 ) -> Iterator[pa.Table]:
     """Yield the answer for ranges of customers, rising, each sorted by cutoff and customer.
@@ -74,9 +76,10 @@ def computed(
         question: what to compute.
         everybody: the customers.
         bytes_at_once: about how much memory a range may take.
+        threads: with more than one, rows are fetched while those before are computed.
         progress: told of the step ``features``.
     """
-    fetches = {
+    sources = {
         name: _Source(records, fetched(question.sources[name], *_told(question, name)), asked)
         for name, asked in question.asked.items()
     }
@@ -84,12 +87,15 @@ def computed(
     width = len(question.cutoffs) * (2 + len(question.readings))
     cost = everybody.rows * BYTES_A_ROW + width * BYTES_A_VALUE
     ranges = list(everybody.ranges(cost, bytes_at_once))
-    for number, part in enumerate(ranges):
+    whole = len(ranges) == 1
+    given = ({name: s.rows(part, whole) for name, s in sources.items()} for part in ranges)
+    for number, rows in enumerate(given if threads == 1 else ahead(given)):
         progress("features", number / len(ranges))
+        part = ranges[number]
         members = part.members(question.cutoffs)
         columns = _keys(part, question.cutoffs, members)
-        for source in fetches.values():
-            columns |= source.answers(part, question, members, alone=len(ranges) == 1)
+        for name, source in sources.items():
+            columns |= source.answers(rows[name], part, question, members)
         yield finishing(pa.table(columns))
     progress("features", 1.0)
 
@@ -105,10 +111,14 @@ class _Source:
         self._rows = Range(records.backend, rows.table)
         self._columns, self._asked = rows.columns, asked
 
+    def rows(self, part: Population, whole: bool) -> pa.Table:
+        """Return the rows of a range of customers, or all at once."""
+        return self._rows.all() if whole else self._rows.between(part.ids[0], part.ids[-1])
+
     def answers(
-        self, part: Population, question: Question, members: Sequence[Ints], alone: bool
+        self, table: pa.Table, part: Population, question: Question, members: Sequence[Ints]
     ) -> dict[str, pa.Array]:
-        table = self._rows.all() if alone else self._rows.between(part.ids[0], part.ids[-1])
+        """Return all that is asked of this source, for the customers of a range."""
         codes = _codes(table["customer_id"], part.ids)
         days, known = (_days(table[name]) for name in ("day", "known_day"))
         line = timeline(
@@ -124,9 +134,13 @@ class _Source:
 
 def _codes(customers: pa.ChunkedArray, ids: pa.Array) -> Ints:
     """Return the place of each customer among ``ids``, which hold them all."""
-    encoded = customers.combine_chunks().dictionary_encode()
-    place = pc.index_in(encoded.dictionary, ids).to_numpy().astype(np.int64)
-    return place[encoded.indices.to_numpy()]
+    each = customers.combine_chunks()
+    if not len(each):
+        return np.empty(0, np.int64)
+    differs = pc.not_equal(each[1:], each[:-1]).to_numpy(zero_copy_only=False)
+    starts = np.append(0, 1 + np.flatnonzero(differs))
+    place = pc.index_in(each.take(pa.array(starts)), ids).to_numpy().astype(np.int64)
+    return np.repeat(place, np.diff(starts, append=len(each)))
 
 
 def _days(column: pa.ChunkedArray) -> Ints:

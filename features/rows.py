@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import ibis.expr.datatypes as dtypes
 import ibis.expr.operations as ops
 
 from features.grains import Asked
-from features.plan import bind, parts
+from features.plan import Window, bind, parts
 
 WHO_AND_WHEN = ("customer_id", "day", "known_day")
 
@@ -36,8 +36,8 @@ def fetched(rows: ibis.Table, asked: Asked, cutoffs: Sequence[int], as_known: bo
     rows = _that_can_count(rows, asked, cutoffs, as_known)
     names: dict[ops.Value, str] = {}
     columns: dict[ops.Reduction, str | None] = {}
-    for part in dict.fromkeys(part for part, _ in asked):
-        value = _reduced(part, rows)
+    for part, windows in _windows_of(asked).items():
+        value = _reduced(part, rows, _earliest(windows, cutoffs))
         if value is not None:
             columns[part] = names.setdefault(value.op(), f"column_{len(names)}")
         else:
@@ -58,13 +58,29 @@ def _that_can_count(
 ) -> ibis.Table:
     windows = {window for _, window in asked}
     rows = rows.filter(rows.day <= max(window.end(cutoffs[-1]) for window in windows))
-    if all(window.days is not None for window in windows):
-        rows = rows.filter(rows.day > min(window.start(cutoffs[0]) for window in windows))
+    earliest = _earliest(windows, cutoffs)
+    rows = rows if earliest is None else rows.filter(rows.day > earliest)
     return rows.filter(rows.known_day <= cutoffs[-1]) if as_known else rows
 
 
-def _reduced(part: ops.Reduction, rows: ibis.Table) -> Any:
-    """Return the column of ``part``: null or false where a row does not count."""
+def _windows_of(asked: Asked) -> dict[ops.Reduction, set[Window]]:
+    windows: dict[ops.Reduction, set[Window]] = {}
+    for part, window in asked:
+        windows.setdefault(part, set()).add(window)
+    return windows
+
+
+def _earliest(windows: Iterable[Window], cutoffs: Sequence[int]) -> int | None:
+    """Return the day before the first one in any of the windows; ``None``: there is no first."""
+    starts = [None if w.days is None else int(w.start(cutoffs[0])) for w in windows]
+    return None if None in starts else min(day for day in starts if day is not None)
+
+
+def _reduced(part: ops.Reduction, rows: ibis.Table, earliest: int | None) -> Any:
+    """Return the column of ``part``: null or false where a row does not count.
+
+    Keys, which are costly to carry and to compare, are null also where no window begins so early.
+    """
     if isinstance(part, ops.ArgMax):
         part = parts(ops.Mean(part.arg, where=part.where))[0]
     where = None if part.where is None else bind(part.where, rows, {})
@@ -74,4 +90,6 @@ def _reduced(part: ops.Reduction, rows: ibis.Table) -> Any:
     if isinstance(part, ops.Count):
         there = value.notnull()
         return there if where is None else (there & where).fill_null(False)
+    if isinstance(part, ops.CountDistinct) and earliest is not None:
+        where = rows.day > earliest if where is None else (rows.day > earliest) & where
     return value if where is None else ibis.ifelse(where, value, ibis.null(value.type()))

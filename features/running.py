@@ -168,7 +168,7 @@ class Running:
         return np.asarray(pc.fill_null(given, pa.scalar(0, given.type)).to_numpy())
 
     def _counts(self, column: str) -> Ints:
-        return _running(self._once(self._valid, column))
+        return _running(self._once(self._valid, column).view(np.int8))
 
     def _totals(self, column: str) -> Ints:
         return _running(self._data(column))
@@ -204,7 +204,9 @@ class Running:
         new = key >= 0
         new[later[today]] = False
         earlier, later = earlier[~today], later[~today]
-        return _running(new), Repeats(line.codes[later], line.days[later], line.days[earlier])
+        return _running(new.view(np.int8)), Repeats(
+            line.codes[later], line.days[later], line.days[earlier]
+        )
 
 
 def _running(values: Numbers) -> Ints:
