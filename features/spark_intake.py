@@ -27,7 +27,15 @@ from features.generation import files_in
 from features.mapping import Mapper
 from features.mending import Mends
 from features.reading import FilePart, Start, files_of, is_parquet, name_of, parquet_rows
-from features.spark_parts import EVENTS_A_PART, Form, bounds, frame, spread, write_parts
+from features.spark_parts import (
+    EVENTS_A_PART,
+    Form,
+    bounds,
+    frame,
+    set_parallelism,
+    spread,
+    write_parts,
+)
 from features.staging import (
     REFUSED_ORDER,
     ROW,
@@ -103,6 +111,8 @@ class SparkTable:
     def read(self, backend: ibis.BaseBackend, folder: Path) -> None:
         """Stage every row of every source; paths are relative to ``folder``."""
         pieces = list(_pieces(folder, self.mappers))
+        paths = {piece.part.path for piece in pieces}
+        set_parallelism(backend._session, sum(path.stat().st_size for path in paths))
         for number, mapper in enumerate(self.mappers):
             _learn_date_order(mapper, next(p for p in pieces if p.number == number))
         for kind in ("accepted", "refused"):

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +19,9 @@ import psutil
 HOST = "127.0.0.1"
 MASTER = "org.apache.spark.deploy.master.Master"
 WORKER = "org.apache.spark.deploy.worker.Worker"
-SECONDS = 90
+SECONDS = 180
+QUICK_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+"""For Java that shall start quickly rather than compute quickly."""
 
 
 @dataclass
@@ -29,6 +31,7 @@ class Cluster:
     folder: Path
     url: str
     master: subprocess.Popen[bytes]
+    java: Mapping[str, str]
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def add_worker(self, memory: str = "1g") -> Path:
@@ -37,7 +40,8 @@ class Cluster:
         work = self.folder / f"work-{number}"
         own = ["--host", HOST, "--webui-port", "0", "--cores", "1", "--memory", memory]
         said = self.folder / f"worker-{number}.log"
-        self.workers.append(started(WORKER, [*own, "--work-dir", str(work), self.url], said))
+        own += ["--work-dir", str(work), self.url]
+        self.workers.append(started(WORKER, own, said, self.java))
         return said
 
     def kill_worker(self, number: int) -> list[int]:
@@ -71,13 +75,24 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def standalone(folder: Path, workers: int = 2, memory: str = "1g") -> Iterator[Cluster]:
-    """Run a master and ``workers`` workers of one core each; all are gone afterwards."""
+def standalone(
+    folder: Path, workers: int = 2, memory: str = "1g", java: Mapping[str, str] | None = None
+) -> Iterator[Cluster]:
+    """Run a master and ``workers`` workers of one core each; all are gone afterwards.
+
+    Args:
+        folder: for logs and what workers work in.
+        workers: how many.
+        memory: that each worker has to give away.
+        java: environment of all Java processes, executors included.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
     said = folder / "master.log"
     own = ["--host", HOST, "--port", str(port), "--webui-port", "0"]
-    cluster = Cluster(folder, f"spark://{HOST}:{port}", started(MASTER, own, said))
+    java = java or {}
+    master = started(MASTER, own, said, java)
+    cluster = Cluster(folder, f"spark://{HOST}:{port}", master, java)
     try:
         for log in [cluster.add_worker(memory) for _ in range(workers)]:
             waited_for(log, "Successfully registered with master")
@@ -86,17 +101,19 @@ def standalone(folder: Path, workers: int = 2, memory: str = "1g") -> Iterator[C
         cluster.stop()
 
 
-def started(main: str, arguments: list[str], said: Path) -> subprocess.Popen[bytes]:
+def started(
+    main: str, arguments: list[str], said: Path, java: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
     """Start a Spark daemon from the pip package; what it says goes to ``said``."""
     import pyspark
 
     home = Path(pyspark.__file__).parent
-    environment = os.environ | {
+    environment = {**os.environ, **java} | {
         "SPARK_HOME": str(home),
         "SPARK_LOCAL_IP": HOST,
         "SPARK_DAEMON_MEMORY": "256m",
         "PYSPARK_PYTHON": sys.executable,
-        "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",  # quick to start
+        "SPARK_DAEMON_JAVA_OPTS": QUICK_JAVA,
     }
     with said.open("wb") as log:
         command = [str(home / "bin" / "spark-class"), main, *arguments]

@@ -13,7 +13,7 @@ import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from serving.scores import batches
 from serving.scores.answers import terms_of
 from serving.scores.batches import Work, explain_batch, score_batch
 from serving.scores.carried import Carried
-from serving.scores.crew import crew
+from serving.scores.crew import Crew, crew
 from serving.scores.draft import Draft, open_draft, remove_drafts
 from serving.scores.job import Job
 from serving.scores.matrix import write_matrix_to_score
@@ -52,6 +52,7 @@ from serving.scores.publication import (
     open_publication,
 )
 from serving.scores.scorer import BundleLike
+from serving.scores.spark_crew import spark_crew
 from serving.scores.wholes import narrow_scores, write_lookup, write_reasons, write_scores
 from training.bundle import Bundle
 from training.portfolio import Totals
@@ -248,7 +249,7 @@ def _do_batches(work: Work, progress: Progress) -> None:
     done = SCORED * (1 - len(to_score) / n) + EXPLAINED * (1 - len(to_explain) / n)
     if done:
         progress("resumed at", done)
-    with crew(work, _processes(work)) as crew_:
+    with _crew(work) as crew_:
         for _ in crew_(score_batch, to_score):
             done += SCORED / n
             progress("publish", done)
@@ -256,6 +257,12 @@ def _do_batches(work: Work, progress: Progress) -> None:
         for _ in crew_(explain_batch, to_explain):
             done += EXPLAINED / n
             progress("publish", done)
+
+
+def _crew(work: Work) -> AbstractContextManager[Crew]:
+    """Return who does the batches: Spark's workers, or processes of this machine."""
+    by_workers = work.job.config.engine.name == "spark" and work.job.digest != ""
+    return spark_crew(work) if by_workers else crew(work, _processes(work))
 
 
 def _processes(work: Work) -> int:

@@ -1,0 +1,224 @@
+"""A company taken in, scored and published by two workers of a real Spark cluster, as by DuckDB."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from benchmarks.spark.cluster import QUICK_JAVA, Cluster, free_port, standalone
+from configs.child import child_environment
+from configs.errors import ConfigError
+from configs.files import live_generation
+from configs.load import load
+from configs.schema import Config
+from features.generation import parts_of, read_rows
+from features.intake import take_in
+from features.report import IntakeReport
+from features.spark_session import require_master
+from serving.pipeline import score
+from serving.scores.publication import Publication, open_live
+from tests.companies import own_copy
+
+pytestmark = [pytest.mark.slow, pytest.mark.spark, pytest.mark.xdist_group("spark-cluster")]
+TABLES = ("customers", "transactions", "satisfaction")
+"""Some of the small company's, with numbers, moments and texts: each costs some jobs."""
+MISSING = pa.array([None], pa.string())
+DRIVER = """
+import sys
+from pathlib import Path
+from configs.load import load
+from features import spark_intake, spark_matrix
+from features.intake import take_in
+from serving.pipeline import score
+
+spark_intake.EVENTS_A_PART, spark_matrix.ROWS_A_PART = 5_000, 200
+config = load(Path(sys.argv[1]), {})
+few = config.serving.model_copy(update={"score_rows_at_once": 20})  # many batches, to lose one
+config = config.model_copy(update={"serving": few})
+print(take_in(config).model_dump_json(), flush=True)
+score(config, lambda step, share: print(step, share, flush=True))
+"""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What one engine made of the lake."""
+
+    config: Config
+    report: IntakeReport
+    publication: Publication
+
+    @property
+    def records(self) -> Path:
+        folder = live_generation(self.config.stores.records)
+        assert folder is not None
+        return folder
+
+    def quarantine(self, table: str) -> str:
+        return (self.config.stores.quarantine / f"{table}.csv").read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Return a master with two workers; what they said is printed where a test fails."""
+    java = {"JDK_JAVA_OPTIONS": QUICK_JAVA}
+    with standalone(tmp_path_factory.mktemp("cluster"), java=java) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def lake(small_company: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of Parquet: purchases in Hive's layout by category, some of them bad."""
+    folder = tmp_path_factory.mktemp("lake")
+    exports = Path(yaml.safe_load(small_company.read_text("utf-8"))["data"])
+    for file in exports.glob("*.parquet"):
+        if file.stem != "transactions":
+            (folder / file.name).symlink_to(file)
+    bought = pq.read_table(exports / "transactions.parquet")
+    bad = bought.slice(0, 1).set_column(0, "customer_id", MISSING)
+    again = bought.slice(5, 3)
+    whole = pa.concat_tables([bought, bad, again])
+    pq.write_to_dataset(whole, folder / "transactions", partition_cols=["category"])
+    (folder / "transactions" / "_delta_log").mkdir()
+    pq.write_table(pa.table({"x": [1]}), folder / "transactions" / "_delta_log" / "1.parquet")
+    return folder
+
+
+def company_on(lake: Path, small_company: Path, folder: Path, engine: dict[str, object]) -> Path:
+    """Return the configuration of the small company with its records in the lake."""
+    given = yaml.safe_load(small_company.read_text("utf-8"))["sources"]
+    sources = {name: given[name] for name in TABLES}
+    (bought,) = sources["transactions"]
+    bought["path"] = "transactions"
+    changes = {"data": str(lake), "sources": sources, "engine": engine}
+    return own_copy(small_company, folder, changes)
+
+
+@pytest.fixture(scope="module")
+def by_duckdb(lake: Path, small_company: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
+    path = company_on(lake, small_company, tmp_path_factory.mktemp("duckdb"), {"name": "duckdb"})
+    config = load(path, {})
+    report = take_in(config)
+    score(config)
+    return Done(config, report, open_live(config.stores.publications))
+
+
+@pytest.fixture(scope="module")
+def by_spark(
+    cluster: Cluster, lake: Path, small_company: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Done:
+    """Return what the cluster makes of the lake; a worker is killed when scoring has begun."""
+    engine = {
+        "name": "spark",
+        "spark_master": cluster.url,
+        "spark_driver_host": "127.0.0.1",
+        "spark_executor_memory_gib": 0.75,
+        "memory_limit_gib": 1,
+    }
+    path = company_on(lake, small_company, tmp_path_factory.mktemp("spark"), engine)
+    conf = tmp_path_factory.mktemp("conf")
+    (conf / "spark-defaults.conf").write_text("spark.sql.codegen.wholeStage false\n")  # few rows
+    quick = {"SPARK_CONF_DIR": str(conf), "JDK_JAVA_OPTIONS": QUICK_JAVA}
+    command = [sys.executable, "-c", DRIVER, str(path)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=child_environment() | quick
+    ) as driver:
+        assert driver.stdout is not None
+        said = []
+        for line in driver.stdout:
+            said.append(line)
+            step, _, share = line.partition(" ")
+            if step == "publish" and len(cluster.workers) == 2 and 0 < float(share) < 0.9:
+                killed = cluster.kill_worker(1)
+                assert len(killed) > 2, "a worker, its executor and a Python process"
+                cluster.workers.pop()
+    config = load(path, {})
+    assert driver.returncode == 0, f"{''.join(said)}\n{cluster.logs()}"
+    assert len(cluster.workers) == 1, f"no worker was lost while scoring: {''.join(said)}"
+    report = IntakeReport.model_validate_json(said[0])
+    return Done(config, report, open_live(config.stores.publications))
+
+
+@pytest.fixture(scope="module")
+def both(by_duckdb: Done, by_spark: Done) -> tuple[Done, Done]:
+    return by_duckdb, by_spark
+
+
+def test_intake_reports_the_same(both: tuple[Done, Done]) -> None:
+    duckdb, spark = (done.report.model_dump(exclude={"generation"}) for done in both)
+    assert spark == duckdb
+    table = both[1].report.tables["transactions"]
+    assert table.quarantined == {"missing_customer_id": 1, "duplicate_row": 3}
+    assert table.read == table.accepted + 4
+
+
+def test_what_is_refused_stands_in_quarantine_by_the_same_file_and_line(
+    both: tuple[Done, Done],
+) -> None:
+    duckdb, spark = (done.quarantine("transactions") for done in both)
+    assert spark == duckdb
+    assert "category=" in spark
+
+
+def test_records_are_the_same_in_sorted_parts(both: tuple[Done, Done]) -> None:
+    for name in TABLES:
+        duckdb, spark = (parts_of(done.records, name) for done in both)
+        assert read_rows(spark).equals(read_rows(duckdb)), name
+    assert len(parts_of(both[1].records, "transactions")) > 1
+
+
+def test_scores_are_the_same_though_a_worker_was_lost(both: tuple[Done, Done]) -> None:
+    duckdb, spark = (done.publication.scores() for done in both)
+    assert_same(spark, duckdb)
+
+
+def test_reasons_are_the_same_in_both_languages(both: tuple[Done, Done]) -> None:
+    duckdb, spark = (done.publication.reasons() for done in both)
+    assert_same(spark, duckdb)
+
+
+def test_features_are_the_same(both: tuple[Done, Done]) -> None:
+    duckdb, spark = (done.publication.features() for done in both)
+    assert_same(spark, duckdb)
+
+
+def test_the_endpoint_answers_the_same(both: tuple[Done, Done]) -> None:
+    duckdb, spark = (done.publication for done in both)
+    ids = duckdb.examples(5)
+    for customer in ids:
+        one, other = duckdb.customer(customer), spark.customer(customer)
+        assert one["tier"] == other["tier"]
+        assert [r["text"] for r in one["reasons"]] == [r["text"] for r in other["reasons"]]
+    spark.check()
+
+
+def assert_same(one: pa.Table, other: pa.Table) -> None:
+    """Check that tables are equal: floats to 1e-9, all else exactly."""
+    assert one.schema.equals(other.schema)
+    assert len(one) == len(other)
+    for name in one.column_names:
+        left, right = one[name].combine_chunks(), other[name].combine_chunks()
+        if pa.types.is_floating(left.type):
+            np.testing.assert_allclose(
+                left.to_numpy(zero_copy_only=False),
+                right.to_numpy(zero_copy_only=False),
+                rtol=1e-9,
+                atol=1e-9,
+                err_msg=name,
+            )
+        elif not pa.types.is_list(left.type):
+            assert left.equals(right), name
+
+
+def test_a_master_that_is_not_there_is_said_at_once() -> None:
+    with pytest.raises(ConfigError, match=r"no Spark master answers.*engine\.spark_master"):
+        require_master(f"spark://127.0.0.1:{free_port()}")
