@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +30,10 @@ CONTESTS: dict[str, Callable[[Setting, Told, bool], None]] = {
     "peers": features_contest,
     "scoring": scoring_contest,
 }
-EVERYTHING = (*STAGES, *CONTESTS)
+USUAL = (*STAGES, *CONTESTS)
+BESIDE = ("refresh", "spark")
+"""Benchmarks of their own, whose results the bars read: they run only where asked for."""
+EVERYTHING = (*USUAL, *BESIDE)
 NEEDED_BY_PEERS = ("simulate", "intake")
 
 
@@ -56,6 +61,10 @@ def main() -> None:
 def _measure(name: str, setting: Setting, told: Told, chosen: argparse.Namespace) -> None:
     if name in CONTESTS:
         CONTESTS[name](setting, told, chosen.again)
+    elif name in BESIDE:
+        module = f"benchmarks.{name}"
+        size = str(setting.customers)
+        subprocess.run([sys.executable, "-m", module, "--customers", size], check=True)
     else:
         run_stage(setting, name, told, chosen.again and not chosen.only_peers)
 
@@ -86,7 +95,8 @@ def sizes(listed: str) -> list[int]:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--customers", type=sizes, default=sizes(SIZES))
-    parser.add_argument("--stages", type=_stages, default=list(EVERYTHING), help=_LISTED)
+    parser.add_argument("--stages", type=_stages, default=list(USUAL), help=_LISTED)
+    parser.add_argument("--spark", action="store_true", help="also Spark beside DuckDB")
     parser.add_argument("--only-peers", action="store_true", help="only ours beside the peers")
     parser.add_argument("--again", action="store_true", help="measure also what is measured")
     parser.add_argument("--work", type=Path, default=Path("var/scale"), help="kept between runs")
@@ -98,6 +108,8 @@ def _arguments() -> argparse.Namespace:
     chosen = parser.parse_args()
     if chosen.only_peers:
         chosen.stages = [*NEEDED_BY_PEERS, "peers"]
+    if chosen.spark:
+        chosen.stages = [*chosen.stages, "spark"]
     return chosen
 
 
