@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from features import grains
+from features import computed
 from features.catalogue import FEATURES
+from features.plan import Window
+from features.timeline import timeline
 from tests.engines import ENGINES, matrix_on
 from tests.histories import CUTOFFS, histories, other_futures, together
 
@@ -62,26 +64,20 @@ def test_the_cases_tell_something_most_features_have_many_values() -> None:
     assert len(several) > 0.9 * len(FEATURES)
 
 
-LEAKS: dict[str, tuple[str, Callable[..., Any]]] = {
+LEAKS: dict[str, tuple[object, str, Callable[..., Any]]] = {
     "rows recorded later": (
-        "_at_cutoffs",
-        lambda collapsed, asked, times: collapsed.cross_join(times.table),
+        computed,
+        "timeline",
+        lambda codes, days, known, cutoffs, members: timeline(codes, days, None, cutoffs, members),
     ),
-    "days after the cutoff": (
-        "_inside",
-        lambda crossed, day, window: day > window.start(crossed.cutoff),
-    ),
+    "days after the cutoff": (Window, "end", lambda window, cutoff: cutoff - window.lag_days + 60),
 }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("leak", LEAKS)
 def test_a_planted_leak_is_caught(leak: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    name, leaking = LEAKS[leak]
-    monkeypatch.setattr(grains, name, leaking)
-    if name == "_inside":
-        everything = LEAKS["rows recorded later"]
-        monkeypatch.setattr(grains, *everything)
+    monkeypatch.setattr(*LEAKS[leak])
     at, tables = cases(40)
     assert changes(matrix_on("duckdb", tables, FEATURES, CUTOFFS), at) != []
 
