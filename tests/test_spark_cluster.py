@@ -171,8 +171,8 @@ def test_what_is_refused_stands_in_quarantine_by_the_same_file_and_line(
 
 def test_records_are_the_same_in_sorted_parts(both: tuple[Done, Done]) -> None:
     for name in TABLES:
-        duckdb, spark = (parts_of(done.records, name) for done in both)
-        assert read_rows(spark).equals(read_rows(duckdb)), name
+        duckdb, spark = (read_rows(parts_of(done.records, name)) for done in both)
+        assert spark.equals(duckdb.cast(spark.schema)), name  # DuckDB says what is never null
     assert len(parts_of(both[1].records, "transactions")) > 1
 
 
