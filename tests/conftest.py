@@ -38,10 +38,15 @@ COMPANIES = {"small_company", "returning_company"}
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Keep the tests that share a module's fixture on one worker, so that it is made once."""
+    """Keep the tests that share a module's fixture on one worker, so that it is made once.
+
+    Those of Spark share a session, which takes half a minute to start.
+    """
     for item in items:
         if COMPANIES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
+        if item.get_closest_marker("spark") and item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group("spark"))
         known = getattr(item, "_fixtureinfo", None)
         made = [] if known is None else [one[-1].scope for one in known.name2fixturedefs.values()]
         if "module" in made and item.get_closest_marker("xdist_group") is None:
