@@ -152,7 +152,10 @@ def window_of(feature: Feature) -> Window:
 
 
 def dated(records: Records) -> dict[str, ibis.Table]:
-    """Return the tables with undated customers dated by their first known event."""
+    """Return the tables with undated customers dated by their first known event.
+
+    Those without one are never known, and left out: a contract's end is no event of its own.
+    """
     tables = records.tables
     customers = tables["customers"]
     if not _some_undated(records):
@@ -164,7 +167,8 @@ def dated(records: Records) -> dict[str, ibis.Table]:
         day=ibis.coalesce(joined.day, joined["first"]),
         known_day=ibis.coalesce(joined.known_day, joined.day, joined["first"]),
     )
-    return {**tables, "customers": dated.select(*customers.columns)}
+    known = dated.filter(dated.day.notnull())
+    return {**tables, "customers": known.select(*customers.columns)}
 
 
 def _some_undated(records: Records) -> bool:

@@ -268,6 +268,16 @@ def test_extremes_and_means_leave_missing_values_out(compute: Compute) -> None:
     assert compute(spread, cutoff="2024-03-31", satisfaction=satisfaction) == {"ada": 7}
 
 
+def test_a_contract_that_ended_makes_nobody_known(compute: Compute) -> None:
+    ended = feature("ended", lambda t: t.count(), "endings", when_empty=0)
+    customers = table("""
+        customer_id | signed_up_on | ended_on
+        ada         | 2024-01-01   | 2024-03-01
+        nobody      |              | 2024-03-01
+    """)
+    assert compute(ended, cutoff="2024-03-31", customers=customers) == {"ada": 1}
+
+
 def test_the_latest_score_is_the_mean_of_its_last_day(compute: Compute) -> None:
     latest = feature("latest_score", lambda t: t.score.argmax(t.day), "satisfaction")
     satisfaction = table("""
