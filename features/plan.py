@@ -87,8 +87,8 @@ def read(declared: Declaration, window: Window, schemas: Mapping[str, Schema]) -
     """Return the declaration with its reductions found.
 
     Raises:
-        FeatureError: the source or a column is unknown, a reduction is not supported, or a column
-            stands outside every reduction.
+        FeatureError: the source or a column is unknown, a reduction is not supported, a column
+            stands outside every reduction, or nothing is reduced.
     """
     rows = _rows(declared, schemas)
     expression = _evaluate(declared, rows)
@@ -96,6 +96,11 @@ def read(declared: Declaration, window: Window, schemas: Mapping[str, Schema]) -
     for reduction in reductions:
         _check_reduction(declared, reduction)
     _check_outside(declared, expression, reductions)
+    if not reductions:
+        raise FeatureError(
+            f"feature {declared.name} reduces no column; reduce one (sum, count, max …), or say "
+            "source=None to derive it from other features"
+        )
     return Reading(declared, window, rows.op(), expression, reductions)
 
 
@@ -148,6 +153,9 @@ def parts(reduction: ops.Reduction) -> tuple[ops.Reduction, ...]:
     if isinstance(reduction, ops.Mean):
         total = ops.Sum(_whole_number(reduction.arg), where=reduction.where)
         return (total, ops.Count(reduction.arg, where=reduction.where))
+    if isinstance(reduction, ops.Min | ops.Max) and reduction.arg.dtype.is_boolean():
+        flag = reduction.arg.to_expr().cast("int8").op()
+        return (type(reduction)(flag, where=reduction.where),)
     return (reduction,)
 
 

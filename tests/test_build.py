@@ -268,6 +268,22 @@ def test_extremes_and_means_leave_missing_values_out(compute: Compute) -> None:
     assert compute(spread, cutoff="2024-03-31", satisfaction=satisfaction) == {"ada": 7}
 
 
+def test_extremes_of_what_holds_or_not_are_one_and_zero(compute: Compute) -> None:
+    both = feature(
+        "both",
+        lambda t: 10 * (t.amount > 5).max().cast("float64") + (t.amount > 5).min().cast("float64"),
+    )
+    transactions = table("""
+        customer_id | occurred_at | amount
+        ada         | 2024-03-01  | 9
+        bob         | 2024-03-01  | 9
+        bob         | 2024-03-02  | 1
+        eve         | 2024-03-02  | 1
+    """)
+    expected = {"ada": 11, "bob": 10, "eve": 0}
+    assert compute(both, transactions, cutoff="2024-03-31") == expected
+
+
 def test_a_contract_that_ended_makes_nobody_known(compute: Compute) -> None:
     ended = feature("ended", lambda t: t.count(), "endings", when_empty=0)
     customers = table("""
@@ -434,6 +450,7 @@ def test_a_matrix_is_sorted_by_cutoff_and_customer() -> None:
         (feature("x", lambda t: t.known_day.max()), "no column or method 'known_day'"),
         (feature("x", lambda t: t.resolved_at.count(), "interactions"), "'resolved_at'"),
         (feature("x", lambda t: 1.0), "must give an Ibis expression"),
+        (feature("x", lambda t: t.cutoff * 1.0), "reduces no column"),
         (feature("x", lambda f: f.y, None, inputs=("y",)), "derives from 'y'"),
         (feature("x", lambda f: f.x, None, inputs=("x",)), "in a circle: x"),
         (feature("x", lambda t: t.count(), lag_days=-28), "look past the cutoff"),
