@@ -34,6 +34,8 @@ BYTES_AT_ONCE = 1 << 28
 """What a range of customers may take where the whole matrix is wanted in memory anyway."""
 SHARE_OF_LIMIT = 0.5
 """Of the memory limit, what a range of customers may take; the engine has a limit of its own."""
+MOST_AT_ONCE = 1 << 33
+"""However much memory there is: the texts of a column in one range must stay below 2 GiB."""
 
 
 def build(records: Records, features: Sequence[Feature], cutoffs: Sequence[int]) -> ibis.Table:
@@ -120,7 +122,7 @@ def written(
     if records.backend.name == "pyspark":
         table, known = spread(records, question), first_known(records.tables)
         return store_by_workers(records.backend, table, known, days, folder)
-    at_once = int(engine.memory_limit_gib * SHARE_OF_LIMIT * 2**30)
+    at_once = min(int(engine.memory_limit_gib * SHARE_OF_LIMIT * 2**30), MOST_AT_ONCE)
     threads = engine.threads
     ranges = computed(records, question, population(records), at_once, threads, progress)
     return store(ranges if threads == 1 else ahead(ranges), days, folder)

@@ -13,15 +13,17 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import ibis
+import ibis.expr.operations as ops
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from configs.errors import FeatureError
 from configs.progress import Progress, silent
 from features.ahead import ahead
 from features.grains import Asked
 from features.layout import schema_of
-from features.plan import Reading
+from features.plan import SCALE, Reading
 from features.population import Population
 from features.rows import Fetched, answered_type, fetched
 from features.running import Running
@@ -31,6 +33,8 @@ from features.valued import asked_of, valued
 
 BYTES_A_ROW = 400
 """Of a source in memory, with its columns, their copies and running totals."""
+LARGEST_SUM = (1 << 63) - 1
+"""Of whole numbers; of fractions, in millionths."""
 BYTES_A_VALUE = 40
 """Of a row of the matrix, for each value: its answers, itself and the copies underway."""
 
@@ -78,6 +82,9 @@ def computed(
         bytes_at_once: about how much memory a range may take.
         threads: with more than one, rows are fetched while those before are computed.
         progress: told of the step ``features``.
+
+    Raises:
+        FeatureError: numbers of a customer are too large to be summed.
     """
     sources = {
         name: _Source(records, fetched(question.sources[name], *_told(question, name)), asked)
@@ -120,6 +127,7 @@ class _Source:
     ) -> dict[str, pa.Array]:
         """Return all that is asked of this source, for the customers of a range."""
         codes = _codes(table["customer_id"], part.ids)
+        self._check_sums(table, codes, part.ids)
         days, known = (_days(table[name]) for name in ("day", "known_day"))
         line = timeline(
             codes, days, known if question.as_known else None, question.cutoffs, members
@@ -130,6 +138,27 @@ class _Source:
             name: running.answer(reduction, self._columns[reduction], window)
             for (reduction, window), name in self._asked.items()
         }
+
+    def _check_sums(self, table: pa.Table, codes: Ints, ids: pa.Array) -> None:
+        """Refuse numbers whose sum over all of a customer's rows would not fit."""
+        sums = {p: c for p, c in self._columns.items() if isinstance(p, ops.Sum | ops.ArgMax)}
+        for part, column in sums.items():
+            least, most = pc.min_max(table[column]).values()
+            largest = max(-(least.as_py() or 0), most.as_py() or 0)
+            if largest * len(table) > LARGEST_SUM:
+                size = np.abs(pc.fill_null(table[column], 0).to_numpy().astype(np.float64))
+                total = np.bincount(codes, size)
+                if total.max() > LARGEST_SUM:
+                    raise _too_large(part, ids[int(total.argmax())].as_py())
+
+
+def _too_large(part: ops.Reduction, customer_id: str) -> FeatureError:
+    names = sorted({field.name for field in part.arg.find(ops.Field)})
+    return FeatureError(
+        f"{', '.join(names)} of customer {customer_id!r} add up to more than sums can hold "
+        f"({LARGEST_SUM // SCALE:,} with fractions): give larger units in the sources, thousands "
+        "instead of ones, or see whether the id stands for many customers at once"
+    )
 
 
 def _codes(customers: pa.ChunkedArray, ids: pa.Array) -> Ints:

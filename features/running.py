@@ -80,6 +80,7 @@ class Running:
         limits = np.iinfo if given.dtype.kind == "i" else np.finfo
         last = getattr(limits(given.dtype), worst)
         data = np.append(np.where(self._once(self._valid, column), given, last), last)
+        data += given.dtype.type(0)  # no -0.0, lest the order of rows choose between the two zeros
         found = []
         for cutoff, who in zip(self._cutoffs, self._line.who, strict=True):
             stretch = np.empty(2 * self._line.n_codes, np.int64)
