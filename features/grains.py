@@ -34,10 +34,10 @@ Asked = dict[tuple[ops.Reduction, Window], str]
 
 @dataclass(frozen=True)
 class Times:
-    """The cutoffs as a table, and as numbers where they are known when the query is written."""
+    """The cutoffs, as a table and as numbers."""
 
     table: ibis.Table
-    cutoffs: tuple[int, ...] | None
+    cutoffs: tuple[int, ...]
     as_known: bool = True
     """Whether a row counts only from its ``known_day`` on (features) or always (labels)."""
 
@@ -66,8 +66,6 @@ def _counts(part: ops.Reduction, key: ops.Value) -> bool:
 
 def _rounded(rows: ibis.Table, asked: Asked, times: Times) -> ibis.Table:
     """Return ``rows`` with their days rounded up to boundaries, as ``bucket`` and ``known``."""
-    if times.cutoffs is None:
-        return rows.mutate(bucket=rows.day, known=rows.known_day)
     bounds = sorted(_bounds({window for _, window in asked}, times.cutoffs))
     rows = rows.filter(rows.day <= bounds[-1])
     if not times.as_known:
