@@ -107,6 +107,19 @@ def sweep_drafts(store: Path) -> list[str]:
 
 
 @contextmanager
+def held_alone(lock: Path) -> Iterator[None]:
+    """Hold the file ``lock``; the system frees it when the process ends, however it ends.
+
+    Raises:
+        BlockingIOError: another process holds it.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+
+
+@contextmanager
 def _held(folder: Path) -> Iterator[None]:
     """Lock ``folder``; the system frees it when the process ends, however it ends."""
     handle = os.open(folder, os.O_RDONLY)

@@ -36,10 +36,12 @@ class Growth:
 
     Attributes:
         parts: by source, what is new of its files; nothing where nothing is.
+        kept: by source, files that hold what they held, as they are by now.
         whole: why all of it must be read again, ``None`` where that is not so.
     """
 
     parts: tuple[tuple[FilePart, ...], ...]
+    kept: tuple[tuple[FileRead, ...], ...] = ()
     whole: Text | None = None
 
     @property
@@ -55,13 +57,14 @@ def growth_of(config: Config, name: str, clock_day: int, ledger: Ledger) -> Grow
     reason = _read_otherwise(config, sources, clock_day, ledger, before)
     if reason is not None or before is None:
         return _whole(reason or NOT_READ)
-    parts = []
+    parts, kept = [], []
     for source, files in zip(sources, before.files, strict=True):
         found = None if files is None else _new_parts(config.data, source, files)
         if found is None or isinstance(found, Text):
             return _whole(found or DATABASE)
-        parts.append(tuple(found))
-    growth = Growth(tuple(parts))
+        parts.append(tuple(one for one in found if isinstance(one, FilePart)))
+        kept.append(tuple(one for one in found if isinstance(one, FileRead)))
+    growth = Growth(tuple(parts), tuple(kept))
     return growth if _can_follow(name, sources, before, growth, ledger) else _whole(OUT_OF_ORDER)
 
 
@@ -75,7 +78,7 @@ OUT_OF_ORDER = Text(
 
 
 def _whole(reason: Text) -> Growth:
-    return Growth((), reason)
+    return Growth((), whole=reason)
 
 
 def _read_otherwise(
@@ -100,33 +103,38 @@ def _read_otherwise(
     return None
 
 
-def _new_parts(folder: Path, source: Source, files: Sequence[FileRead]) -> list[FilePart] | Text:
-    """Return the new parts of a source's files, or why they must all be read again."""
+def _new_parts(
+    folder: Path, source: Source, files: Sequence[FileRead]
+) -> list[FilePart | FileRead] | Text:
+    """Return a source's files, those that are new or grew as the part to read.
+
+    Or why they must all be read again.
+    """
     known = {one.path: one for one in files}
     present = files_of(folder, source.path or "")
     if gone := sorted(set(known) - {str(part.path) for part in present}):
         return Text(zh=f"{gone[0]} 已不存在", en=f"{gone[0]} is gone")
-    found = []
+    found: list[FilePart | FileRead] = []
     for part in present:
         before = known.get(str(part.path))
         more = part if before is None else _appended(part, before, source)
         if isinstance(more, Text):
             return more
-        if more is not None:
-            found.append(more)
+        found.append(more)
     return found
 
 
-def _appended(part: FilePart, before: FileRead, source: Source) -> FilePart | Text | None:
-    """Return what was appended to a file, ``None`` for nothing, or why it is another file now."""
+def _appended(part: FilePart, before: FileRead, source: Source) -> FilePart | FileRead | Text:
+    """Return what was appended to a file, the file for nothing, or why it is another one now."""
     about = part.path.stat()
     if (about.st_size, about.st_mtime_ns) == (before.size, before.modified_ns):
-        return None
+        return before
     end = _end(part.path, source)
     if end < before.end or digest_of_start(part.path, before.n_bytes) != before.sha256:
         return Text(zh=f"{part.path} 已被改动", en=f"{part.path} was altered")
     if end.n_bytes == before.n_bytes:
-        return None
+        now = {"size": about.st_size, "modified_ns": about.st_mtime_ns}
+        return before.model_copy(update=now)
     if before.layout and layout_of(part.path, source) != before.layout:
         return Text(
             zh=f"{part.path} 的编码或分隔符已变",

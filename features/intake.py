@@ -10,8 +10,8 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,10 +20,18 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 
 from configs.errors import RecordsError
-from configs.files import make_live, new_generation, write_text, written_whole
+from configs.files import (
+    draft_folder,
+    held_alone,
+    make_live,
+    new_generation,
+    sweep_drafts,
+    write_text,
+    written_whole,
+)
 from configs.progress import Progress, silent
 from configs.records import SnapshotSource, Source
-from configs.schema import Config, Engine
+from configs.schema import Config, Engine, Stores
 from configs.version import VERSION
 from features.checks import Clock
 from features.contract_customers import SnapshotRows, read_snapshot, snapshot_rows
@@ -37,6 +45,7 @@ from features.ledger import (
     TableRead,
     digest_of_start,
     file_read,
+    forget_ledger,
     settings_of,
     unmoved,
     write_ledger,
@@ -56,6 +65,7 @@ from features.trainable import trainable, trainable_contracts
 if TYPE_CHECKING:
     import ibis
 
+LOCK = ".lock"
 ROWS_GIB = 1.0
 """Memory of the rows being read, beside what the engine that sorts them holds."""
 
@@ -72,16 +82,31 @@ def take_in(config: Config, progress: Progress | None = None, retry: bool = Fals
             are kept in ``quarantine/mended`` and used by every later intake.
 
     Raises:
-        RecordsError: a source is missing or mapped wrongly, or no transaction can be accepted.
+        RecordsError: a source is missing or mapped wrongly, no transaction can be accepted, or
+            another process is taking records in.
     """
-    progress = progress or silent
-    if config.sources.snapshot is None and not config.sources.tables:
-        raise RecordsError(
-            "the configuration names no sources; `echelon init DIR` proposes them for a folder"
-        )
-    config.stores.root.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".intake-", dir=config.stores.root) as draft:
-        return Intake(config, Path(draft), progress, retry).run()
+    with intake_draft(config.stores) as draft:
+        return Intake(config, draft, progress or silent, retry).run()
+
+
+@contextmanager
+def intake_draft(stores: Stores) -> Iterator[Path]:
+    """Yield a folder to take records in to, alone; what killed runs left beside it is removed.
+
+    Raises:
+        RecordsError: another process is taking records in to these stores.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(held_alone(stores.records / LOCK))
+        except BlockingIOError as error:
+            raise RecordsError(
+                f"another process is taking records in to {stores.records}; wait for it to end, "
+                "then try again"
+            ) from error
+        for folder in (stores.root, stores.records):
+            sweep_drafts(folder)
+        yield stack.enter_context(draft_folder(stores.root, "intake"))
 
 
 def _beside_rows(engine: Engine) -> Engine:
@@ -114,6 +139,10 @@ class Intake:
     def run(self) -> IntakeReport:
         """Take in everything and return the report."""
         snapshot = self.config.sources.snapshot
+        if snapshot is None and not self.config.sources.tables:
+            raise RecordsError(
+                "the configuration names no sources; `echelon init DIR` proposes them for a folder"
+            )
         if snapshot is not None and self.retry:
             raise RecordsError("a snapshot is one file: mend it there and run `echelon intake`")
         if snapshot is not None:
@@ -291,6 +320,7 @@ class Intake:
     def published(self, report: IntakeReport) -> IntakeReport:
         """Make the records live with their quarantine and ledger, and return the report."""
         stores = self.config.stores
+        forget_ledger(stores.records)
         for name in report.tables:
             self._publish_quarantine(name)
         for stale in stores.quarantine.glob("*.csv"):

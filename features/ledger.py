@@ -13,7 +13,7 @@ import duckdb
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
-from configs.files import live_generation, write_text
+from configs.files import flush_to_disk, live_generation, write_text
 from configs.records import Source
 from configs.schema import Config
 from configs.version import VERSION
@@ -113,6 +113,16 @@ def write_ledger(store: Path, ledger: Ledger) -> None:
     write_text(store / LEDGER_FILE, ledger.model_dump_json(indent=1) + "\n")
 
 
+def forget_ledger(store: Path) -> None:
+    """Remove the ledger while what it tells of is replaced.
+
+    Should that be broken off, everything is read again: it may be half of each.
+    """
+    (store / LEDGER_FILE).unlink(missing_ok=True)
+    if store.is_dir():
+        flush_to_disk(store)
+
+
 def unmoved(table: TableRead) -> TableRead:
     """Return what is remembered of a table, files that changed while they were read as altered."""
     files = (
@@ -151,10 +161,10 @@ def file_read(path: Path, source: Source) -> FileRead:
     if is_parquet(path, source.format):
         metadata = pq.read_metadata(path)
         start = Start(footer_of(metadata), metadata.num_rows, metadata.num_row_groups)
-        layout, ends_a_line = "", True
+        layout, ended = "", True
     else:
         start = Start(about.st_size, sum(1 for _ in lines_of(path)))
-        layout, ends_a_line = layout_of(path, source), _ends_a_line(path)
+        layout, ended = layout_of(path, source), ends_a_line(path)
     return FileRead(
         path=str(path),
         size=about.st_size,
@@ -164,7 +174,7 @@ def file_read(path: Path, source: Source) -> FileRead:
         rows=start.rows,
         groups=start.groups,
         layout=layout,
-        ends_a_line=ends_a_line,
+        ends_a_line=ended,
     )
 
 
@@ -196,7 +206,8 @@ def digest_of_start(path: Path, n_bytes: int) -> str:
     return digest.hexdigest()
 
 
-def _ends_a_line(path: Path) -> bool:
+def ends_a_line(path: Path) -> bool:
+    """Return whether a file's last line has ended, so that more text can only be more lines."""
     if path.suffix == ".gz" or path.stat().st_size == 0:
         return False
     with path.open("rb") as file:

@@ -1,14 +1,14 @@
 """The daily intake: only what is new is read; what was read before is shared with the last records.
 
-The same rows are accepted and refused as by reading everything again. Where that could not be so (a
-file altered or removed, another mapping), the whole table is read again, and it is said why.
+The same rows are accepted and refused as by reading everything again; of rows that are the same to
+the letter, the one that came first stays. Where that could not be so (a file altered or removed,
+another mapping), the whole table is read again, and it is said why.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,8 +22,15 @@ from configs.schema import Config
 from configs.section import Text
 from features.generation import parts_of, share, since_part
 from features.growth import Growth, growth_of
-from features.intake import Intake, take_in
-from features.ledger import KEYS_FOLDER, FileRead, Ledger, file_read, read_ledger
+from features.intake import Intake, intake_draft
+from features.ledger import (
+    KEYS_FOLDER,
+    FileRead,
+    Ledger,
+    ends_a_line,
+    file_read,
+    read_ledger,
+)
 from features.mending import Mends, read_mends, write_mends
 from features.reading import files_of
 from features.report import IntakeReport
@@ -64,21 +71,21 @@ def take_in_new(config: Config, progress: Progress = silent) -> Refreshed:
     Raises:
         RecordsError: as :func:`features.intake.take_in`.
     """
-    live = live_generation(config.stores.records)
-    ledger = read_ledger(config.stores.records)
-    if config.sources.snapshot is not None:
-        return _everything(config, progress, SNAPSHOT)
-    if config.engine.name == "spark":
-        return _everything(config, progress, SPARK)
-    if live is None or ledger is None or not (live / KEYS_FOLDER).is_dir():
-        return _everything(config, progress, NO_LEDGER)
-    with tempfile.TemporaryDirectory(prefix=".intake-", dir=config.stores.root) as draft:
-        intake = Intake(config, Path(draft), progress, retry=False)
+    with intake_draft(config.stores) as draft:
+        intake = Intake(config, draft, progress, retry=False)
+        live = live_generation(config.stores.records)
+        ledger = read_ledger(config.stores.records)
+        if config.sources.snapshot is not None:
+            return _everything(intake, SNAPSHOT)
+        if config.engine.name == "spark":
+            return _everything(intake, SPARK)
+        if live is None or ledger is None or not (live / KEYS_FOLDER).is_dir():
+            return _everything(intake, NO_LEDGER)
         return _Refresh(intake, live, ledger).run()
 
 
-def _everything(config: Config, progress: Progress, reason: Text) -> Refreshed:
-    report = take_in(config, progress)
+def _everything(intake: Intake, reason: Text) -> Refreshed:
+    config, report = intake.config, intake.run()
     rows = sum(table.read for table in report.tables.values())
     sources = [source for one in config.sources.tables.values() for source in one]
     files = sum(len(files_of(config.data, one.path)) for one in sources if one.path)
@@ -136,7 +143,8 @@ class _Refresh:
             share(keys, self.intake.draft / KEYS_FOLDER / part.name)
             if part.name in self.ledger.digests:
                 self.intake.digests[part.name] = self.ledger.digests[part.name]
-        self.intake.tables[name] = self.ledger.tables[name]
+        after = {"files": self._after(name, growth)}
+        self.intake.tables[name] = self.ledger.tables[name].model_copy(update=after)
 
     def _tally(self, name: str) -> Tally:
         """Return the counts of a table as they were."""
@@ -155,13 +163,12 @@ class _Refresh:
         tally, intake = self._tally(name), self.intake
         kept, refused = intake.mending_files(name)
         mends = read_mends(kept, refused, retry=False)
-        after = self._after(name, growth)
         staging = intake.read(name, growth.parts, tally, mends)
         write_mends(intake.draft / f"{name}.mended", Mends(mends.known, dict(mends.known)))
         intake.finish(name, staging, tally, since_part(intake.records, name), self._before(name))
         _put_first(refused, intake.draft / f"{name}.csv")
-        told = {"files": after, "future_day": tally.future_day}
-        intake.tables[name] = self.ledger.tables[name].model_copy(update=told)
+        told = {"future_day": tally.future_day}
+        intake.tables[name] = intake.tables[name].model_copy(update=told)
         self.customers.append(staging.customers)
         return tally
 
@@ -173,9 +180,9 @@ class _Refresh:
     def _after(self, name: str, growth: Growth) -> tuple[tuple[FileRead, ...] | None, ...]:
         """Return what is to be remembered of the files of a table, by source."""
         config, remembered = self.intake.config, []
-        sources, known = config.sources.tables[name], self.ledger.tables[name].files
-        for source, files, parts in zip(sources, known, growth.parts, strict=True):
-            old = {one.path: one for one in files or ()}
+        sources = config.sources.tables[name]
+        for source, files, parts in zip(sources, growth.kept, growth.parts, strict=True):
+            old = {one.path: one for one in files}
             new = {str(part.path): file_read(part.path, source) for part in parts}
             present = [str(part.path) for part in files_of(config.data, source.path or "")]
             remembered.append(tuple(new.get(path) or old[path] for path in present))
@@ -209,6 +216,8 @@ def _put_first(file: Path, draft: Path) -> None:
     both = draft.with_suffix(".both")
     with both.open("wb") as target, file.open("rb") as old, draft.open("rb") as new:
         shutil.copyfileobj(old, target)
+        if not ends_a_line(file):
+            target.write(b"\n")
         new.readline()
         shutil.copyfileobj(new, target)
     os.replace(both, draft)

@@ -21,11 +21,13 @@ from serving import (
     commands_webhooks,
 )
 from serving.hints import config_of, with_config
+from serving.shortage import shortage, shortages
 
 EXIT_CODES = """
-Exit codes: 0 done · 1 `doctor` found a failure · 2 wrong usage · 3 configuration · 4 records ·
-5 features · 6 training · 7 model or registry · 8 publication · 9 endpoint · 10 alarm of `monitor` ·
-11 promotion refused by the gates · 12 audit log altered · 130 stopped by Ctrl-C
+Exit codes: 0 done · 1 `doctor` found a failure, or disk or memory ran out · 2 wrong usage ·
+3 configuration · 4 records · 5 features · 6 training · 7 model or registry · 8 publication ·
+9 endpoint · 10 alarm of `monitor` · 11 promotion refused by the gates ·
+12 audit log altered · 130 stopped by Ctrl-C
 """
 
 app = typer.Typer(
@@ -56,6 +58,12 @@ def main() -> None:
     except EchelonError as error:
         print(f"echelon: {with_config(str(error), config_of(sys.argv[1:]))}", file=sys.stderr)
         raise SystemExit(error.exit_code) from error
+    except shortages() as error:
+        told = shortage(error)
+        if told is None:
+            raise
+        print(f"echelon: {told}", file=sys.stderr)
+        raise SystemExit(EchelonError.exit_code) from error
     except KeyboardInterrupt as error:
         print("echelon: stopped; nothing is half-written", file=sys.stderr)
         raise SystemExit(130) from error

@@ -204,8 +204,10 @@ def score(config: Config, progress: Progress = silent, taken: Refreshed | None =
     live = champion(config)
     bundle = read_bundle(live.folder, public_key(config.stores.keys))
     bundle = under_policy_in_force(config, bundle)
-    carried = None if taken is None else carried_over(config, bundle.digest, taken)
-    folder = publish(config, bundle, live.version, live_records(config), progress, carried)
+    records = live_records(config)
+    is_of_taken = taken is not None and taken.report.generation == records.name
+    carried = carried_over(config, bundle.digest, taken) if taken and is_of_taken else None
+    folder = publish(config, bundle, live.version, records, progress, carried)
     made = {"publication": folder.name, "model": live.version, "policy": bundle.policy.name}
     note(config.stores, "published", **made)
     return folder

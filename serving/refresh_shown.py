@@ -52,7 +52,7 @@ def told(taken: Refreshed, customers: int, language: Language) -> list[str]:
     touched = len(taken.customers)
     facts = (
         READ[language].format(rows=rows, files=taken.files),
-        TOUCHED[language].format(touched=f"{touched:,}", others=f"{customers - touched:,}"),
+        TOUCHED[language].format(touched=f"{touched:,}", others=f"{max(0, customers - touched):,}"),
     )
     lines = [("，" if language == "zh" else ", ").join(facts)]
     for table, reason in taken.whole.items():

@@ -535,7 +535,7 @@ def test_records_stay_live_when_a_later_intake_can_accept_nothing(tmp_path):
     with pytest.raises(RecordsError, match=r"none of 1 rows .*most often: bad_date"):
         take_in(settings)
     assert accepted(settings) == before
-    assert not list(settings.stores.root.glob(".intake-*"))
+    assert not list(settings.stores.root.glob(".intake*"))
 
 
 def test_no_source_is_said_to_be_missing(tmp_path):

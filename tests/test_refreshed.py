@@ -13,12 +13,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from configs.files import live_generation
+from configs.errors import RecordsError
+from configs.files import held_alone, live_generation
 from configs.load import load
 from configs.schema import Config
+from features import intake
 from features.behaviour import BEHAVIOUR
 from features.build import feature_matrix
 from features.generation import parts_of, read_rows
@@ -74,9 +76,13 @@ def rows(config: Config, table: str = "transactions") -> list[str]:
 
 
 def refused(config: Config) -> list[tuple[str, ...]]:
-    """Return the rows of quarantine in an order of their own."""
+    """Return the rows of quarantine in an order of their own.
+
+    Of rows that are the same to the letter one is refused; which, depends on the order they came.
+    """
     with (config.stores.quarantine / "transactions.csv").open(newline="") as file:
-        return sorted(tuple(row) for row in csv.reader(file))
+        rows = list(csv.reader(file))
+    return sorted(("", "", *row[2:]) if "duplicate_row" in row else tuple(row) for row in rows)
 
 
 def same_as_whole(folder: Path, refreshed: Refreshed, config: Config, **given: Any) -> None:
@@ -167,6 +173,18 @@ def test_without_an_account_of_the_last_time_everything_is_read(folder: Path) ->
     assert "no account" in refreshed.whole["transactions"].en
 
 
+def test_files_that_are_copied_anew_each_day_are_not_taken_for_others(folder: Path) -> None:
+    config = company(folder)
+    take_in(config)
+    text = (folder / "orders/2024-01.csv").read_text(encoding="utf-8")
+    for day in ("2024-02-01", "2024-02-02", "2024-02-03"):
+        write(folder, "orders/2024-01.csv", text)
+        write(folder, "people.csv", "id,city\nada,Paris\nbo,Rome\n")
+        write(folder, f"orders/{day}.csv", f"{HEADER}ada,{day},1\n")
+        refreshed = take_in_new(config)
+        assert (refreshed.rows, refreshed.whole) == (1, {})
+
+
 def test_rows_refused_for_lying_in_the_future_are_read_again_when_due(folder: Path) -> None:
     write(folder, "orders/2024-02.csv", HEADER + "cy,2024-07-05,5\n")
     take_in(company(folder))
@@ -205,6 +223,48 @@ def test_removing_the_generation_before_leaves_the_shared_files(folder: Path) ->
     assert len(rows(config)) == 2
 
 
+def test_an_intake_killed_while_it_publishes_leaves_no_row_refused_twice(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = company(folder)
+    take_in(config)
+    write(folder, "orders/2024-02.csv", HEADER + "cy,2024-02-01,5\ncy,2024-02-02,?\n")
+    with monkeypatch.context() as patched:
+        patched.setattr(intake, "make_live", lambda *_: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            take_in_new(config)
+    assert len(refused(config)) == 1 + 2
+    same_as_whole(folder, take_in_new(config), config)
+
+
+def test_rows_are_put_under_a_quarantine_file_whose_last_line_an_editor_left_open(
+    folder: Path,
+) -> None:
+    config = company(folder)
+    take_in(config)
+    file = config.stores.quarantine / "transactions.csv"
+    file.write_text(file.read_text(encoding="utf-8").rstrip(), encoding="utf-8")
+    write(folder, "orders/2024-02.csv", HEADER + "cy,2024-02-01,?\n")
+    same_as_whole(folder, take_in_new(config), config)
+
+
+def test_one_intake_runs_at_a_time_and_the_next_removes_what_a_killed_one_left(
+    folder: Path,
+) -> None:
+    config = company(folder)
+    take_in(config)
+    left = [folder / "store" / ".intake.0.draft", config.stores.records / ".a.0.draft"]
+    for one in left:
+        one.mkdir()
+    with held_alone(config.stores.records / intake.LOCK):
+        for attempt in (take_in, take_in_new):
+            with pytest.raises(RecordsError, match=r"another process .* then try again"):
+                attempt(config)
+        assert all(one.exists() for one in left)
+    take_in_new(config)
+    assert not any(one.exists() for one in left)
+
+
 NAMES = ("days_since_last_purchase", "days_since_first_purchase", "order_count_84d", "spend_84d")
 FEATURES = tuple(one for one in BEHAVIOUR if one.name in NAMES)
 
@@ -230,6 +290,7 @@ DAYS = st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), LINES), min_size=1, 
     max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(first=LINES, days=DAYS, moved=st.integers(0, 30))
+@example(first="bo,2024-03-01,1\n", days=[("a", "bo,2024-03-01,1\n")], moved=0)
 def test_whatever_comes_records_and_features_are_those_of_a_whole_intake(
     tmp_path_factory: pytest.TempPathFactory, first: str, days: list[tuple[str, str]], moved: int
 ) -> None:

@@ -17,6 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from configs.files import draft_folder
 from configs.progress import Progress, silent
 from configs.schema import Config
 from features.build import write_matrix
@@ -86,8 +87,8 @@ def fit(
             assert config.sources.snapshot is not None
             categories = listed(config.sources.snapshot, records).categories
             return fitted.with_mixes(snapshot_mixes(records, categories))
-        with tempfile.TemporaryDirectory(prefix="echelon-training-", dir=scratch) as folder:
-            fitted = _fit_buyers(config, records, progress, previous, Path(folder))
+        with draft_folder(scratch or Path(tempfile.gettempdir()), "echelon-training") as folder:
+            fitted = _fit_buyers(config, records, progress, previous, folder)
         return fitted.with_mixes(record_mixes(records, day_number(fitted.as_of)))
 
 

@@ -7,13 +7,12 @@ from: what follows from the same inputs is found in the draft that is named by t
 from __future__ import annotations
 
 import datetime as dt
-import fcntl
 import hashlib
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from configs.errors import PublicationError
-from configs.files import live_generation, make_live, new_generation
+from configs.files import held_alone, live_generation, make_live, new_generation
 from configs.progress import Progress, silent
 from configs.schema import Config
 from configs.version import VERSION
@@ -338,11 +337,10 @@ def _check_room(matrix: MatrixFile, draft: Draft) -> None:
 
 @contextmanager
 def _alone(store: Path) -> Iterator[None]:
-    """Hold the store's lock; the system frees it when the process ends, however it ends."""
-    store.mkdir(parents=True, exist_ok=True)
-    with (store / LOCK).open("a") as lock:
+    """Hold the store's lock."""
+    with ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stack.enter_context(held_alone(store / LOCK))
         except BlockingIOError as error:
             raise PublicationError(
                 f"another process is publishing to {store}; wait for it to end, then try again"
