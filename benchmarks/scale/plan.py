@@ -60,9 +60,11 @@ class Rates:
         cpu_seconds: of each step, whole.
         wall_seconds: of each step and of training, as long as they took on the machine measured.
         exponents: how processor time grows with customers, never taken below 1.
+        proportional: steps measured at one size alone, and taken to grow in proportion.
         training_cpu_seconds: whole; it does not grow beyond ``training.max_rows``.
         kept_gib: on disk, by what.
         spark: processor time of Spark over DuckDB's, by step; only those measured.
+        spark_customers: the size at which, by step.
     """
 
     customers: int
@@ -70,9 +72,11 @@ class Rates:
     cpu_seconds: Mapping[str, float]
     wall_seconds: Mapping[str, float]
     exponents: Mapping[str, float]
+    proportional: frozenset[str]
     training_cpu_seconds: float
     kept_gib: Mapping[str, float]
     spark: Mapping[str, float]
+    spark_customers: Mapping[str, int]
 
     def cpu_hours(self, customers: int) -> float:
         """Return processor hours of a run on one machine."""
@@ -110,27 +114,31 @@ def rates_of(found: Sizes, spark: Mapping[str, Any]) -> Rates:
     if whole is None:
         raise SystemExit("no size was measured whole: run `python -m benchmarks.scale` first")
     size, one = whole
-    exponents = {step: max(growth(found, step, "cpu_seconds") or 1.0, 1.0) for step in STEPS}
+    grown = {step: growth(found, step, "cpu_seconds") for step in STEPS}
+    factors = _spark_factors(spark)
     return Rates(
         customers=size,
         events=one["simulate"]["events"],
         cpu_seconds={step: one[step]["cpu_seconds"] for step in STEPS},
         wall_seconds={step: one[step]["wall_seconds"] for step in (*STEPS, "training")},
-        exponents=exponents,
+        exponents={step: max(exponent or 1.0, 1.0) for step, exponent in grown.items()},
+        proportional=frozenset(step for step, exponent in grown.items() if exponent is None),
         training_cpu_seconds=one["training"]["cpu_seconds"],
         kept_gib={name: one[name]["kept_gib"] for name in KEPT},
-        spark=_spark_factors(spark),
+        spark={step: factor for step, (factor, _) in factors.items()},
+        spark_customers={step: size for step, (_, size) in factors.items()},
     )
 
 
-def _spark_factors(spark: Mapping[str, Any]) -> dict[str, float]:
-    """Return the factors of the largest size that both engines finished."""
+def _spark_factors(spark: Mapping[str, Any]) -> dict[str, tuple[float, int]]:
+    """Return the factors of the largest size that both engines finished, and that size."""
     factors = {}
     for step, called in STEPS.items():
         for size in sorted(spark, key=int):
             by = spark[size].get(called, {})
             if is_measured(by, "spark") and is_measured(by, "duckdb"):
-                factors[step] = by["spark"]["cpu_seconds"] / by["duckdb"]["cpu_seconds"]
+                factor = by["spark"]["cpu_seconds"] / by["duckdb"]["cpu_seconds"]
+                factors[step] = (factor, int(size))
     return factors
 
 
@@ -153,13 +161,12 @@ def page(rates: Rates, customers: list[int], assumed: Assumed) -> str:
         + f"at {rates.customers:,} customers: "
         + "; ".join(
             f"{step.removesuffix('_1')} {1e6 * seconds / rates.customers:,.0f} µs of processor a "
-            f"customer, growing as customers^{rates.exponents[step]:.2f}"
+            f"customer, {_grows(rates, step)}"
             for step, seconds in rates.cpu_seconds.items()
         )
         + f"; training {rates.training_cpu_seconds:,.0f} s, which does not grow: "
-        "`training.max_rows` bounds it. Spark's processor time over DuckDB's: "
-        + (", ".join(f"{s.removesuffix('_1')} {f:.1f}" for s, f in rates.spark.items()) or "none")
-        + ".",
+        "`training.max_rows` bounds it. Spark's processor time over DuckDB's, what starting it "
+        f"takes included: {_spark(rates)}.",
         "",
         f"**Assumed**: a run has to end within {assumed.hours:g} hours, else Spark takes it (more "
         "cores in one machine were not measured nor counted on); machines of a cluster have "
@@ -174,6 +181,20 @@ def page(rates: Rates, customers: list[int], assumed: Assumed) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _grows(rates: Rates, step: str) -> str:
+    if step in rates.proportional:
+        return "taken to grow in proportion, for it was measured at one size"
+    return f"growing as customers^{rates.exponents[step]:.2f}"
+
+
+def _spark(rates: Rates) -> str:
+    told = (
+        f"{step.removesuffix('_1')} {factor:.1f} at {rates.spark_customers[step]:,} customers"
+        for step, factor in rates.spark.items()
+    )
+    return ", ".join(told) or "not measured"
 
 
 def _row(rates: Rates, customers: int, assumed: Assumed) -> str:
