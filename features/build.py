@@ -18,17 +18,17 @@ import pyarrow as pa
 from configs.errors import FeatureError
 from configs.progress import Progress, silent
 from configs.schema import Engine
-from features.ahead import ahead
-from features.computed import Question, computed
 from features.grains import KEYS, Times, answers
 from features.layout import in_layout, in_one
 from features.matrix import StoredMatrix, store
 from features.plan import Window, in_order, read
-from features.population import first_known, population
 from features.sources import Records, fetch, held, seen_sources
-from features.spark_matrix import store_by_workers
+from features.spark.matrix import store_by_workers
 from features.spec import Feature
-from features.valued import derived, valued
+from features.totals.ahead import ahead
+from features.totals.computed import Question, computed
+from features.totals.population import first_known, population
+from features.totals.valued import derived, valued
 
 BYTES_AT_ONCE = 1 << 28
 """What a range of customers may take where the whole matrix is wanted in memory anyway."""

@@ -55,8 +55,8 @@ from features.mending import Mends, read_mends, write_mends
 from features.reading import FilePart, RawTable, files_of, read_files
 from features.report import IntakeReport, TableReport
 from features.sources import date_of, day_number, open_engine
-from features.spark_intake import SparkTable, is_for_spark
-from features.spark_parts import set_scratch
+from features.spark.intake import SparkTable, is_for_spark
+from features.spark.parts import set_scratch
 from features.staging import Before, Staging
 from features.taking import Taker, Tally
 from features.tally import Description, coverage, customers_in, described

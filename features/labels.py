@@ -18,11 +18,11 @@ import pyarrow as pa
 
 from configs.schema import Engine
 from features.build import answered, dated, only, written
-from features.computed import Question
 from features.grains import KEYS
 from features.matrix import StoredMatrix
 from features.plan import Window, read
 from features.sources import Records, last_day, seen_sources
+from features.totals.computed import Question
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,8 +17,8 @@ import ibis
 import numpy as np
 import pyarrow as pa
 
-from features.population import first_known
 from features.sources import Records, fetch, held
+from features.totals.population import first_known
 
 PREFIX = 3
 """Hexadecimal digits that customers are counted by: 4,096 groups, one of them looked through."""

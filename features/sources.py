@@ -87,7 +87,7 @@ def _open_duckdb(engine: Engine) -> ibis.BaseBackend:
 def _open_spark(engine: Engine) -> ibis.BaseBackend:
     import ibis
 
-    from features.spark_session import open_session
+    from features.spark.session import open_session
 
     session = open_session(engine)
     return ibis.pyspark.connect(session)
@@ -107,7 +107,7 @@ def open_records(backend: ibis.BaseBackend, folder: Path) -> Records:
             "run `echelon intake` first"
         )
     if backend.name == "pyspark":
-        from features.spark_parts import set_parallelism, set_scratch
+        from features.spark.parts import set_parallelism, set_scratch
 
         set_scratch(backend._session, folder.parent.parent)
         sizes = [path.stat().st_size for paths in given.values() for path in paths]
@@ -145,7 +145,7 @@ def _through_files(
     backend: ibis.BaseBackend, tables: Mapping[str, pa.Table]
 ) -> dict[str, ibis.Table]:
     """Spark reads Parquet with the types that were written; its in-memory way goes by pandas."""
-    from features.spark_parts import scratch
+    from features.spark.parts import scratch
 
     folder = scratch(backend._session, "records")
     for name, table in tables.items():
@@ -259,7 +259,7 @@ def held(backend: ibis.BaseBackend, table: ibis.Table) -> ibis.Table:
     Spark's workers write it where all of them see it.
     """
     if backend.name == "pyspark":
-        from features.spark_parts import kept
+        from features.spark.parts import kept
 
         return kept(backend, table)
     return backend.create_table(f"held_{uuid.uuid4().hex}", table, temp=True)

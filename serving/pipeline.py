@@ -20,7 +20,7 @@ from features.refreshed import Refreshed, take_in_new
 from features.report import IntakeReport
 from features.report import show as show_intake
 from features.sources import Records, open_engine, open_records
-from features.spark_session import require_spark
+from features.spark.session import require_spark
 from features.statement import statement
 from serving.access.audit import note
 from serving.champions.live_records import live_records

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from features import computed
 from features.catalogue import FEATURES
 from features.plan import Window
-from features.timeline import timeline
+from features.totals import computed
+from features.totals.timeline import timeline
 from tests.engines import ENGINES, matrix_on
 from tests.histories import CUTOFFS, histories, other_futures, together
 

@@ -23,7 +23,7 @@ from configs.schema import Config
 from features.generation import parts_of, read_rows
 from features.intake import take_in
 from features.report import IntakeReport
-from features.spark_session import require_master
+from features.spark.session import require_master
 from serving.pipeline import score
 from serving.scores.publication import Publication, open_live
 from tests.companies import own_copy
@@ -36,7 +36,8 @@ DRIVER = """
 import sys
 from pathlib import Path
 from configs.load import load
-from features import spark_intake, spark_matrix
+from features.spark import intake as spark_intake
+from features.spark import matrix as spark_matrix
 from features.intake import take_in
 from serving.pipeline import score
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from configs.errors import ConfigError
-from features.spark_workers import archive, check_libraries, installed
+from features.spark.workers import archive, check_libraries, installed
 from tests.engines import settings
 
 pytest.importorskip("pyspark")
@@ -74,7 +74,7 @@ def test_the_code_that_goes_along_is_whole_and_always_the_same(tmp_path: Path) -
     one, other = archive(tmp_path / "one.zip"), archive(tmp_path / "other.zip")
     assert one.read_bytes() == other.read_bytes()
     program = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import features.spark_parts, features.taking;"
+        "import sys; sys.path.insert(0, sys.argv[1]); import features.spark.parts, features.taking;"
         "print(features.taking.__file__)"
     )
     command = [sys.executable, "-P", "-c", program, str(one)]

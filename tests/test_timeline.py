@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.plan import Window
-from features.running import Running
-from features.timeline import timeline
+from features.totals.running import Running
+from features.totals.timeline import timeline
 
 CUTOFFS = (10, 14, 21)
 BACK = (Window(None), Window(None, 3), Window(4), Window(7, 4))

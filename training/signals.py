@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from features.kept_sentiment import KEPT, KEYS, KeptSentiments
 from features.sentiment import BLOCK_DAYS, SIGNALS, SentimentModel
 from features.sources import Records, fetch, fetch_batches
-from features.spark_sentiment import scored_by_workers
+from features.spark.sentiment import scored_by_workers
 
 SCORED = pa.schema(
     [

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from configs.errors import ModelError
 from features.sources import open_engine
-from features.spark_parts import scratch, set_scratch, spreading
+from features.spark.parts import scratch, set_scratch, spreading
 from serving.scores.batches import Work
 from serving.scores.crew import Crew, Step
 from serving.scores.draft import Draft

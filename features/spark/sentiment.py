@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from features.sentiment import SentimentModel, with_sentiment
-from features.spark_parts import frame, scratch
+from features.spark.parts import frame, scratch
 
 if TYPE_CHECKING:
     import ibis

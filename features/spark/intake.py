@@ -27,7 +27,7 @@ from features.generation import files_in
 from features.mapping import Mapper
 from features.mending import Mends
 from features.reading import FilePart, Start, files_of, is_parquet, name_of, parquet_rows
-from features.spark_parts import (
+from features.spark.parts import (
     EVENTS_A_PART,
     Form,
     bounds,

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from features.sources import Records, fetch
-from features.timeline import Ints
+from features.totals.timeline import Ints
 
 
 @dataclass(frozen=True)

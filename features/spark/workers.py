@@ -46,7 +46,7 @@ def prepare_workers(session: SparkSession, engine: Engine, scratch: Path) -> Non
 
 def archive(path: Path) -> Path:
     """Write the packages of Echelon to ``path``, the same bytes for the same code."""
-    root = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
         for package in PACKAGES:
             for file in sorted((root / package).rglob("*")):
@@ -103,7 +103,7 @@ def check_libraries(context: Any, engine: Engine) -> None:
 
 
 def _installed_there() -> dict[str, str | None]:
-    from features.spark_workers import installed
+    from features.spark.workers import installed
 
     return installed()
 

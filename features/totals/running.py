@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.plan import SCALE, Window, is_whole
-from features.timeline import Ints, Places, Timeline
+from features.totals.timeline import Ints, Places, Timeline
 
 Numbers = npt.NDArray[Any]
 Flags = npt.NDArray[np.bool_]

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from configs.files import new_generation
 from features.matrix import CUTOFF, ROWS_A_GROUP, StoredMatrix
-from features.spark_parts import ROWS_A_PART, Form, bounds, frame, kept, write_parts
+from features.spark.parts import ROWS_A_PART, Form, bounds, frame, kept, write_parts
 
 if TYPE_CHECKING:
     import ibis

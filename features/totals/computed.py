@@ -20,16 +20,16 @@ import pyarrow.compute as pc
 
 from configs.errors import FeatureError
 from configs.progress import Progress, silent
-from features.ahead import ahead
 from features.grains import Asked
 from features.layout import schema_of
 from features.plan import SCALE, Reading
-from features.population import Population
-from features.rows import Fetched, answered_type, fetched
-from features.running import Running
 from features.sources import Calculation, Range, Records
-from features.timeline import Ints, timeline
-from features.valued import asked_of, valued
+from features.totals.ahead import ahead
+from features.totals.population import Population
+from features.totals.rows import Fetched, answered_type, fetched
+from features.totals.running import Running
+from features.totals.timeline import Ints, timeline
+from features.totals.valued import asked_of, valued
 
 BYTES_A_ROW = 400
 """Of a source in memory, with its columns, their copies and running totals."""

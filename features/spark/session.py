@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from configs.errors import ConfigError
 from configs.schema import Engine
-from features.spark_workers import prepare_workers
+from features.spark.workers import prepare_workers
 
 _NOISE = re.compile(r"^\s*(at |\.\.\. |$)|\b(WARN|INFO)\b|^WARNING|log4j|log level|setLogLevel")
 
