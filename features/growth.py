@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from configs.records import Source
 from configs.schema import Config
 from configs.section import Text
@@ -20,7 +18,7 @@ from features.ledger import (
     Ledger,
     TableRead,
     digest_of_start,
-    footer_of,
+    end_of_parquet,
     layout_of,
     settings_of,
 )
@@ -151,8 +149,7 @@ def _end(path: Path, source: Source) -> Start:
     """Return where the rows of a file end now; the lines of a delimited one are not counted."""
     if not is_parquet(path, source.format):
         return Start(path.stat().st_size, 1 << 62, 1 << 62)
-    metadata = pq.read_metadata(path)
-    return Start(footer_of(metadata), metadata.num_rows, metadata.num_row_groups)
+    return end_of_parquet(path)
 
 
 def _can_follow(

@@ -37,7 +37,7 @@ from features.checks import Clock
 from features.contract_customers import SnapshotRows, read_snapshot, snapshot_rows
 from features.contracts import TABLES
 from features.databases import read_database
-from features.generation import files_in, parts_of, whole_part
+from features.generation import parts_of, whole_part
 from features.ledger import (
     KEYS_FOLDER,
     FileRead,
@@ -55,15 +55,15 @@ from features.mending import Mends, read_mends, write_mends
 from features.reading import FilePart, RawTable, files_of, read_files
 from features.report import IntakeReport, TableReport
 from features.sources import date_of, day_number, open_engine
-from features.spark.intake import SparkTable, is_for_spark
-from features.spark.parts import set_scratch
+from features.spark.intake import SparkTable
+from features.spark.pieces import is_for_spark
 from features.staging import Before, Staging
 from features.taking import Taker, Tally
 from features.tally import Description, coverage, customers_in, described
 from features.trainable import trainable, trainable_contracts
 
 if TYPE_CHECKING:
-    import ibis
+    from pyspark.sql import SparkSession
 
 LOCK = ".lock"
 ROWS_GIB = 1.0
@@ -188,26 +188,32 @@ class Intake:
     def _whole_by_workers(self, name: str, sources: tuple[Source, ...]) -> Tally:
         mends = read_mends(*self.mending_files(name), self.retry)
         mappers = [mapper_of(name, one, self.zone, self.config.data) for one in sources]
-        schema, clock = _schema_of(name, sources), self.clock
-        table = SparkTable(self.draft, name, schema, mappers, clock, mends, self.progress)
+        table = SparkTable(
+            draft=self.draft,
+            name=name,
+            schema=_schema_of(name, sources),
+            order=_order_of(name),
+            mappers=mappers,
+            clock=self.clock,
+            mends=mends,
+            engine=self.config.engine,
+            progress=self.progress,
+        )
         table.read(self._spark, self.config.data)
         write_mends(self.draft / f"{name}.mended", mends)
-        self.progress(f"sorting {name}", 0.0)
-        records = whole_part(self.records, name)
-        repeated = table.write(self._spark, records, _order_of(name), _duplicate_of(name))
+        repeated, about = table.write(self._spark, self.backend, whole_part(self.records, name))
         _check(name, table.tally, repeated)
-        self.by_workers[name] = described(self._spark, files_in(records))
-        _check_written(name, table.tally, self.by_workers[name].counts.rows)
-        table.write_quarantine(self.draft / f"{name}.csv", self.config.language)
+        _check_written(name, table.tally, about.counts.rows)
+        self.by_workers[name] = about
+        duplicate, path = _duplicate_of(name), self.draft / f"{name}.csv"
+        table.write_quarantine(self.backend, path, duplicate, self.config.language)
+        table.discard()
         (self.draft / KEYS_FOLDER).mkdir(exist_ok=True)
-        self.progress(f"sorting {name}", 1.0)
         return table.tally
 
     @cached_property
-    def _spark(self) -> ibis.BaseBackend:
-        backend = open_engine(self.config.engine)
-        set_scratch(backend._session, self.config.stores.root)
-        return backend
+    def _spark(self) -> SparkSession:
+        return open_engine(self.config.engine)._session
 
     def _files(self, source: Source) -> list[tuple[FilePart, FileRead]] | None:
         """Return the files of a source as they are before they are read."""
@@ -285,7 +291,7 @@ class Intake:
             generation=self._fingerprint(),
             as_of=as_of,
             tables=reports,
-            coverage=coverage(self._spark if self.by_workers else self.backend, tables),
+            coverage=coverage(self.backend, tables),
             trainable=trainable(
                 self.config,
                 bought_report.first_day,

@@ -19,7 +19,7 @@ from configs.schema import Config
 from configs.version import VERSION
 from features.delimited import detect_layout, lines_of
 from features.mapping import wanted_columns
-from features.reading import Start, files_of, is_parquet
+from features.reading import Start, files_of, is_parquet, open_parquet
 from features.report import IntakeReport
 from features.tally import Counts
 
@@ -159,8 +159,7 @@ def file_read(path: Path, source: Source) -> FileRead:
     """Return what is remembered of a file."""
     about = path.stat()
     if is_parquet(path, source.format):
-        metadata = pq.read_metadata(path)
-        start = Start(footer_of(metadata), metadata.num_rows, metadata.num_row_groups)
+        start = end_of_parquet(path)
         layout, ended = "", True
     else:
         start = Start(about.st_size, sum(1 for _ in lines_of(path)))
@@ -182,6 +181,17 @@ def layout_of(path: Path, source: Source) -> str:
     """Return how a delimited file is written, as text."""
     wanted = wanted_columns(source)
     return str(detect_layout(path, wanted, source.encoding, source.delimiter))
+
+
+def end_of_parquet(path: Path) -> Start:
+    """Return where the rows of a Parquet file end.
+
+    Raises:
+        RecordsError: it is no Parquet file, or not whole.
+    """
+    with open_parquet(path) as file:
+        metadata = file.metadata
+        return Start(footer_of(metadata), metadata.num_rows, metadata.num_row_groups)
 
 
 def footer_of(metadata: pq.FileMetaData) -> int:

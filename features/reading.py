@@ -9,6 +9,7 @@ from __future__ import annotations
 import glob
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +25,8 @@ from configs.records import SnapshotFile, Source
 from features.columns import as_text
 from features.delimited import detect_layout, header_of, open_bytes, records_of
 
-_ROWS = 131_072
+ROWS_A_BATCH = 131_072
+"""Taken in together, of one file; mended ones come after the others of theirs."""
 _BAD_BYTES = re.compile("[\udc80-\udcff]")
 
 
@@ -243,26 +245,65 @@ def parquet_rows(
         groups: numbers of row groups that follow the start; default: all.
 
     Raises:
-        RecordsError: it is no Parquet file.
+        RecordsError: it is no Parquet file, or a damaged one.
     """
     path, partition, start = part
-    try:
-        file = pq.ParquetFile(path)
-        position = start.rows
+    with open_parquet(path) as file:
+        position, sizes = start.rows, group_sizes(file.metadata)
         if groups is None:
-            groups = list(range(start.groups, file.metadata.num_row_groups))
-        for batch in file.iter_batches(batch_size=_ROWS, row_groups=groups):
-            table = _with_partition(pa.Table.from_batches([batch]), partition)
-            lines = np.arange(position + 1, position + 1 + len(table), dtype=np.int64)
-            position += len(table)
-            share = position / max(file.metadata.num_rows, 1)
-            header = tuple(table.column_names)
-            yield RawTable(name, table, lines, share=share, header=header)
+            groups = list(range(start.groups, len(sizes)))
+        for run in groups_together(groups, sizes, ROWS_A_BATCH):
+            for batch in file.iter_batches(batch_size=ROWS_A_BATCH, row_groups=list(run)):
+                table = _with_partition(pa.Table.from_batches([batch]), partition)
+                lines = np.arange(position + 1, position + 1 + len(table), dtype=np.int64)
+                position += len(table)
+                share = position / max(file.metadata.num_rows, 1)
+                header = tuple(table.column_names)
+                yield RawTable(name, table, lines, share=share, header=header)
         if position == 0:
             empty = _with_partition(file.schema_arrow.empty_table(), partition)
             yield RawTable(name, empty, np.zeros(0, dtype=np.int64))
-    except (pa.ArrowInvalid, OSError) as error:
-        raise RecordsError(f"{path} cannot be read as Parquet: {error}") from error
+
+
+@contextmanager
+def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
+    """Yield a Parquet file, opened.
+
+    Raises:
+        RecordsError: it is none, it is not whole, or what is read of it is damaged.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            yield file
+    except (pa.ArrowException, OSError) as error:
+        said = str(error).splitlines()[0].rstrip(".")
+        raise RecordsError(
+            f"{path} cannot be read as Parquet ({said}). If it is damaged or not whole, copy or "
+            "export it anew; if it is still being written, wait for its end"
+        ) from error
+
+
+def group_sizes(metadata: pq.FileMetaData) -> list[int]:
+    """Return how many rows each row group of a Parquet file has."""
+    return [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+
+
+def groups_together(
+    groups: Sequence[int], sizes: Sequence[int], rows: int
+) -> Iterator[tuple[int, ...]]:
+    """Yield neighbouring row groups of at most ``rows`` rows together, or one of more.
+
+    >>> list(groups_together([0, 1, 2, 3], [50, 40, 30, 200], 100))
+    [(0, 1), (2,), (3,)]
+    """
+    run: list[int] = []
+    for group in groups:
+        if run and sum(sizes[one] for one in run) + sizes[group] > rows:
+            yield tuple(run)
+            run = []
+        run.append(group)
+    if run:
+        yield tuple(run)
 
 
 def _with_partition(table: pa.Table, partition: Partition) -> pa.Table:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -209,8 +209,7 @@ class Staging:
             self.customers = fetch(backend, staged.select("customer_id").distinct())["customer_id"]
             keys, staged = before.with_keys(backend, keys), before.with_rows(backend, staged)
         backend.to_parquet(keys, self.keys)
-        ordered = staged.order_by([*order, ROW]).select(self.schema.names)
-        backend.to_parquet(ordered, records, compression="zstd", row_group_size=ROWS_A_GROUP)
+        write_sorted(backend, staged, order, self.schema.names, records)
         backend.to_parquet(refused.order_by(REFUSED_ORDER), self._sorted)
         return count
 
@@ -220,6 +219,18 @@ class Staging:
 
     def _order(self, source: str) -> int:
         return self._order_of.setdefault(source, len(self._order_of))
+
+
+def write_sorted(
+    backend: ibis.BaseBackend,
+    staged: ibis.Table,
+    order: Sequence[str],
+    names: Sequence[str],
+    records: Path,
+) -> None:
+    """Write the columns ``names`` of staged rows to ``records``, ties in the order of reading."""
+    ordered = staged.order_by([*order, ROW]).select(*names)
+    backend.to_parquet(ordered, records, compression="zstd", row_group_size=ROWS_A_GROUP)
 
 
 def write_refused(files: Iterable[Path], path: Path, language: Language) -> None:

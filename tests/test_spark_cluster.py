@@ -31,6 +31,8 @@ from tests.companies import own_copy
 pytestmark = [pytest.mark.slow, pytest.mark.spark, pytest.mark.xdist_group("spark-cluster")]
 TABLES = ("customers", "transactions", "satisfaction")
 """Some of the small company's, with numbers, moments and texts: each costs some jobs."""
+LOSING = ("reading transactions", "publish")
+"""Steps in which a worker is lost."""
 MISSING = pa.array([None], pa.string())
 DRIVER = """
 import sys
@@ -38,15 +40,20 @@ from pathlib import Path
 from configs.load import load
 from features.spark import intake as spark_intake
 from features.spark import matrix as spark_matrix
+from features.spark import pieces
 from features.intake import take_in
 from serving.pipeline import score
 
-spark_intake.EVENTS_A_PART, spark_matrix.ROWS_A_PART = 5_000, 200
+def tell(step, share):
+    print(step, share, flush=True)
+
+pieces.ROWS_A_PIECE, spark_intake.EVENTS_A_PART, spark_matrix.ROWS_A_PART = 1_000, 5_000, 200
 config = load(Path(sys.argv[1]), {})
 few = config.serving.model_copy(update={"score_rows_at_once": 20})  # many batches, to lose one
 config = config.model_copy(update={"serving": few})
-print(take_in(config).model_dump_json(), flush=True)
-score(config, lambda step, share: print(step, share, flush=True))
+for told in (None, tell):
+    print(take_in(config, told).model_dump_json(), flush=True)
+score(config, tell)
 """
 
 
@@ -57,6 +64,8 @@ class Done:
     config: Config
     report: IntakeReport
     publication: Publication
+    quiet: IntakeReport | None = None
+    """What intake reported before any worker was lost."""
 
     @property
     def records(self) -> Path:
@@ -117,7 +126,10 @@ def by_duckdb(lake: Path, small_company: Path, tmp_path_factory: pytest.TempPath
 def by_spark(
     cluster: Cluster, lake: Path, small_company: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Done:
-    """Return what the cluster makes of the lake; a worker is killed when scoring has begun."""
+    """Return what the cluster makes of the lake.
+
+    It is taken in twice; a worker is killed in the second intake, and another while it scores.
+    """
     engine = {
         "name": "spark",
         "spark_master": cluster.url,
@@ -134,19 +146,22 @@ def by_spark(
         command, stdout=subprocess.PIPE, text=True, env=child_environment() | quick
     ) as driver:
         assert driver.stdout is not None
-        said = []
+        said, lost = [], []
         for line in driver.stdout:
             said.append(line)
-            step, _, share = line.partition(" ")
-            if step == "publish" and len(cluster.workers) == 2 and 0 < float(share) < 0.9:
+            step, _, share = line.rpartition(" ")
+            if step in LOSING and step not in lost and 0 < float(share) < 0.9:
+                lost.append(step)
                 killed = cluster.kill_worker(1)
                 assert len(killed) > 2, "a worker, its executor and a Python process"
                 cluster.workers.pop()
+                if lost == [LOSING[0]]:
+                    cluster.add_worker()
     config = load(path, {})
     assert driver.returncode == 0, f"{''.join(said)}\n{cluster.logs()}"
-    assert len(cluster.workers) == 1, f"no worker was lost while scoring: {''.join(said)}"
-    report = IntakeReport.model_validate_json(said[0])
-    return Done(config, report, open_live(config.stores.publications))
+    assert lost == list(LOSING), f"no worker was lost: {''.join(said)}"
+    quiet, report = (IntakeReport.model_validate_json(one) for one in said if one[0] == "{")
+    return Done(config, report, open_live(config.stores.publications), quiet)
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +175,10 @@ def test_intake_reports_the_same(both: tuple[Done, Done]) -> None:
     table = both[1].report.tables["transactions"]
     assert table.quarantined == {"missing_customer_id": 1, "duplicate_row": 3}
     assert table.read == table.accepted + 4
+
+
+def test_a_worker_lost_in_the_middle_of_intake_leaves_the_same_files(by_spark: Done) -> None:
+    assert by_spark.report == by_spark.quiet, "a generation is named by the bytes of its files"
 
 
 def test_what_is_refused_stands_in_quarantine_by_the_same_file_and_line(

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 PACKAGES = ("configs", "features", "training", "serving")
-LIBRARIES = ("numpy", "pandas", "pyarrow", "scipy", "scikit-learn", "lightgbm", "pydantic")
+LIBRARIES = (
+    *("numpy", "pandas", "pyarrow", "duckdb", "ibis-framework"),
+    *("scipy", "scikit-learn", "lightgbm", "pydantic"),
+)
 """What code on the workers imports; the same versions as here."""
 WAIT_SECONDS = 60.0
 """For the first executor: a cluster that is busy longer than this is not there for us."""
