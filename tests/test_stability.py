@@ -52,8 +52,7 @@ def ranked(base: float, parts: dict[str, np.ndarray], model: AdditiveModel) -> R
 def found(churn: AdditiveModel) -> tuple[Ranked, np.ndarray]:
     """The first two reasons of other customers of the same company, and which are stable."""
     columns = company(1).columns(churn.inputs)
-    own = ranked(*churn.contributions(columns), churn)
-    again = [ranked(*one, churn) for one in churn.contributions_again(columns)]
+    own, *again = (ranked(*one, churn) for one in churn.contributions_of_all(columns))
     return own, keeps_its_place(own, again)
 
 
@@ -83,7 +82,7 @@ def test_models_learnt_anew_differ_and_come_back_from_their_files(churn: Additiv
 def test_models_learnt_anew_share_the_anchor_and_add_up(churn: AdditiveModel) -> None:
     columns = company(2).columns(churn.inputs)
     for trees, (base, parts) in zip(
-        churn.resampled, churn.contributions_again(columns), strict=True
+        churn.resampled, churn.contributions_of_all(columns)[1:], strict=True
     ):
         alone = replace(churn, trees=trees, resampled=())
         assert base + np.sum([*parts.values()], axis=0) == pytest.approx(alone.link_score(columns))

@@ -7,7 +7,7 @@ anchor plus TreeSHAP of the trees, times the slope, add up to what is served.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -98,17 +98,23 @@ class AdditiveModel:
         ``base + sum(contributions) == link_score`` to 1e-9 for every customer. The anchor is
         split by exact Shapley values, the trees by TreeSHAP (Lundberg et al. 2020).
         """
-        n = _rows(columns)
-        return self._together(self.anchor.shapley(columns, n), self._tree_parts(columns, n))
+        return self._contributions_of((self,), columns)[0]
 
-    def contributions_again(self, columns: Columns) -> list[tuple[float, dict[str, Vector]]]:
-        """Return base and contributions by every model learnt anew on resampled customers.
+    def contributions_of_all(self, columns: Columns) -> list[tuple[float, dict[str, Vector]]]:
+        """Return base and contributions by this model, then by every one learnt anew.
 
-        They have this model's anchor, calibration and level, and trees of their own.
+        Those learnt anew on resampled customers have this model's anchor, calibration and level,
+        and trees of their own.
         """
+        return self._contributions_of((self, *self._twins), columns)
+
+    def _contributions_of(
+        self, models: Sequence[AdditiveModel], columns: Columns
+    ) -> list[tuple[float, dict[str, Vector]]]:
         n = _rows(columns)
-        anchor = self.anchor.shapley(columns, n) if self._twins else (0.0, {})
-        return [self._together(anchor, twin._tree_parts(columns, n)) for twin in self._twins]
+        anchor = self.anchor.shapley(columns, n)
+        X, bought = self._matrix(columns), ~self.anchor.never_bought(columns, n)
+        return [self._together(anchor, model._tree_parts(X, bought)) for model in models]
 
     @cached_property
     def _twins(self) -> tuple[AdditiveModel, ...]:
@@ -200,15 +206,14 @@ class AdditiveModel:
         )
         return np.where(self.anchor.never_bought(columns, n), 0.0, scores)
 
-    def _tree_parts(self, columns: Columns, n: int) -> tuple[float, dict[str, Vector]]:
+    def _tree_parts(self, X: Vector, bought: NDArray[np.bool_]) -> tuple[float, dict[str, Vector]]:
         """Return the trees' mean output and their Shapley values; none for who never bought."""
         if self.trees is None:
             return 0.0, {}
-        expected, shap = self._tree_shap(self._matrix(columns))
-        bought = ~self.anchor.never_bought(columns, n)
-        shap = np.where(bought[:, None], shap, 0.0)
+        expected, shap = self._tree_shap(X)
         parts = dict(zip(self.tree_inputs, shap.T, strict=True))
         if not bought.all():
+            parts = {name: np.where(bought, part, 0.0) for name, part in parts.items()}
             parts[FREQUENCY] = np.where(bought, 0.0, -expected)
         return expected, parts
 
@@ -221,6 +226,8 @@ class AdditiveModel:
         return float(shap[0, -1]), shap[: len(X), :-1]
 
     def _matrix(self, columns: Columns) -> Vector:
+        if not self.tree_inputs:
+            return np.empty((_rows(columns), 0))
         return np.column_stack([columns[name] for name in self.tree_inputs])
 
 

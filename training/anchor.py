@@ -34,9 +34,10 @@ Vector = NDArray[np.float64]
 Columns = Mapping[str, Vector]
 TargetName = Literal["churn", "clv"]
 
-FREQUENCY = "frequency"
-PURCHASE_INPUTS = (FREQUENCY, "recency_days", "tenure_days")
+FREQUENCY, TENURE = "frequency", "tenure_days"
+PURCHASE_INPUTS = (FREQUENCY, "recency_days", TENURE)
 VALUE_INPUTS = (*PURCHASE_INPUTS, "monetary_value")
+SPEND = frozenset(VALUE_INPUTS) - frozenset(PURCHASE_INPUTS)
 SMALLEST_SIGNAL = -30.0
 """Floor of log E[X(H)] and log value: about 1e-13 purchases."""
 
@@ -89,7 +90,8 @@ class Anchor:
         inputs = self.inputs
         if self.purchase is None:
             return self.level, {}
-        at = {s: self._at(columns, s, n) for s in _subsets(inputs)}
+        expected = {s: self._expected(columns, s, n) for s in _subsets(PURCHASE_INPUTS)}
+        at = {s: self._link_of(expected[s - SPEND], columns, s, n) for s in _subsets(inputs)}
         parts = {name: np.zeros(n) for name in inputs}
         for subset in _subsets(inputs)[:-1]:
             weight = 1.0 / (len(inputs) * math.comb(len(inputs) - 1, len(subset)))
@@ -100,10 +102,26 @@ class Anchor:
     def _at(self, columns: Columns, present: frozenset[str], n: int) -> Vector:
         if self.purchase is None:
             return np.full(n, self.level)
-        mixed = self._mixed(columns, present, n)
-        value = self.level + self.slope * signal(
-            self.purchase, self.spend, self.horizon_days, mixed
+        return self._link_of(self._expected(columns, present - SPEND, n), columns, present, n)
+
+    def _expected(self, columns: Columns, present: frozenset[str], n: int) -> Vector:
+        """Return the expected purchases; those who are alike in all ``present`` once."""
+        assert self.purchase is not None
+        some, kind = _alike({name: columns[name] for name in self.inputs}, present, n)
+        mixed = self._mixed(some, present, len(some[TENURE]))
+        few = self.purchase.expected_purchases(
+            self.horizon_days, *(mixed[name] for name in PURCHASE_INPUTS)
         )
+        return few[kind]
+
+    def _link_of(
+        self, expected: Vector, columns: Columns, present: frozenset[str], n: int
+    ) -> Vector:
+        """Return the link value of customers with ``expected`` purchases."""
+        if self.spend is not None:
+            mixed = self._mixed(columns, present, n)
+            expected = expected * _spend(self.spend, mixed)
+        value = self.level + self.slope * _log(expected)
         if FREQUENCY in present:
             value = np.where(self.never_bought(columns, n), self.without_purchases, value)
         return value
@@ -177,13 +195,33 @@ def signal(
     purchase: PurchaseModel, spend: GammaGamma | None, horizon_days: int, columns: Columns
 ) -> Vector:
     """Return log E[X(H)], plus log E[M] where ``spend`` is given; never below the floor."""
-    frequency = columns[FREQUENCY]
     expected = purchase.expected_purchases(
-        horizon_days, frequency, columns["recency_days"], columns["tenure_days"]
+        horizon_days, *(columns[name] for name in PURCHASE_INPUTS)
     )
-    if spend is not None:
-        expected = expected * spend.expected_spend(frequency + 1.0, columns["monetary_value"])
+    return _log(expected if spend is None else expected * _spend(spend, columns))
+
+
+def _spend(spend: GammaGamma, columns: Columns) -> Vector:
+    """Return the expected spend of a purchase day."""
+    return spend.expected_spend(columns[FREQUENCY] + 1.0, columns["monetary_value"])
+
+
+def _log(expected: Vector) -> Vector:
     return np.log(np.maximum(expected, math.exp(SMALLEST_SIGNAL)))
+
+
+def _alike(columns: Columns, present: frozenset[str], n: int) -> tuple[Columns, NDArray[np.int64]]:
+    """Return one customer of each kind, and each one's kind, where kinds are few.
+
+    With nothing their own, or their tenure alone, customers are alike by the hundred; the other
+    inputs are carried over to a customer's own rate (see ``_mixed``), which few share.
+    """
+    if not present:
+        return {name: np.full(1, np.nan) for name in columns}, np.zeros(n, dtype=np.int64)
+    if present != {TENURE}:
+        return columns, np.arange(n)
+    _, rows, where = np.unique(columns[TENURE], return_index=True, return_inverse=True)
+    return {name: column[rows] for name, column in columns.items()}, where
 
 
 def reference_customer(columns: Columns, inputs: tuple[str, ...]) -> dict[str, float]:

@@ -107,9 +107,9 @@ class ContractValue:
             parts[self.value_input] = parts.get(self.value_input, 0.0) + own
         return self._log_full_value() + float(_log_stays(np.array([start]))[0]), parts
 
-    def contributions_again(self, columns: Columns) -> list[tuple[float, dict[str, Vector]]]:
-        """Return contributions by models learnt anew on resampled customers: there are none."""
-        return []
+    def contributions_of_all(self, columns: Columns) -> list[tuple[float, dict[str, Vector]]]:
+        """Return base and contributions by this model alone: none is learnt anew."""
+        return [self.contributions(columns)]
 
     def to_files(self) -> dict[str, bytes]:
         """Return ``clv.json``; the churn model's own files are needed beside it."""

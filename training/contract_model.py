@@ -103,9 +103,9 @@ class ContractChurn:
         _add(parts, self.line.contributions(columns))
         return base + self.line.level, parts
 
-    def contributions_again(self, columns: Columns) -> list[tuple[float, dict[str, Vector]]]:
-        """Return contributions by models learnt anew on resampled customers: there are none."""
-        return []
+    def contributions_of_all(self, columns: Columns) -> list[tuple[float, dict[str, Vector]]]:
+        """Return base and contributions by this model alone: none is learnt anew."""
+        return [self.contributions(columns)]
 
     def to_files(self) -> dict[str, bytes]:
         """Return ``churn.json`` and ``churn.txt``."""

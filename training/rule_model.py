@@ -101,9 +101,9 @@ class RuleModel:
         own = parts.get(FREQUENCY, np.zeros(n))
         return base, parts | {FREQUENCY: np.where(never, self.without_purchases - base, own)}
 
-    def contributions_again(self, columns: Columns) -> list[tuple[float, dict[str, Vector]]]:
-        """Return contributions by models learnt anew on resampled customers: there are none."""
-        return []
+    def contributions_of_all(self, columns: Columns) -> list[tuple[float, dict[str, Vector]]]:
+        """Return base and contributions by this model alone: none is learnt anew."""
+        return [self.contributions(columns)]
 
     def to_files(self) -> dict[str, bytes]:
         """Return ``<target>.json``, all there is."""

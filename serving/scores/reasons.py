@@ -99,9 +99,16 @@ class Reasoner:
     ) -> Breakdown:
         """Return the points of every input for ``target``; they add up to the number shown."""
         model = self.scorer.bundle.models[target]
-        base, parts = model.contributions(columns)
+        return self._split(target, model.contributions(columns), scores)
+
+    def _split(
+        self, target: TargetName, own: tuple[float, Mapping[str, Array]], scores: pa.Table
+    ) -> Breakdown:
+        base, parts = own
         shown = column(scores, TARGETS[target])
-        return break_down(target, base, parts, shown, model.inverse_link)
+        return break_down(
+            target, base, parts, shown, self.scorer.bundle.models[target].inverse_link
+        )
 
     def _teller(self, columns: Mapping[str, Array], scores: pa.Table) -> _Teller:
         tiers = scores["tier"].fill_null("").to_pylist()
@@ -120,9 +127,10 @@ class Reasoner:
         teller: _Teller,
     ) -> list[dict[str, Any]]:
         """Return columns for each rank of one target, ``rest`` last."""
-        breakdown = self.breakdown(target, columns, scores)
+        own, *anew = self.scorer.bundle.models[target].contributions_of_all(columns)
+        breakdown = self._split(target, own, scores)
         ranked = rank(breakdown, teller.concept_of, target, self.n)
-        stable = self._stable(target, columns, ranked, teller.concept_of)
+        stable = self._stable(target, anew, ranked, teller.concept_of)
         block = []
         for place in range(len(ranked.points)):
             told = teller.told(breakdown, ranked, place, target)
@@ -132,14 +140,14 @@ class Reasoner:
     def _stable(
         self,
         target: TargetName,
-        columns: Mapping[str, Array],
+        anew: Sequence[tuple[float, Mapping[str, Array]]],
         ranked: Ranked,
         concept_of: Mapping[str, str],
     ) -> npt.NDArray[np.object_]:
         """Return whether each reason keeps its place, ``None`` where that was not looked into."""
         model = self.scorer.bundle.models[target]
         again = []
-        for base, parts in model.contributions_again(columns):
+        for base, parts in anew:
             summed = _by_concept(parts, concept_of)
             shown = model.inverse_link(base + np.sum(list(summed.values()), axis=0))
             split = break_down(target, base, summed, shown, model.inverse_link)

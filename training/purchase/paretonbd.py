@@ -13,9 +13,9 @@ moment of leaving, positive and smooth, and here it is taken as such (:func:`log
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from scipy.special import digamma, expit, gammaln
@@ -107,7 +107,7 @@ class ParetoNbd:
             silence, last = T[rows] - t_x[rows], (beta + t_x[rows], alpha + t_x[rows])
             log_last = np.log(last[0]), np.log(last[1])
             log_end = np.log(beta + T[rows]), np.log(alpha + T[rows])
-            log_leaves, means = log_comes_first(s, last[0], bought, last[1], silence)
+            log_leaves, means = _with_means(s, last[0], bought, last[1], silence)
             left = log_leaves - s * log_last[0] - bought * log_last[1]
             stays = -s * log_end[0] - bought * log_end[1]
             both = np.logaddexp(left, stays)
@@ -133,7 +133,7 @@ class ParetoNbd:
         x = np.asarray(frequency, dtype=float)
         t_x, T = in_weeks(recency, tenure)
         A, B = self.alpha + t_x, self.beta + t_x
-        log_leaves, _ = log_comes_first(self.s, B, self.r + x, A, T - t_x)
+        log_leaves = log_comes_first(self.s, B, self.r + x, A, T - t_x)
         stays = -(self.r + x) * np.log1p((T - t_x) / A) - self.s * np.log1p((T - t_x) / B)
         return expit(stays - log_leaves)
 
@@ -166,7 +166,7 @@ class ParetoNbd:
         x = np.asarray(frequency, dtype=float)
         _, T = in_weeks(recency, tenure)
         weeks = horizon_days / DAYS_PER_WEEK
-        buys, _ = log_comes_first(self.r + x, self.alpha + T, self.s, self.beta + T, weeks)
+        buys = log_comes_first(self.r + x, self.alpha + T, self.s, self.beta + T, weeks)
         chance = np.exp(np.minimum(buys, 0.0))
         return 1.0 - self.probability_alive(x, recency, tenure) * chance
 
@@ -186,7 +186,7 @@ def log_comes_first(
     rival_shape: Vector | float,
     rival_scale: Vector,
     weeks: Vector | float,
-) -> tuple[Vector, Vector]:
+) -> Vector:
     """Return the log chance that an event comes within ``weeks`` and before its rival.
 
     Under rates Gamma(``shape``, ``scale``) and Gamma(``rival_shape``, ``rival_scale``), written
@@ -195,23 +195,50 @@ def log_comes_first(
         ∫ s/B · (1 + d/B)^-(s+1) · (1 + d/A)^-p dd   over d in 0 … weeks
 
     With d = c (e^y - 1) and 1/c the slope of the logarithm at 0, the integrand is smooth in y at
-    every scale, and Gauss-Legendre quadrature converges geometrically. In logs throughout.
-
-    Returns:
-        The log chance, -inf where ``weeks`` is 0, and four rows of means over the moment d, given
-        that the event comes first: log(1 + d/B), 1/(B + d), log(1 + d/A), 1/(A + d).
+    every scale, and Gauss-Legendre quadrature converges geometrically. In logs throughout; -inf
+    where ``weeks`` is 0.
     """
     columns = np.broadcast_arrays(shape, scale, rival_shape, rival_scale, weeks)
+    log_chance = np.empty(len(columns[0]))
+    for rows in _cut(len(log_chance)):
+        log_chance[rows] = _integrated(*(column[rows, None] for column in columns)).log_chance
+    return log_chance
+
+
+def _with_means(s: float, B: Vector, p: Vector, A: Vector, weeks: Vector) -> tuple[Vector, Vector]:
+    """Return what :func:`log_comes_first` does, and four rows of means over the moment d.
+
+    Given that the event comes first: log(1 + d/B), 1/(B + d), log(1 + d/A), 1/(A + d).
+    """
+    columns = np.broadcast_arrays(s, B, p, A, weeks)
     n = len(columns[0])
     log_chance, means = np.empty(n), np.empty((4, n))
-    for at in range(0, n, ROWS_AT_ONCE):
-        rows = slice(at, at + ROWS_AT_ONCE)
+    for rows in _cut(n):
         parts = _integrated(*(column[rows, None] for column in columns))
-        log_chance[rows], means[:, rows] = parts
+        log_chance[rows] = parts.log_chance
+        values = [parts.log_b, 1.0 / (B[rows, None] + parts.d)]
+        values += [parts.log_a, 1.0 / (A[rows, None] + parts.d)]
+        summed = [(parts.density * value).sum(axis=1) for value in values]
+        means[:, rows] = np.stack(summed) / parts.total
     return log_chance, means
 
 
-def _integrated(s: Vector, B: Vector, p: Vector, A: Vector, weeks: Vector) -> tuple[Vector, Vector]:
+def _cut(n: int) -> Iterator[slice]:
+    return (slice(at, at + ROWS_AT_ONCE) for at in range(0, n, ROWS_AT_ONCE))
+
+
+class _Integrated(NamedTuple):
+    """An integral over the moment ``d``, and what means over that moment are made of."""
+
+    log_chance: Vector
+    density: Vector
+    total: Vector
+    d: Vector
+    log_b: Vector
+    log_a: Vector
+
+
+def _integrated(s: Vector, B: Vector, p: Vector, A: Vector, weeks: Vector) -> _Integrated:
     nodes, weights = legendre_quadrature(NODES)
     scale = 1.0 / (p / A + (s + 1.0) / B)
     furthest = np.log1p(weeks / scale)
@@ -224,7 +251,4 @@ def _integrated(s: Vector, B: Vector, p: Vector, A: Vector, weeks: Vector) -> tu
     total = density.sum(axis=1)
     with np.errstate(divide="ignore"):  # no time for it to come in: log 0
         log_chance = np.log(s * scale / B * furthest)[:, 0] + peak[:, 0] + np.log(total)
-    means = [
-        (density * value).sum(axis=1) for value in (log_b, 1.0 / (B + d), log_a, 1.0 / (A + d))
-    ]
-    return log_chance, np.stack(means) / total
+    return _Integrated(log_chance, density, total, d, log_b, log_a)
