@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import yaml
+from scipy.optimize import brentq
 
 from configs.load import load, shipped
 from configs.schema import Config
@@ -33,12 +34,15 @@ from serving.allocation.solve import Solved, solve
 from serving.endpoint.state import open_state
 from serving.pipeline import run
 from serving.scores.publication import open_live
+from training.odds import share_taken
 
 RESULTS = Path(__file__).parent / "results" / "allocation.md"
 CUSTOMERS = 5_000
 SKILL = {"experienced": 1.2, "regular": 1.0, "automation": 0.6}
 """What whoever does it makes of an action's effect: assumed here alone, the product does not."""
 DRAWS = 2_000
+STRONGEST = 0.99
+"""The largest effect that an average is told as; 1 would keep everybody."""
 WAYS = ("plan", "greedy", "equal split", "by churn probability", "nothing")
 
 
@@ -130,15 +134,28 @@ def knowing(asked: Posed, effects: Floats) -> Question:
 def measured(asked: Posed, effects: Floats) -> Question:
     """Return the question with each tier's average effect, as a trial of everybody measures it.
 
-    It is a share of the value at risk of the tier, the same for all its customers.
+    It is spread over the customers of the tier as the product does, by one change of odds.
     """
     question = asked.question
     stake = np.nan_to_num(asked.book.at_risk[asked.rows])
-    n_tiers = len(asked.tiers)
-    added = np.bincount(question.tiers, effects, n_tiers)
-    shares = added / np.maximum(np.bincount(question.tiers, stake, n_tiers), 1e-9)
-    gains = (shares[question.tiers] * stake)[:, None] * strengths(asked)[None, :] - question.costs
+    churn = np.nan_to_num(asked.book.churn[asked.rows])
+    saved = np.zeros(question.n_customers)
+    for tier in range(len(asked.tiers)):
+        own = question.tiers == tier
+        saved[own] = spread(churn[own], stake[own], float(effects[own].sum()))
+    gains = saved[:, None] * strengths(asked)[None, :] - question.costs
     return dataclasses.replace(question, gains=gains)
+
+
+def spread(churn: Floats, stake: Floats, added: float) -> Floats:
+    """Return what one change of odds saves with each customer, so that it comes to ``added``."""
+
+    def beyond(effect: float) -> float:
+        return float(share_taken(churn, effect) @ stake) - added
+
+    if beyond(-STRONGEST) >= 0 or beyond(STRONGEST) <= 0:
+        return share_taken(churn, np.sign(added) * STRONGEST) * stake
+    return share_taken(churn, brentq(beyond, -STRONGEST, STRONGEST)) * stake
 
 
 def interval(

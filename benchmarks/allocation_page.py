@@ -51,7 +51,7 @@ def _assumed(outcomes: Outcomes) -> Iterator[str]:
     yield from _verdict(outcomes, "aimed at", lambda one: one.aimed)
     yield from _truly(outcomes)
     yield (
-        "An assumed effect is the same share of everybody's churn probability. In the simulator "
+        "An assumed effect is the same change of everybody's odds of leaving. In the simulator "
         "an action helps only those who have begun to drift and have not left, does nothing to "
         "most, and harms the irritable; so what is truly added says more about the assumption "
         "than about the plan. That is why pages call effects assumed, and why a tenth of customers "
@@ -66,7 +66,7 @@ def _average(outcomes: Outcomes) -> Iterator[str]:
     yield from _table(outcomes, "net value aimed at")
     yield from _truly(outcomes)
     yield (
-        "One average for a tier still gives the same share to those whom nothing helps. What is "
+        "One average for a tier still moves the odds of those whom nothing helps. What is "
         "left to gain needs effects that differ between customers: `echelon effects` fits them "
         "once enough randomised outcomes are there."
     )

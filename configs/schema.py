@@ -137,8 +137,9 @@ class Action(Section):
     minimum_skill: Skill = "regular"
     """The least skill of whoever does it."""
     effect: Annotated[float | None, Field(ge=0, le=1)] = None
-    """The share of the churn probability that it is assumed to take away; plans leave out an
-    action that says none and has no measured one."""
+    """The share that it is assumed to take of a churn probability of one half, everybody's odds of
+    leaving changing alike (:mod:`training.odds`); plans leave out an action that says none and has
+    no measured one."""
     holdout_share: Annotated[float, Field(ge=0, le=0.5)] | None = None
     """Share of customers left out at random; default: ``trials.holdout_share``."""
 

@@ -25,6 +25,7 @@ from serving.console.staff.attainment import lines
 from serving.console.staff.kpi import EmployeeKpi, KpiReport
 from serving.trials.acted import acted
 from training.adjusted import Attained, attained
+from training.odds import share_taken
 from training.trial_effects import Difference
 
 LONG_AGO = dt.timedelta(days=100)
@@ -104,7 +105,8 @@ def test_customers_are_ranked_by_their_own_uplift_only_while_the_report_says_so(
     action = next(one for one in office.config.actions if one.code == "win_order")
     n = office.served.publication.manifest.counts["customers"]
     ranked = {"retained": told(0.06, 0.02), "taken_up": 0.5, "uplift": uplift}
-    for ranking, share in (("uplift", 0.2 / 0.4), ("average", 0.06 / 0.5 / 0.5)):
+    average = float(share_taken(0.4, 0.06 / 0.5 / 0.5))
+    for ranking, share in (("uplift", 0.2 / 0.4), ("average", average)):
         kept(office, report(ranking=ranking, **ranked))
         path = uplift_path(office.config, publication)
         pq.write_table(pa.table({"customer_id": ["x"] * n, "win_order": [0.2] * n}), path)

@@ -16,6 +16,7 @@ from serving.allocation.planner import work
 from serving.allocation.planning import plan_now
 from serving.allocation.scenario import Scenario
 from serving.console.acting.events import Deed, Form, add, of_kinds
+from serving.console.experiments.effects import effects
 from serving.console.staff.team import team_of
 from serving.endpoint.endpoint import today
 from tests.console import Office, opened, served_by
@@ -53,6 +54,24 @@ def test_a_plan_that_is_asked_for_waits_and_the_page_asks_again(office):
     assert waiting.headers["refresh"] == "2"
     assert "The plan is being made" in waiting.text
     assert manager.post(PLAN).headers["location"] == sent.headers["location"]
+
+
+@pytest.mark.slow
+def test_a_plan_counts_on_the_same_effect_as_the_review_says_of_the_customer(office):
+    plan, publication = planned(office), office.endpoint.served.publication.manifest.id
+    actions, said = (
+        {one.code: one for one in office.config.actions},
+        effects(office.config, publication),
+    )
+    tasks = [one for one in read_tasks(office.config.stores.plans, plan).to_pylist() if one["cost"]]
+    assert tasks
+    for one in tasks:
+        churn, action = one["churn_probability"], actions[one["action"]]
+        share, source = said.share(action, 0, one["tier"], churn)
+        assert (one["effect"], source) == (pytest.approx(share), "assumed")
+        handed = one["owner"] is not None and one["owner"] != one["employee"]
+        off = one["cost"] + handed * office.config.team.handover_cost
+        assert one["value"] == pytest.approx(share * one["at_stake"] - off)
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import datetime as dt
 import io
 import re
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -35,6 +36,7 @@ from serving.console.review_queue.worked import Worked
 from serving.console.spreadsheets import neutral
 from serving.console.staff.team import team_of
 from tests.books import BANDS, TIERS, made_up
+from training.odds import share_taken
 
 CONFIG = load()
 TEAM, ACTIONS = CONFIG.team, CONFIG.actions
@@ -219,19 +221,23 @@ def test_what_a_reader_writes_stays_as_it_was_unless_a_spreadsheet_would_run_it(
     assert neutral("\t=1") == "'\t=1"
 
 
+def assumed(churn, action):
+    return float(share_taken(churn, action.effect)), "assumed"
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.floats(0.01, 0.99), st.floats(1, 1e6), st.integers(0, 2))
 def test_the_action_leaves_most_after_its_cost_and_says_where_it_pays(churn, value, complaints):
-    found = recommended(ACTIONS, churn, value, complaints)
+    found = recommended(ACTIONS, churn, value, complaints, partial(assumed, churn))
     at_stake = churn * value
     assert found.break_even * at_stake == pytest.approx(found.action.cost)
     assert found.points * value == pytest.approx(found.action.cost)
-    assert found.pays == (found.action.effect > found.break_even)
+    assert found.pays == (share_taken(churn, found.action.effect) * at_stake > found.action.cost)
     assert complaints or found.action.code != "resolve_complaint"
 
 
 def test_nothing_is_done_for_who_is_worth_nothing():
-    assert recommended(ACTIONS, 0.5, 0.0, 1) is None
+    assert recommended(ACTIONS, 0.5, 0.0, 1, partial(assumed, 0.5)) is None
 
 
 ROW = re.compile(r'<a class="key" data-row href="/console/customers/([^"]+)"')

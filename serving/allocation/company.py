@@ -24,6 +24,7 @@ from serving.console.experiments.holdout import holdouts
 from serving.console.staff.team import Employee, TeamRead, team_of
 from serving.endpoint.state import State
 from serving.scores.publication import Publication
+from training.odds import share_taken
 from training.policy import Policy
 
 CONTACT = "contact"
@@ -40,7 +41,8 @@ class Option:
     Attributes:
         code: of the action, or :data:`CONTACT`.
         name: for people.
-        effects: share of the churn probability taken away, per tier in :attr:`Posed.tiers`.
+        effects: share taken from a churn probability of one half (:mod:`training.odds`), per tier
+            in :attr:`Posed.tiers`.
         sources: whether each is measured or assumed.
     """
 
@@ -244,8 +246,11 @@ class _Asked:
 
     def gains(self) -> Floats:
         """Return what an option is expected to save, less its cost."""
-        stake = np.nan_to_num(self.book.at_risk)
-        effects = [np.array(option.effects)[self.tier_of] * stake for option in self.options]
+        stake, churn = np.nan_to_num(self.book.at_risk), np.nan_to_num(self.book.churn)
+        effects = [
+            share_taken(churn, np.array(option.effects)[self.tier_of]) * stake
+            for option in self.options
+        ]
         zero = np.zeros(len(self.book))
         return np.stack([*effects, zero], axis=1) - self.costs()
 

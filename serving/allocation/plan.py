@@ -27,6 +27,7 @@ from serving.allocation.scenario import Scenario
 from serving.allocation.solve import Solved, hour_worth, money_worth, solve
 from serving.endpoint.state import State
 from serving.scores.publication import open_publication
+from training.odds import share_taken
 
 SUMMARY_FILE = "plan.json"
 TASKS_FILE = "tasks.parquet"
@@ -262,20 +263,21 @@ def _tasks(asked: Posed, solved: Solved) -> pa.Table:
     at, options, employees = at[order], options[order], employees[order]
     rows = asked.rows[at]
     effects = np.array([[*option.effects] for option in asked.options] + [[0.0] * len(asked.tiers)])
+    churn = asked.book.churn[rows]
     codes = [*(option.code for option in asked.options), CONTACT]
     owners = question.owners[at]
     return pa.table(
         {
             "customer_id": asked.book.ids_of(rows),
             "tier": [asked.tiers[tier] for tier in question.tiers[at].tolist()],
-            "churn_probability": asked.book.churn[rows],
+            "churn_probability": churn,
             "at_stake": stakes[order],
             "action": [codes[option] for option in options.tolist()],
             "employee": [asked.employees[one].code for one in employees.tolist()],
             "owner": [None if one < 0 else asked.employees[one].code for one in owners.tolist()],
             "hours": question.hours[at, options],
             "cost": question.costs[at, options],
-            "effect": effects[options, question.tiers[at]],
+            "effect": share_taken(np.nan_to_num(churn), effects[options, question.tiers[at]]),
             "value": values[order] if len(at) else values,
             "is_owed": question.obliged[at],
         },

@@ -33,6 +33,7 @@ from serving.trials.acted import Acted, acted
 from serving.trials.kpi_measure import measure_kpi
 from serving.trials.rows import Rows, closed_rows, closes_on, together
 from serving.trials.whom import predict, whom
+from training.odds import share_taken
 from training.pooled import pooled
 from training.trial_effects import (
     Difference,
@@ -236,6 +237,6 @@ def _assumed_loss(action: Action, people: pa.Table) -> float:
     if action.effect is None:
         return 0.0
     held = people.filter(people["held_out"])
-    at_risk = held["churn_probability"].to_numpy() * held["clv_expected"].to_numpy()
-    net = action.effect * at_risk - action.cost
+    churn, value = held["churn_probability"].to_numpy(), held["clv_expected"].to_numpy()
+    net = share_taken(churn, action.effect) * churn * value - action.cost
     return math.fsum(np.maximum(np.nan_to_num(net), 0.0).tolist())

@@ -14,21 +14,22 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from configs.schema import Action, Config
 from serving.console.experiments.trials import Origin
+from training.odds import effect_between, share_taken
 from training.trial_effects import Difference
 
-Floats = NDArray[np.float64]
+Floats = npt.NDArray[np.float64]
 REPORT_FILE = "effects.json"
 FEWEST_HELD_OUT = 100
 """Customers left out below which an action's assumed effect is used still."""
 
-LEAST_LEAVERS = 0.001
-"""Share of leavers below which an effect is not told as a share of them."""
+FEWEST_SHARE = 0.001
+"""Of customers left out who leave, and who stay; odds are not told of a share below it."""
 FEWEST_TAKEN_UP = 0.05
 """Difference in take-up between the arms below which no effect per action taken is told."""
 
@@ -187,10 +188,11 @@ class Effect:
     """What an action does about churn, as plans and lists use it.
 
     Attributes:
-        estimate: share of the churn probability that it takes away; below 0 it adds to it.
+        estimate: share that it takes from a churn probability of one half; below 0 it adds to it.
+            Everybody's odds of leaving change alike (:mod:`training.odds`).
         low, high: its interval; the estimate itself where it is assumed.
-        points: change of the probability to stay by the action taken; ``None`` where it is
-            assumed, as it then is the estimate times each customer's churn probability.
+        points: change of the probability to stay by the action taken, on the average of those it
+            was measured on; ``None`` where it is assumed.
         source: measured by trials, or assumed by the configuration.
         n: customers that it was measured on.
     """
@@ -201,6 +203,10 @@ class Effect:
     points: float | None
     source: Source
     n: int
+
+    def share(self, churn: npt.ArrayLike) -> Floats:
+        """Return the share of each customer's churn probability that it takes away."""
+        return share_taken(churn, self.estimate)
 
 
 def effect_of(config: Config, action: str, tier: str | None) -> Effect | None:
@@ -240,7 +246,7 @@ class Effects:
         if asked not in self._by_tier:
             self._by_tier[asked] = effect_of(self.config, *asked)
         known = self._by_tier[asked]
-        return (None, "assumed") if known is None else (known.estimate, known.source)
+        return (None, "assumed") if known is None else (float(known.share(churn)), known.source)
 
 
 def effects(config: Config, publication: str) -> Effects:
@@ -297,10 +303,13 @@ def _measured(known: ActionEffect, tier: str | None) -> Effect | None:
         (whole.estimate, whole.low, whole.high) if own is None else (own.points, own.low, own.high)
     )
     alone = whole if own is None or own.alone is None else own.alone
-    leaves = max(1.0 - alone.held_out, LEAST_LEAVERS) * known.taken_up
+    leaves = min(max(1.0 - alone.held_out, FEWEST_SHARE), 1.0 - FEWEST_SHARE)
+    estimate, lowest, highest = (
+        effect_between(leaves, min(max(leaves - one / known.taken_up, 0.0), 1.0))
+        for one in (points, low, high)
+    )
     n = alone.n_offered + alone.n_held_out
-    acted = points / known.taken_up
-    return Effect(points / leaves, low / leaves, high / leaves, acted, "measured", n)
+    return Effect(estimate, lowest, highest, points / known.taken_up, "measured", n)
 
 
 def _assumed(action: Action | None) -> Effect | None:

@@ -22,27 +22,27 @@ class Recommended:
 
     Attributes:
         action: of the configuration.
-        break_even: share of the churn probability that it must take away to pay for itself;
-            ``None`` where nothing is at stake.
+        break_even: share of the churn probability that it must take away to pay for itself.
         points: the same as a difference of probabilities.
-        pays: at its effect; ``None`` where none is known.
-        source: whether the effect is measured or assumed.
+        share: what it takes away of this customer's churn probability; ``None`` where that is not
+            known.
+        source: whether that is measured or assumed.
     """
 
     action: Action
-    break_even: float | None
-    points: float | None
-    pays: bool | None
-    source: Source = "assumed"
+    break_even: float
+    points: float
+    share: float | None
+    source: Source
+
+    @property
+    def pays(self) -> bool | None:
+        """Whether it takes away more than it must; ``None`` where that is not known."""
+        return None if self.share is None else self.share > self.break_even
 
 
 Share = Callable[[Action], tuple[float | None, Source]]
 """What share of one customer's churn probability an action takes away, and how that is known."""
-
-
-def assumed(action: Action) -> tuple[float | None, Source]:
-    """Return the effect that the configuration assumes."""
-    return action.effect, "assumed"
 
 
 def recommended(
@@ -50,7 +50,7 @@ def recommended(
     churn: float,
     value: float,
     open_complaints: float,
-    share: Share = assumed,
+    share: Share,
 ) -> Recommended | None:
     """Return what to do; ``None`` where no action can be taken or nothing is at stake.
 
@@ -73,7 +73,7 @@ def recommended(
         best,
         break_even=best.cost / at_stake,
         points=best.cost / value,
-        pays=None if effect is None else effect * at_stake > best.cost,
+        share=effect,
         source=source,
     )
 
