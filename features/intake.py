@@ -332,7 +332,10 @@ class Intake:
         for stale in stores.quarantine.glob("*.csv"):
             if stale.stem not in report.tables:
                 stale.unlink()
-        if not (stores.records / report.generation).exists():
+        there = stores.records / report.generation
+        if there.exists() and not (there / KEYS_FOLDER).is_dir():
+            os.replace(self.draft / KEYS_FOLDER, there / KEYS_FOLDER)
+        if not there.exists():
             with new_generation(stores.records, report.generation) as folder:
                 for file in self.records.iterdir():
                     os.replace(file, folder / file.name)

@@ -24,7 +24,7 @@ from features.report import IntakeReport
 from features.tally import Counts
 
 LEDGER_FILE = "ledger.json"
-KEYS_FOLDER = "keys"
+KEYS_FOLDER = "digests"
 """In a generation: digests of what told its rows apart, one file per part of a table."""
 BLOCK = 1 << 22
 
