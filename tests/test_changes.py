@@ -14,7 +14,12 @@ import pytest
 from rich.console import Console
 
 from configs.errors import PublicationError
-from serving.changes.change_facts import customer_change, portfolio_change, publication_before
+from serving.changes.change_facts import (
+    customer_change,
+    portfolio_change,
+    portfolio_sums,
+    publication_before,
+)
 from serving.changes.change_shown import render_customer, render_portfolio, render_publications
 from serving.changes.changes import PARTS, Comparison, compare
 from serving.changes.new_records import records_since
@@ -80,14 +85,30 @@ def test_the_tier_path_leads_from_the_tier_before_to_the_tier_now(compared):
 
 
 def test_the_same_model_and_policy_leave_the_whole_change_to_the_data(tmp_path):
-    job = job_in(tmp_path)
+    job = replace(job_in(tmp_path), digest="the same")
     old = open_publication(publish_matrix(job, matrix_of(100, day=THEN, seed=5)))
     new = open_publication(publish_matrix(job, matrix_of(100, day=NOW)))
     walk = Comparison(old, new, small_bundle()).walk()
+    anew = Comparison(old, _of_unknown_model(new), small_bundle()).walk()
+    for target, numbers in walk.numbers.items():
+        assert np.array_equal(numbers, anew.numbers[target])
+    assert np.array_equal(walk.tiers, anew.tiers)
     assert not walk.parts("churn")["model"].any()
     assert not walk.parts("clv")["model"].any()
     assert not walk.moved_by("model").any()
     assert not walk.moved_by("policy").any()
+
+
+def _of_unknown_model(publication: Publication) -> Publication:
+    """Return a publication that does not say by which models it was made."""
+    return replace(publication, manifest=publication.manifest.model_copy(update={"bundle": ""}))
+
+
+def test_the_page_takes_its_sums_without_asking_what_each_customer_adds(compared):
+    whole, sums = portfolio_change(compared), portfolio_sums(compared)
+    for target in ("churn", "clv"):
+        assert sums[target] == {k: v for k, v in whole[target].items() if k != "concepts"}
+    assert sums["moved_by"] == whole["moved_by"]
 
 
 def test_the_data_part_is_split_by_concept_without_remainder(compared):

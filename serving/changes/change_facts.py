@@ -77,6 +77,20 @@ def portfolio_change(comparison: Comparison) -> dict[str, Any]:
     }
 
 
+def portfolio_sums(comparison: Comparison) -> dict[str, Any]:
+    """Return of :func:`portfolio_change` what takes no contributions of any customer.
+
+    That is ``why_not_split``, ``moved_by``, and ``churn`` and ``clv`` without their ``concepts``.
+    """
+    walk = comparison.walk()
+    return {
+        "churn": _sum("churn", comparison, walk, 1.0),
+        "clv": _sum("clv", comparison, walk, 1.0),
+        "moved_by": _moved_by(comparison, walk),
+        "why_not_split": comparison.why_not_split,
+    }
+
+
 def publication_before(new: Publication, asked: str | None) -> Publication:
     """Return the publication to compare ``new`` with.
 
@@ -149,19 +163,28 @@ def _ends(comparison: Comparison) -> dict[str, Any]:
 def _number(
     target: TargetName, comparison: Comparison, walk: Walk, customer_ids: list[str] | None
 ) -> dict[str, Any] | None:
-    """Return one number's change; a portfolio's probabilities are summed to leavers."""
-    scale = SCALE[target] if customer_ids is not None else 1.0
+    """Return one number's change by parts and by concepts."""
+    told = _sum(target, comparison, walk, SCALE[target] if customer_ids is not None else 1.0)
+    if told is None:
+        return None
+    is_split = comparison.old_bundle is not None
+    concepts = _concepts(target, comparison, walk, customer_ids) if is_split else None
+    return {**told, "concepts": concepts}
+
+
+def _sum(
+    target: TargetName, comparison: Comparison, walk: Walk, scale: float
+) -> dict[str, Any] | None:
+    """Return one number's change by parts; a portfolio's probabilities are summed to leavers."""
     before, *_, after = (scale * float(step.sum()) for step in walk.numbers[target])
     if math.isnan(before) or math.isnan(after):
         return None
     parts = {part: scale * float(step.sum()) for part, step in walk.parts(target).items()}
-    is_split = comparison.old_bundle is not None
     return {
         "before": before,
         "after": after,
         "change": after - before,
-        "parts": parts if is_split else None,
-        "concepts": _concepts(target, comparison, walk, customer_ids) if is_split else None,
+        "parts": parts if comparison.old_bundle is not None else None,
     }
 
 

@@ -88,9 +88,8 @@ class Comparison:
         """Return the way of these customers, by default of all who are in either publication."""
         before, now = (_read(p, SCORES_FILE, customer_ids) for p in (self.old, self.new))
         ids = tuple(sorted({*before["customer_id"].to_pylist(), *now["customer_id"].to_pylist()}))
-        matrix = _read(self.new, FEATURES_FILE, customer_ids)
-        columns = _columns(matrix)
-        by_data = self._by_old_model(columns, len(now))
+        columns = _columns(_read(self.new, FEATURES_FILE, customer_ids, self._read_by_old))
+        by_data = self._by_old_model(columns, now)
         numbers: dict[TargetName, Array] = {}
         for target, name in TARGETS.items():
             after = column(now, name)
@@ -163,12 +162,28 @@ class Comparison:
             tiers_by(policy, values, columns, before_of(now), days).codes, dtype=object
         )
 
-    def _by_old_model(self, columns: Mapping[str, Array], n: int) -> dict[TargetName, Array]:
+    def _by_old_model(self, columns: Mapping[str, Array], now: pa.Table) -> dict[TargetName, Array]:
+        if self._is_same_model:
+            return {target: column(now, name) for target, name in TARGETS.items()}
         models = {} if self.old_bundle is None else self.old_bundle.models
+        unknown = np.full(len(now), np.nan)
         return {
-            target: models[target].predict(columns) if target in models else np.full(n, np.nan)
+            target: models[target].predict(columns) if target in models else unknown
             for target in TARGETS
         }
+
+    @property
+    def _is_same_model(self) -> bool:
+        """Whether what is published now is what the old models give."""
+        made_by = self.new.manifest.bundle
+        is_same = made_by != "" and made_by == self.old.manifest.bundle
+        return is_same and self.old_bundle is not None
+
+    @property
+    def _read_by_old(self) -> list[str] | None:
+        """Columns of the features that old models and policy read; ``None`` for all."""
+        guards = self.old.manifest.terms.policy.guard_inputs
+        return ["customer_id", "cutoff", *guards] if self._is_same_model else None
 
 
 def compare(config: Config, old: Publication, new: Publication) -> Comparison:
@@ -193,10 +208,15 @@ def _said(text: Text, **found: str) -> Text:
     return Text(zh=text.zh.format(**found), en=text.en.format(**found))
 
 
-def _read(publication: Publication, file: str, customer_ids: Sequence[str] | None) -> pa.Table:
+def _read(
+    publication: Publication,
+    file: str,
+    customer_ids: Sequence[str] | None,
+    columns: list[str] | None = None,
+) -> pa.Table:
     """Return the rows of these customers, or of all, from one of a publication's tables."""
     if customer_ids is None:
-        return pq.read_table(publication.folder / file)
+        return pq.read_table(publication.folder / file, columns=columns)
     return _rows_of(publication.folder / file, tuple(customer_ids))
 
 

@@ -15,7 +15,7 @@ from configs.schema import Config
 from configs.section import Language, Text
 from configs.version import VERSION
 from features.concepts import CONCEPTS
-from serving.changes.change_facts import portfolio_change
+from serving.changes.change_facts import portfolio_sums
 from serving.changes.change_shown import PART_NAMES
 from serving.changes.changes import compare
 from serving.pages import charts
@@ -105,7 +105,7 @@ def report_html(
         headline=facts.headline,
         tiers=facts.tiers,
         migration=facts.migration(earlier),
-        change=None if earlier is None else portfolio_change(compare(config, earlier, publication)),
+        change=None if earlier is None else portfolio_sums(compare(config, earlier, publication)),
         parts=PART_NAMES,
         traces={one["customer_id"]: _traced(publication, one) for one in facts.most_at_stake},
         todo=_todo,

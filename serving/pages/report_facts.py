@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from configs.section import Text
 from serving.scores.answers import Answer
 from serving.scores.population import Array
 from serving.scores.population import column as numbers
-from serving.scores.publication import Publication
+from serving.scores.publication import FEATURES_FILE, REASONS_FILE, Publication
 from serving.scores.reasons import REST_CONCEPT
 
 PAST_YEAR = "spend_364d"
@@ -123,10 +124,10 @@ class Facts:
     @cached_property
     def past(self) -> Array:
         """Spend of the past year, NaN where that is no feature."""
-        features = self.publication.features()
-        if PAST_YEAR not in features.column_names:
+        path = self.publication.folder / FEATURES_FILE
+        if PAST_YEAR not in pq.read_schema(path).names:
             return np.full(len(self), np.nan)
-        return numbers(features, PAST_YEAR)
+        return numbers(pq.read_table(path, columns=[PAST_YEAR]), PAST_YEAR)
 
     @property
     def headline(self) -> Headline:
@@ -189,9 +190,9 @@ class Facts:
 
         Counted where a concept is among a customer's strongest, the largest first.
         """
-        reasons = self.publication.reasons()
-        reasons = reasons.filter(pc.equal(reasons["target"], "churn"))
-        reasons = reasons.filter(pc.not_equal(reasons["concept"], REST_CONCEPT))
+        told = (pc.field("target") == "churn") & (pc.field("concept") != REST_CONCEPT)
+        path = self.publication.folder / REASONS_FILE
+        reasons = pq.read_table(path, columns=["concept", "points"], filters=told)
         sizes = reasons.append_column("size", pc.abs(reasons["points"]))
         totals = sizes.group_by("concept").aggregate([("size", "sum")]).to_pylist()
         rows = [(row["concept"], row["size_sum"] / max(len(self), 1)) for row in totals]
