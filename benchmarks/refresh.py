@@ -1,17 +1,21 @@
 """What a daily refresh costs beside a full run, on a simulated company, in one run.
 
-    python -m benchmarks.refresh [--customers 50k,1m] [--keep FOLDER] [--out FOLDER]
+    python -m benchmarks.refresh [--customers 50k,1m] [--ways daily] [--work FOLDER]
+                                 [--company EXPORTS] [--out FOLDER]
 
 Of the exports the newest 1 % of rows are held back and a full run is made of the others, as of the
 day before the last. Then they come, three ways, each to a copy of the stores:
 
 - *late*: all but those of the last day, the day scored stays;
-- *one day*: after those, the rows of the last day alone, and the day moves by one;
+- *one_day*: after those, the rows of the last day alone, and the day moves by one;
 - *daily*: all of them at once, and the day moves by one. The bar is on this.
 
 Beside it, *whole* takes in and scores everything anew at that last day without training, and the
 publications of *daily* and *whole* are compared: scores to 1e-9, tiers and sentences identical.
-Every command is a process of its own; ratios are of CPU seconds, wall time stands beside. What
+Every command is a process of its own; ratios are of processor seconds, wall time stands beside.
+
+With ``--work`` files are kept there: what is measured is not measured again, and a run that was
+stopped goes on where it was. A million customers take some 11 GB of disk there at most. What
 earlier runs measured at other sizes stays in the results.
 """
 
@@ -20,11 +24,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +40,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import yaml
 
-from benchmarks.whole_way import ECHELON, measured
-from configs.files import write_json, write_text
+from benchmarks.scale.__main__ import sizes
+from benchmarks.scale.child import Limit, measure
+from benchmarks.whole_way import ECHELON
+from configs.files import live_generation, write_json, write_text
 from features.sources import date_of
-from serving.scores.publication import open_live
+from serving.scores.publication import FEATURES_FILE, LOOKUP_FILE, REASONS_FILE, open_live
 
 TABLES = {
     "customers": "signed_up_on",
@@ -47,63 +54,194 @@ TABLES = {
     "satisfaction": "occurred_at",
     "attributes": "observed_at",
 }
+LATE, LAST = "1-late", "2-last"
+"""Parts of each table that are held back."""
+WAYS = ("late", "one_day", "daily", "whole")
 SHARE_NEW = 0.01
 BAR = 0.1
 RESULTS = Path("benchmarks/results")
 NAME = "refresh"
 SEED = 1
+LIMIT = Limit(seconds=4 * 3_600, gib=16)
 Row = dict[str, Any]
 
 
 def main() -> None:
     """Measure, print and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--customers", type=_sizes, default=[50_000, 1_000_000])
-    parser.add_argument("--keep", type=Path, help="work here and leave the files")
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    chosen = parser.parse_args()
+    chosen = _arguments()
     path = chosen.out / f"{NAME}.json"
-    rows: list[Row] = json.loads(path.read_text())["rows"] if path.exists() else []
     for customers in chosen.customers:
-        with _working(chosen.keep) as folder:
-            row = compared(customers, folder / str(customers))
+        with _working(chosen.work) as folder:
+            company = Company(customers, folder / str(customers), chosen.company)
+            row = compared(company, chosen.ways)
+        rows = json.loads(path.read_text())["rows"] if path.exists() else []
         rows = [one for one in rows if one["customers"] != customers] + [row]
         rows.sort(key=lambda one: int(one["customers"]))
         write_json(path, {"machine": _machine(), "rows": rows})
         write_text(path.with_suffix(".md"), report(rows))
-    print(report(rows))
+        print(report(rows))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--customers", type=sizes, default=[50_000, 1_000_000])
+    parser.add_argument("--ways", type=_ways, default=list(WAYS), help=",".join(WAYS))
+    parser.add_argument("--work", type=Path, help="work here, keep the files, go on from them")
+    parser.add_argument("--company", type=Path, help="exports of one size that are there already")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    chosen = parser.parse_args()
+    if chosen.company is not None and len(chosen.customers) > 1:
+        parser.error("--company is of one size: say by --customers which")
+    return chosen
+
+
+def _ways(listed: str) -> list[str]:
+    names = listed.split(",")
+    if unknown := [name for name in names if name not in WAYS]:
+        raise argparse.ArgumentTypeError(f"{unknown} unknown; known: {', '.join(WAYS)}")
+    return names
 
 
 @contextmanager
-def _working(keep: Path | None) -> Iterator[Path]:
-    if keep is not None:
-        yield keep
+def _working(work: Path | None) -> Iterator[Path]:
+    if work is not None:
+        yield work.resolve()
         return
     with tempfile.TemporaryDirectory(prefix="echelon-refresh-") as folder:
         yield Path(folder)
 
 
-def compared(customers: int, folder: Path) -> Row:
-    """Return what each way costs for a simulated company of so many customers."""
-    exports, data = folder / "exports", folder / "data"
-    _run("simulate", ["--customers", str(customers), "--seed", str(SEED), "--out", str(exports)])
-    last, share = split(exports, data)
-    row: Row = {"customers": customers, "new_share": share}
-    row["full"] = _measured("run", config_of(folder, "full", last - 1))
-    _copy(folder, "late")
-    come(data, "1-late")
-    row["late"] = _measured("refresh", config_of(folder, "late", last - 1))
-    come(data, "2-last")
-    row["one_day"] = _measured("refresh", config_of(folder, "late", last))
-    shutil.rmtree(folder / "late")
-    _copy(folder, "daily")
-    row["daily"] = _measured("refresh", config_of(folder, "daily", last))
-    _copy(folder, "whole")
-    whole = config_of(folder, "whole", last)
-    steps = [_measured(step, whole) for step in ("intake", "score")]
-    row["whole"] = {name: sum(step[name] for step in steps) for name in ("cpu", "wall")}
-    row["differences"] = differences(folder / "daily", folder / "whole")
-    return row
+@dataclass(frozen=True)
+class Company:
+    """A simulated company and what was measured of it so far.
+
+    Attributes:
+        customers: how many.
+        folder: of its stores, and of its exports cut into what was there and what comes.
+        given: its exports, where they are there already.
+    """
+
+    customers: int
+    folder: Path
+    given: Path | None = None
+
+    @property
+    def data(self) -> Path:
+        """Folder that its configuration reads."""
+        return self.folder / "data"
+
+    @property
+    def found(self) -> Row:
+        """What is measured."""
+        path = self.folder / "measured.json"
+        found: Row = json.loads(path.read_text()) if path.exists() else {}
+        return found
+
+    def note(self, **found: Any) -> None:
+        """Remember what was found."""
+        write_json(self.folder / "measured.json", self.found | found)
+
+    def made(self) -> int:
+        """Make the exports, what is new held back, and return the last day."""
+        if "last" not in self.found:
+            exports = self.given or self.folder / "exports"
+            if self.given is None:
+                size = ["--customers", str(self.customers), "--seed", str(SEED)]
+                _ran(self.folder, "simulate", [*ECHELON, "simulate", *size, "--out", str(exports)])
+            shutil.rmtree(self.data, ignore_errors=True)
+            last, share = split(exports, self.data)
+            if self.given is None:
+                shutil.rmtree(exports)
+            self.note(customers=self.customers, last=last, new_share=share)
+        return int(self.found["last"])
+
+    def full(self) -> None:
+        """Make the full run that all else begins with."""
+        if "full" not in self.found:
+            shutil.rmtree(self.folder / "full", ignore_errors=True)
+            self._measured("full", "full", self.made() - 1, [], ["run"])
+            forget(self.folder / "full", LOOKUP_FILE, REASONS_FILE)
+
+    def way(self, way: str) -> None:
+        """Measure a way, unless it is measured."""
+        if way in self.found:
+            return
+        last = self.made()
+        if way == "late" or (way == "one_day" and not (self.folder / "late").is_dir()):
+            self._measured("late", self._copied("late"), last - 1, [LATE])
+        if way == "one_day":
+            shutil.rmtree(self.folder / "one_day", ignore_errors=True)
+            os.replace(self.folder / "late", self.folder / "one_day")
+            self._measured("one_day", "one_day", last, [LATE, LAST])
+        elif way == "daily":
+            self._measured("daily", self._copied("daily"), last, [LATE, LAST])
+        elif way == "whole":
+            forget(self.folder / "daily", LOOKUP_FILE, FEATURES_FILE)
+            self._measured("whole", self._copied("whole"), last, [LATE, LAST], ["intake", "score"])
+
+    def _measured(
+        self, way: str, store: str, as_of: int, parts: Sequence[str], commands: Sequence[str] = ()
+    ) -> None:
+        """Measure ``commands``, or a refresh step by step, with ``parts`` come."""
+        come(self.data, parts)
+        config = config_of(self.folder, store, as_of)
+        steps = self.folder / f"{way}.steps.json"
+        if commands:
+            runs = [[*ECHELON, command, "--config", str(config)] for command in commands]
+        else:
+            runs = [[sys.executable, "-m", "benchmarks.refresh_steps", str(config), str(steps)]]
+        costs = [_ran(self.folder, f"{way}-{place}", run) for place, run in enumerate(runs)]
+        cost = {name: sum(one[name] for one in costs) for name in ("cpu", "wall", "written")}
+        cost |= {"gib": max(one["gib"] for one in costs), "disk": _disk(self.folder)}
+        if not commands:
+            cost["steps"] = json.loads(steps.read_text())
+        self.note(**{way: cost})
+        told = f"{cost['cpu']:.1f} s of processor, {cost['wall']:.0f} s, {cost['disk']:.2f} GiB"
+        print(f"{self.customers:,} customers, {way}: {told} of disk", flush=True)
+
+    def _copied(self, store: str) -> str:
+        shutil.rmtree(self.folder / store, ignore_errors=True)
+        _copy(self.folder, store)
+        return store
+
+
+def compared(company: Company, ways: Sequence[str]) -> Row:
+    """Return what each of ``ways`` costs, and the full run beside them."""
+    company.folder.mkdir(parents=True, exist_ok=True)
+    company.made()
+    company.full()
+    for way in ways:
+        company.way(way)
+    for store in ("late", "one_day"):
+        shutil.rmtree(company.folder / store, ignore_errors=True)
+    stores = [company.folder / name for name in ("daily", "whole")]
+    if "differences" not in company.found and all(store.is_dir() for store in stores):
+        company.note(differences=differences(*stores))
+    return company.found
+
+
+def forget(store: Path, *files: str) -> None:
+    """Remove ``files`` of the live publication of ``store``, which no later step reads."""
+    live = live_generation(store / "publications") if store.is_dir() else None
+    if live is not None:
+        for file in files:
+            (live / file).unlink(missing_ok=True)
+
+
+def _ran(folder: Path, name: str, command: Sequence[str]) -> dict[str, float]:
+    """Return what a command cost; what it says goes to a file."""
+    cost = measure(command, folder / f"{name}.log", LIMIT)
+    if cost.failed:
+        raise SystemExit(f"{' '.join(command)}: {cost.failed}")
+    told = asdict(cost)
+    names = {"cpu": "cpu_seconds", "wall": "wall_seconds", "gib": "peak_gib"}
+    return {short: told[name] for short, name in names.items()} | {"written": cost.written_gib}
+
+
+def _disk(folder: Path) -> float:
+    """Return the GiB that the files of a folder take, shared ones once."""
+    files = [path.stat() for path in folder.rglob("*") if path.is_file()]
+    return sum({one.st_ino: one.st_size for one in files}.values()) / 2**30
 
 
 def split(exports: Path, data: Path) -> tuple[int, float]:
@@ -123,7 +261,7 @@ def _split_table(path: Path, name: str, data: Path, cut: int, last: int) -> None
     with ExitStack() as stack:
         file = stack.enter_context(pq.ParquetFile(path))
         writers = []
-        for folder, part in ((data, "0-old"), (data / "held", "1-late"), (data / "held", "2-last")):
+        for folder, part in ((data, "0-old"), (data / "held", LATE), (data / "held", LAST)):
             (folder / name).mkdir(parents=True, exist_ok=True)
             target = folder / name / f"{part}.parquet"
             writers.append(stack.enter_context(pq.ParquetWriter(target, file.schema_arrow)))
@@ -158,10 +296,14 @@ def _copy(folder: Path, store: str) -> None:
     shutil.copytree(folder / "full", folder / store, copy_function=shared)
 
 
-def come(data: Path, part: str) -> None:
-    """Let the held back rows of ``part`` come, a new file in the folder of each table."""
+def come(data: Path, parts: Sequence[str]) -> None:
+    """Let of the held back rows ``parts`` alone be there, a file each in the folder of a table."""
     for name in TABLES:
-        os.replace(data / "held" / name / f"{part}.parquet", data / name / f"{part}.parquet")
+        for part in (LATE, LAST):
+            there = data / name / f"{part}.parquet"
+            there.unlink(missing_ok=True)
+            if part in parts:
+                os.link(data / "held" / name / there.name, there)
 
 
 def config_of(folder: Path, store: str, as_of: int) -> Path:
@@ -174,23 +316,6 @@ def config_of(folder: Path, store: str, as_of: int) -> Path:
     path = folder / f"{store}-{as_of}.yaml"
     path.write_text(yaml.safe_dump(settings, allow_unicode=True))
     return path
-
-
-def _measured(command: str, config: Path) -> dict[str, float]:
-    before = _cpu_seconds()
-    seconds, peak = _run(command, ["--config", str(config)])
-    cost = {"cpu": _cpu_seconds() - before, "wall": seconds, "gib": peak}
-    print(f"{config.stem}: {command} {cost['cpu']:.1f} s of CPU, {seconds:.0f} s", flush=True)
-    return cost
-
-
-def _run(command: str, options: Sequence[str]) -> tuple[float, float]:
-    return measured([*ECHELON, command, *options], dict(os.environ))
-
-
-def _cpu_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def differences(one: Path, other: Path) -> dict[str, float]:
@@ -223,12 +348,12 @@ def differences(one: Path, other: Path) -> dict[str, float]:
 
 
 def report(rows: Sequence[Row]) -> str:
-    """Return the table in Markdown, with whether the bar is met."""
+    """Return the tables in Markdown, with whether the bar is met."""
     lines = [
         "# What a daily refresh costs",
         "",
-        f"`python -m benchmarks.refresh`, {_machine()}. Seconds of CPU (of wall time); shares are "
-        "of the full run's CPU.",
+        f"`python -m benchmarks.refresh`, {_machine()}. Seconds of processor (of wall time); "
+        "shares are of the full run's processor seconds; memory is that of the daily way.",
         "",
         "| customers | new rows | full run | intake + score | late | share | one day | share "
         "| daily | share | memory |",
@@ -236,41 +361,59 @@ def report(rows: Sequence[Row]) -> str:
     ]
     lines += [_line(row) for row in rows]
     for row in rows:
-        found, share = row["differences"], _share(row, "daily")
-        verdict = "met" if share <= BAR else "missed"
-        lines += [
-            "",
-            f"{row['customers']:,} customers: the bar, a daily refresh with 1 % new rows in at "
-            f"most {BAR:.0%} of a full run, is **{verdict}** ({share:.1%}). It takes "
-            f"{row['daily']['cpu'] / row['whole']['cpu']:.0%} of taking in and scoring everything "
-            f"without training, and publishes the same: numbers at most {found['numbers']:.0e} "
-            f"apart, {found['words']} other words, {found['sentences']} other sentences.",
-        ]
-    return "\n".join(lines) + "\n"
+        lines += _verdict(row)
+    return "\n".join([*lines, *_divided(rows)]) + "\n"
 
 
 def _line(row: Row) -> str:
     def cost(name: str) -> str:
-        return f"{row[name]['cpu']:,.0f} s ({row[name]['wall']:,.0f})"
+        return f"{row[name]['cpu']:,.0f} s ({row[name]['wall']:,.0f})" if name in row else ""
 
     cells = [f"{row['customers']:,}", f"{row['new_share']:.2%}", cost("full"), cost("whole")]
     for name in ("late", "one_day", "daily"):
-        cells += [cost(name), f"{_share(row, name):.1%}"]
-    return f"| {' | '.join(cells)} | {row['daily']['gib']:.2f} GiB |"
+        cells += [cost(name), f"{_share(row, name):.1%}" if name in row else ""]
+    memory = f"{row['daily']['gib']:.2f} GiB" if "daily" in row else ""
+    return f"| {' | '.join(cells)} | {memory} |"
+
+
+def _verdict(row: Row) -> list[str]:
+    """Return whether the bar is met and the result equal, as far as that was measured."""
+    if "daily" not in row:
+        return []
+    share = _share(row, "daily")
+    verdict = "met" if share <= BAR else "missed"
+    told = (
+        f"{row['customers']:,} customers: the bar, a daily refresh with 1 % new rows in at most "
+        f"{BAR:.0%} of a full run, is **{verdict}** ({share:.1%})."
+    )
+    if "whole" in row:
+        part = row["daily"]["cpu"] / row["whole"]["cpu"]
+        told += f" It takes {part:.0%} of taking in and scoring everything without training"
+    if found := row.get("differences"):
+        told += (
+            f", and publishes the same: numbers at most {found['numbers']:.0e} apart, "
+            f"{found['words']} other words, {found['sentences']} other sentences"
+        )
+    return ["", told.rstrip(".") + "."]
+
+
+def _divided(rows: Sequence[Row]) -> list[str]:
+    """Return what each step of the daily way costs, the largest first."""
+    told = {row["customers"]: row["daily"]["steps"] for row in rows if "daily" in row}
+    if not told:
+        return []
+    largest = told[max(told)]
+    heads = [f"{customers:,} customers" for customers in told]
+    lines = ["", "## Where the daily way spends its processor seconds", ""]
+    lines += [f"| step | {' | '.join(heads)} |", f"|---|{'---:|' * len(told)}"]
+    for step in sorted(largest, key=lambda name: -largest[name]):
+        cells = [f"{steps.get(step, 0.0):,.1f} s" for steps in told.values()]
+        lines.append(f"| {step} | {' | '.join(cells)} |")
+    return lines
 
 
 def _share(row: Row, name: str) -> float:
     return float(row[name]["cpu"] / row["full"]["cpu"])
-
-
-def _sizes(text: str) -> list[int]:
-    """Return sizes such as ``10k,1m``.
-
-    >>> _sizes("10k,1m")
-    [10000, 1000000]
-    """
-    units = {"k": 1_000, "m": 1_000_000}
-    return [int(float(one.rstrip("km")) * units.get(one[-1], 1)) for one in text.split(",")]
 
 
 def _machine() -> str:

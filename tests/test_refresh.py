@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import yaml
 
-from benchmarks.refresh import TABLES, come, differences, split
+from benchmarks.refresh import LAST, LATE, TABLES, come, differences, split
 from configs.load import load
 from configs.schema import Config
 from features.intake import take_in
@@ -44,8 +44,8 @@ def test_late_records_and_the_next_day_are_published_as_by_a_whole_run(
     take_in(daily)
     score(daily)
     shutil.copytree(tmp_path / "daily", tmp_path / "whole")
-    for part, day in (("1-late", last - 1), ("2-last", last)):
-        come(tmp_path / "data", part)
+    for parts, day in (([LATE], last - 1), ([LATE, LAST], last)):
+        come(tmp_path / "data", parts)
         renewed = refresh(company(small_company, tmp_path, "daily", day))
         assert renewed.taken.whole == {}
         assert renewed.taken.customers is not None
