@@ -8,8 +8,8 @@ counts from the customer's first event on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import ibis
@@ -18,17 +18,17 @@ import pyarrow as pa
 from configs.errors import FeatureError
 from configs.progress import Progress, silent
 from configs.schema import Engine
-from features.grains import KEYS, Times, answers
-from features.layout import in_layout, in_one
+from features.layout import KEYS, in_one
 from features.matrix import StoredMatrix, store
 from features.plan import Window, in_order, read
 from features.sources import Records, fetch, held, seen_sources
-from features.spark.matrix import store_by_workers
+from features.spark.matrix import write_by_workers
+from features.spark.session import open_session
 from features.spec import Feature
 from features.totals.ahead import ahead
 from features.totals.computed import Question, computed
 from features.totals.population import first_known, population
-from features.totals.valued import derived, valued
+from features.totals.valued import derived
 
 BYTES_AT_ONCE = 1 << 28
 """What a range of customers may take where the whole matrix is wanted in memory anyway."""
@@ -36,20 +36,6 @@ SHARE_OF_LIMIT = 0.5
 """Of the memory limit, what a range of customers may take; the engine has a limit of its own."""
 MOST_AT_ONCE = 1 << 33
 """However much memory there is: the texts of a column in one range must stay below 2 GiB."""
-
-
-def build(records: Records, features: Sequence[Feature], cutoffs: Sequence[int]) -> ibis.Table:
-    """Return ``customer_id, cutoff, <feature>…`` as an Ibis table, not yet computed, for Spark.
-
-    Args:
-        records: the canonical tables.
-        features: aggregated and derived declarations; inputs of derived ones must be among them.
-        cutoffs: day numbers.
-
-    Raises:
-        FeatureError: a declaration names an unknown source, column or input.
-    """
-    return spread(records, _question(records, features, cutoffs))
 
 
 def feature_matrix(
@@ -91,41 +77,52 @@ def write_matrix(
         FeatureError: a declaration names an unknown source, column or input.
     """
     records = records if customers is None else only(records, customers)
-    question = _question(records, features, cutoffs)
-    return written(records, question, folder, engine, progress)
+    ask = partial(_question, features=features, cutoffs=cutoffs)
+    return written(records, ask, cutoffs, folder, engine, progress)
 
 
 def only(records: Records, customers: pa.Array) -> Records:
     """Return the records of ``customers`` alone."""
     kept = ibis.memtable(pa.table({"customer_id": customers.cast(pa.string())}))
     few = {name: table.semi_join(kept, "customer_id") for name, table in records.tables.items()}
-    return replace(records, tables=few)
+    return Records(records.backend, few)
 
 
 def answered(records: Records, question: Question) -> pa.Table:
     """Return the answer to ``question`` in memory, in the layout of a matrix."""
-    if records.backend.name == "pyspark":
-        return in_layout(fetch(records.backend, spread(records, question)))
     ranges = computed(records, question, population(records), BYTES_AT_ONCE)
     return in_one(list(ranges), question.cutoffs)
 
 
 def written(
     records: Records,
-    question: Question,
+    ask: Callable[[Records], Question],
+    cutoffs: Sequence[int],
     folder: Path,
     engine: Engine,
     progress: Progress = silent,
 ) -> StoredMatrix:
-    """Write the answer to ``question`` to ``folder``, within the memory of ``engine``."""
-    days = question.cutoffs
-    if records.backend.name == "pyspark":
-        table, known = spread(records, question), first_known(records.tables)
-        return store_by_workers(records.backend, table, known, days, folder)
+    """Write the answer to what is asked of ``records`` to ``folder``.
+
+    Args:
+        records: the canonical tables; Spark's workers read their files, where they have such.
+        ask: makes the question of some records: all, or those of some customers.
+        cutoffs: day numbers, those of the question.
+        folder: does not exist yet.
+        engine: says who computes, and within what memory.
+        progress: told of the step ``features``.
+
+    Raises:
+        FileExistsError: ``folder`` exists already.
+    """
+    if engine.name == "spark" and records.files is not None:
+        session = open_session(engine)
+        return write_by_workers(session, records.files, ask, cutoffs, folder, progress)
+    question = ask(records)
     at_once = min(int(engine.memory_limit_gib * SHARE_OF_LIMIT * 2**30), MOST_AT_ONCE)
     threads = engine.threads
     ranges = computed(records, question, population(records), at_once, threads, progress)
-    return store(ranges if threads == 1 else ahead(ranges), days, folder)
+    return store(ranges if threads == 1 else ahead(ranges), cutoffs, folder)
 
 
 def _question(records: Records, features: Sequence[Feature], cutoffs: Sequence[int]) -> Question:
@@ -174,43 +171,8 @@ def dated(records: Records) -> dict[str, ibis.Table]:
 
 
 def _some_undated(records: Records) -> bool:
-    """Whether a customer has no day; not looked for on Spark, where every look is a job."""
-    if records.backend.name == "pyspark":
-        return True
+    """Whether a customer has no day."""
     customers = records.tables["customers"]
     undated = customers.filter(customers.day.isnull() | customers.known_day.isnull())
     found = fetch(records.backend, undated.aggregate(n=undated.count()))
     return bool(found["n"][0].as_py())
-
-
-def spread(records: Records, question: Question) -> ibis.Table:
-    """Return the answer to ``question`` as a table that the engine computes, however many work."""
-    days = pa.array(question.cutoffs, pa.int32())
-    table = ibis.memtable(pa.table({"cutoff": days}))
-    times = Times(table, question.cutoffs, question.as_known)
-    found = [
-        answer
-        for name, asks in question.asked.items()
-        for answer in answers(question.sources[name], asks, times)
-    ]
-    wide = _beside(known_at(records.tables, table), found)
-    return question.finish(valued(wide, question.readings, question.asked))
-
-
-def known_at(tables: Mapping[str, ibis.Table], cutoffs: ibis.Table) -> ibis.Table:
-    """Return ``customer_id, cutoff`` for every customer known at each cutoff."""
-    crossed = first_known(tables).cross_join(cutoffs)
-    return crossed.filter(crossed.first_known <= crossed.cutoff).select(*KEYS)
-
-
-def _beside(population: ibis.Table, found: Sequence[ibis.Table]) -> ibis.Table:
-    """Return ``population`` with every answer; customers without one have nulls.
-
-    One flat chain of joins, for a nested one repeats every column at every level.
-    """
-    wide = population
-    for number, answer in enumerate(found):
-        customer, cutoff = f"answer_{number}_customer", f"answer_{number}_cutoff"
-        right = answer.rename({customer: "customer_id", cutoff: "cutoff"})
-        wide = wide.left_join(right, [("customer_id", customer), ("cutoff", cutoff)])
-    return wide

@@ -57,6 +57,7 @@ from features.report import IntakeReport, TableReport
 from features.sources import date_of, day_number, open_engine
 from features.spark.intake import SparkTable
 from features.spark.pieces import is_for_spark
+from features.spark.session import open_session
 from features.staging import Before, Staging
 from features.taking import Taker, Tally
 from features.tally import Description, coverage, customers_in, described
@@ -213,7 +214,8 @@ class Intake:
 
     @cached_property
     def _spark(self) -> SparkSession:
-        return open_engine(self.config.engine)._session
+        session: SparkSession = open_session(self.config.engine)
+        return session
 
     def _files(self, source: Source) -> list[tuple[FilePart, FileRead]] | None:
         """Return the files of a source as they are before they are read."""

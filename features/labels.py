@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import pyarrow as pa
 
 from configs.schema import Engine
 from features.build import answered, dated, only, written
-from features.grains import KEYS
+from features.layout import KEYS
 from features.matrix import StoredMatrix
 from features.plan import Window, read
 from features.sources import Records, last_day, seen_sources
@@ -117,8 +118,15 @@ def write_labels(
         FileExistsError: ``folder`` exists already.
     """
     records = records if customers is None else only(records, customers)
-    question = _question(records, labels, cutoffs, horizon_days, last, known_by)
-    return written(records, question, folder, engine)
+    ask = partial(
+        _question,
+        labels=labels,
+        cutoffs=cutoffs,
+        horizon_days=horizon_days,
+        last=last_day(records) if last is None else last,
+        known_by=known_by,
+    )
+    return written(records, ask, cutoffs, folder, engine)
 
 
 def _question(

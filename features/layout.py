@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
-_KEYS = {"customer_id": pa.string(), "cutoff": pa.int32()}
+KEYS = {"customer_id": pa.string(), "cutoff": pa.int32()}
+"""What a row is of, and the types of that."""
 
 
 def schema_of(names: Iterable[str]) -> pa.Schema:
     """Return the schema of a matrix: its keys, and float64 for everything else."""
-    return pa.schema([(name, _KEYS.get(name, pa.float64())) for name in names])
+    return pa.schema([(name, KEYS.get(name, pa.float64())) for name in names])
 
 
 def in_layout(matrix: pa.Table) -> pa.Table:

@@ -1,9 +1,9 @@
 """From declarations to a plan: which aggregates, of which source, over which windows.
 
 A declaration such as ``t.amount.sum() / t.order_id.nunique()`` is an Ibis expression. Its
-*reductions* (the sum, the distinct count) are cut out, broken into *parts* that can be computed on
-a coarser grain and merged (a mean is a sum and a count), and answered by ``features/grains.py``.
-What remains around them, the outer arithmetic, is put back on the answers.
+*reductions* (the sum, the distinct count) are cut out, broken into *parts* that running totals can
+answer (a mean is a sum and a count), and answered by ``features/totals/``. What remains around
+them, the outer arithmetic, is put back on the answers.
 
 Sums of fractions are fixed point: ``sum(int64(round(x * 1e6))) / 1e6``. They are exact and the
 same in any order, on any engine, for one customer or for all; numbers beyond
@@ -37,7 +37,7 @@ SUPPORTED = (
 )
 COUNTS = (ops.Count, ops.CountStar, ops.CountDistinct)
 """Reductions that are 0, not missing, where there are no rows."""
-HIDDEN = {"known_day", "known", "bucket", "key"}
+HIDDEN = {"known_day"}
 """Columns of a source that declarations cannot see: the build's own."""
 
 
@@ -70,6 +70,10 @@ class Window:
     def end(self, cutoff: Any) -> Any:
         """Return the last day that counts, for a number or an Ibis column."""
         return cutoff - self.lag_days
+
+
+Asked = dict[tuple[ops.Reduction, Window], str]
+"""What is asked of a source: the column that answers each part over each window."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import ibis
@@ -90,7 +90,7 @@ def sampled(records: Records, cutoffs: Sequence[int], max_rows: int, seed: int =
         name: held(records.backend, table.filter(_digest(table, seed) < bound))
         for name, table in records.tables.items()
     }
-    return Sample(replace(records, tables=tables), int(groups.customers[:fits].sum()) + more, of)
+    return Sample(Records(records.backend, tables), int(groups.customers[:fits].sum()) + more, of)
 
 
 @dataclass(frozen=True)

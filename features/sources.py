@@ -1,4 +1,4 @@
-"""The one module that knows the engine: DuckDB on one machine, Spark beyond it.
+"""The one module that knows the engine: DuckDB, on this machine or on each of Spark's workers.
 
 Everything else works on Ibis tables. ``Records`` holds the canonical tables of
 ``features/contracts.py`` with nothing missing: a table that was not given is empty, a column that
@@ -12,12 +12,11 @@ import os
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from configs.errors import RecordsError
 from configs.schema import Engine
@@ -36,12 +35,23 @@ SIGNAL_COLUMNS = {
 """Columns that ``features/sentiment.py`` may add to the records, by table."""
 
 
+Files = Mapping[str, tuple[Path, ...]]
+"""The Parquet files of each record table, sorted by customer."""
+
+
 @dataclass(frozen=True)
 class Records:
-    """The canonical tables, bound to the engine that reads them."""
+    """The canonical tables, bound to the engine that reads them.
+
+    Attributes:
+        backend: DuckDB.
+        tables: all of them, by name.
+        files: that hold these very rows, for others to read; ``None`` where there are none.
+    """
 
     backend: ibis.BaseBackend
     tables: Mapping[str, ibis.Table]
+    files: Files | None = None
 
 
 def day_number(date: dt.date) -> int:
@@ -63,15 +73,10 @@ def date_of(day: int) -> dt.date:
 
 
 def open_engine(engine: Engine) -> ibis.BaseBackend:
-    """Return a connected engine.
+    """Return DuckDB on this machine, within the threads and the memory of ``engine``.
 
-    Raises:
-        ConfigError: Spark is asked for where PySpark or Java is missing, or does not start.
+    With Spark it is that of the driver; ``features/spark/`` spreads what is large.
     """
-    return _open_spark(engine) if engine.name == "spark" else _open_duckdb(engine)
-
-
-def _open_duckdb(engine: Engine) -> ibis.BaseBackend:
     import ibis
 
     backend = ibis.duckdb.connect(
@@ -84,46 +89,31 @@ def _open_duckdb(engine: Engine) -> ibis.BaseBackend:
     return backend
 
 
-def _open_spark(engine: Engine) -> ibis.BaseBackend:
-    import ibis
-
-    from features.spark.session import open_session
-
-    session = open_session(engine)
-    return ibis.pyspark.connect(session)
-
-
 def open_records(backend: ibis.BaseBackend, folder: Path) -> Records:
     """Return the tables of one records generation.
 
     Raises:
         RecordsError: the folder holds no record table.
     """
-    parts = {name: parts_of(folder, name) for name in TABLES}
+    parts = {name: tuple(parts_of(folder, name)) for name in TABLES}
     given = {name: paths for name, paths in parts.items() if paths}
     if not given:
         raise RecordsError(
             f"{folder} holds none of {', '.join(sorted(TABLES))} (.parquet); "
             "run `echelon intake` first"
         )
-    if backend.name == "pyspark":
-        from features.spark.parts import set_parallelism, set_scratch
+    return records_of(backend, given)
 
-        set_scratch(backend._session, folder.parent.parent)
-        sizes = [path.stat().st_size for paths in given.values() for path in paths]
-        set_parallelism(backend._session, sum(sizes))
-    tables = {name: read_parts(backend, paths) for name, paths in given.items()}
-    return _complete(backend, tables)
+
+def records_of(backend: ibis.BaseBackend, files: Files) -> Records:
+    """Return the tables that ``files`` hold."""
+    tables = {name: read_parts(backend, paths) for name, paths in files.items()}
+    return replace(_complete(backend, tables), files=files)
 
 
 def read_parts(backend: ibis.BaseBackend, parts: Sequence[Path]) -> ibis.Table:
     """Return Parquet files of the same columns as one table."""
-    paths = [str(path) for path in parts]
-    if backend.name != "pyspark":
-        return backend.read_parquet(paths)
-    name = f"parts_{uuid.uuid4().hex}"
-    backend._session.read.parquet(*paths).createOrReplaceTempView(name)
-    return backend.table(name)
+    return backend.read_parquet([str(path) for path in parts])
 
 
 def records_from_arrow(backend: ibis.BaseBackend, tables: Mapping[str, pa.Table]) -> Records:
@@ -136,31 +126,14 @@ def records_from_arrow(backend: ibis.BaseBackend, tables: Mapping[str, pa.Table]
 
     if unknown := sorted(set(tables) - set(TABLES)):
         raise RecordsError(f"no such record table: {unknown}; known: {sorted(TABLES)}")
-    if backend.name == "pyspark":
-        return _complete(backend, _through_files(backend, tables))
     return _complete(backend, {name: ibis.memtable(table) for name, table in tables.items()})
-
-
-def _through_files(
-    backend: ibis.BaseBackend, tables: Mapping[str, pa.Table]
-) -> dict[str, ibis.Table]:
-    """Spark reads Parquet with the types that were written; its in-memory way goes by pandas."""
-    from features.spark.parts import scratch
-
-    folder = scratch(backend._session, "records")
-    for name, table in tables.items():
-        pq.write_table(table, folder / f"{name}.parquet")
-    return {name: backend.read_parquet(str(folder / f"{name}.parquet")) for name in tables}
 
 
 def _complete(backend: ibis.BaseBackend, tables: Mapping[str, ibis.Table]) -> Records:
     import ibis
 
-    absent = {name: contract_schema(name).empty_table() for name in TABLES if name not in tables}
-    if backend.name == "pyspark":
-        empty = _through_files(backend, absent)
-    else:
-        empty = {name: ibis.memtable(table) for name, table in absent.items()}
+    absent = (name for name in TABLES if name not in tables)
+    empty = {name: ibis.memtable(contract_schema(name).empty_table()) for name in absent}
     complete = {name: in_contract(name, table) for name, table in {**tables, **empty}.items()}
     return Records(backend, complete)
 
@@ -222,7 +195,7 @@ def _dated_by(tables: Mapping[str, ibis.Table], later: LaterSource) -> ibis.Tabl
 
 
 def day_of(moment: Any) -> Any:
-    """Return the Ibis day number of a date or local timestamp (no engine but DuckDB subtracts)."""
+    """Return the Ibis day number of a date or local timestamp."""
     seconds = moment.cast("date").cast("timestamp").epoch_seconds()
     return seconds.cast("int64").floordiv(86_400).cast("int32")
 
@@ -255,28 +228,20 @@ def _latest(records: Records, names: tuple[str, ...]) -> ibis.Table:
 def held(backend: ibis.BaseBackend, table: ibis.Table) -> ibis.Table:
     """Return ``table`` computed once as a table of the engine's own.
 
-    DuckDB keeps it within its memory limit and moves what is beyond to its temporary folder;
-    Spark's workers write it where all of them see it.
+    DuckDB keeps it within its memory limit and moves what is beyond to its temporary folder.
     """
-    if backend.name == "pyspark":
-        from features.spark.parts import kept
-
-        return kept(backend, table)
     return backend.create_table(f"held_{uuid.uuid4().hex}", table, temp=True)
 
 
 def fetch(backend: ibis.BaseBackend, table: ibis.Table) -> pa.Table:
     """Return the rows of ``table`` as Arrow, without a detour through pandas."""
-    if backend.name == "pyspark":
-        backend._register_in_memory_tables(table)
-        return backend._session.sql(backend.compile(table)).toArrow()
     return backend.to_pyarrow(table)
 
 
 def fetch_batches(
     backend: ibis.BaseBackend, table: ibis.Table, rows: int = ROWS_AT_ONCE
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of a table of DuckDB's as Arrow, ``rows`` at a time, computed meanwhile."""
+    """Yield the rows of a table as Arrow, ``rows`` at a time, computed meanwhile."""
     backend._run_pre_execute_hooks(table)  # Ibis's own way to batches calls what DuckDB 2 has not
     yield from backend.con.sql(backend.compile(table)).to_arrow_reader(rows)
 
@@ -285,7 +250,7 @@ class Range:
     """A table that is asked for customers from one id to another, planned once."""
 
     def __init__(self, backend: ibis.BaseBackend, table: ibis.Table) -> None:
-        """Plan ``table``, which has ``customer_id``; DuckDB only."""
+        """Plan ``table``, which has ``customer_id``."""
         backend._run_pre_execute_hooks(table)
         self._backend, self._sql = backend, backend.compile(table)
         self._table = table

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-import importlib.util
-import os
-import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ibis
 import pyarrow as pa
-import pytest
 
 from configs.schema import Engine
 from features.build import feature_matrix
@@ -25,11 +20,7 @@ from tests.reference import reference_matrix
 Row = dict[str, Any]
 KINDS = {column.name: column.type for one in TABLES.values() for column in one.columns}
 TIMES = {one.time for one in TABLES.values()}
-ENGINES = [
-    "reference",
-    "duckdb",
-    pytest.param("spark", marks=[pytest.mark.spark, pytest.mark.slow]),
-]
+ENGINES = ["reference", "duckdb"]
 
 
 def table(text: str) -> list[Row]:
@@ -82,8 +73,8 @@ def arrow_tables(tables: Mapping[str, Sequence[Row]]) -> dict[str, pa.Table]:
 
 def records_on(engine: str, tables: Mapping[str, Sequence[Row]]) -> Records:
     """Return lists of rows as records of an engine."""
-    backend = spark() if engine == "spark" else duckdb()
-    return records_from_arrow(backend, arrow_tables(tables))
+    assert engine == "duckdb"
+    return records_from_arrow(duckdb(), arrow_tables(tables))
 
 
 def matrix_on(
@@ -105,16 +96,6 @@ def matrix_on(
 def duckdb() -> ibis.BaseBackend:
     """Return the DuckDB engine that all tests share."""
     return open_engine(settings("duckdb"))
-
-
-@functools.cache
-def spark() -> ibis.BaseBackend:
-    """Return the Spark session that all tests share, or skip where there is no Spark."""
-    if importlib.util.find_spec("pyspark") is None or shutil.which("java") is None:
-        pytest.skip("needs Java and the `spark` extra: pip install .[spark]")
-    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    return open_engine(settings("spark"))
 
 
 def settings(name: str) -> Engine:

@@ -1,12 +1,8 @@
-"""What a declared feature means, on a plain-Python reference, on DuckDB and on Spark."""
+"""What a declared feature means, on a plain-Python reference and on DuckDB."""
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -17,7 +13,6 @@ from features.spec import Feature, ratio
 from tests.engines import ENGINES, Row, day_of, matrix_on, records_on, table, typed
 
 Compute = Callable[..., dict[str, float | None]]
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
 
 def feature(name: str, value: Any, source: str | None = "transactions", **more: Any) -> Feature:
@@ -43,25 +38,9 @@ SPEND_84D_BEFORE = feature(
 )
 
 
-@dataclass(frozen=True)
-class Call:
-    """One call of ``compute``: the last of the features is asked for."""
-
-    features: tuple[Feature, ...]
-    tables: Mapping[str, Sequence[Row]]
-    day: int
-
-    @property
-    def key(self) -> str:
-        return repr(([one.name for one in self.features], self.tables, self.day))
-
-    def on(self, engine: str) -> dict[str, float | None]:
-        matrix = matrix_on(engine, self.tables, self.features, [self.day])
-        return {customer: row[self.features[-1].name] for (customer, _), row in matrix.items()}
-
-
-def called(answer: Callable[[Call], dict[str, float | None]]) -> Compute:
-    """Return ``compute``, which answers a call by ``answer``."""
+@pytest.fixture(params=ENGINES)
+def compute(request: pytest.FixtureRequest) -> Compute:
+    """Return what computes one feature (the last of those given) for every known customer."""
 
     def run(
         features: Feature | Sequence[Feature],
@@ -72,44 +51,11 @@ def called(answer: Callable[[Call], dict[str, float | None]]) -> Compute:
     ) -> dict[str, float | None]:
         several = (features,) if isinstance(features, Feature) else tuple(features)
         day = day_of(typed("occurred_at", cutoff))
-        return answer(Call(several, {"transactions": transactions, **tables}, day))
+        given = {"transactions": transactions, **tables}
+        matrix = matrix_on(request.param, given, several, [day])
+        return {customer: row[several[-1].name] for (customer, _), row in matrix.items()}
 
     return run
-
-
-@functools.cache
-def spark_answers() -> dict[str, dict[str, float | None]]:
-    """Return what Spark answers to every call in this module, asked all at once.
-
-    Spark takes seconds for a query, however small. So the tests are first played on the reference,
-    their calls noted, and all their features built in one query for the customers of all calls.
-    """
-    calls: list[Call] = []
-    for name, test in globals().items():
-        if name.startswith("test_") and list(inspect.signature(test).parameters) == ["compute"]:
-            test(called(lambda call: calls.append(call) or call.on("reference")))
-    features = {one.name: one for call in calls for one in call.features}
-    assert {one for call in calls for one in call.features} == set(features.values())
-    tables: dict[str, list[Row]] = defaultdict(list)
-    for number, call in enumerate(calls):
-        for name, rows in call.tables.items():
-            tables[name] += [{**r, "customer_id": f"{number}/{r['customer_id']}"} for r in rows]
-    days = {call.day for call in calls}
-    answers: dict[str, dict[str, float | None]] = {call.key: {} for call in calls}
-    for (customer, day), row in matrix_on("spark", tables, [*features.values()], [*days]).items():
-        number, _, name = customer.partition("/")
-        if calls[int(number)].day == day:
-            call = calls[int(number)]
-            answers[call.key][name] = row[call.features[-1].name]
-    return answers
-
-
-@pytest.fixture(params=ENGINES)
-def compute(request: pytest.FixtureRequest) -> Compute:
-    """Return what computes one feature (the last of those given) for every known customer."""
-    if request.param == "spark":
-        return called(lambda call: spark_answers()[call.key])
-    return called(lambda call: call.on(request.param))
 
 
 def test_an_order_on_the_cutoff_counts_and_the_next_day_does_not(compute: Compute) -> None:

@@ -1,23 +1,30 @@
-"""Spark, DuckDB and the plain reference give the same for every feature of the catalogue."""
+"""Spark's workers write the very features that one machine computes, range by range."""
 
 from __future__ import annotations
 
 import math
 import subprocess
 import sys
+from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from configs.errors import ConfigError
+from configs.errors import ConfigError, FeatureError
+from features.build import feature_matrix, write_matrix
 from features.catalogue import FEATURES
-from features.labels import MARGIN, NO_PURCHASE, SPEND, label_table
-from features.sources import open_engine
-from tests.engines import records_on, settings
+from features.labels import MARGIN, NO_PURCHASE, SPEND, label_table, write_labels
+from features.sources import Records, open_records
+from features.spark import ranges as cut
+from features.spark.ranges import ranges
+from features.spark.session import open_session
+from tests.engines import arrow_tables, duckdb, settings
 from tests.histories import CUTOFFS, histories, together
 from tests.reference import reference_matrix
+from tests.test_build import feature
 from tests.test_point_in_time import Matrix, cases, catalogue_on
 
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 WHOLE = {"times", "orders", "days", "items", "products", "categories", "channels"}
 N_CHECKED = 60
 
@@ -57,44 +64,103 @@ def test_duckdb_agrees_with_the_plain_reference() -> None:
     assert differences(reference_matrix(tables, FEATURES, CUTOFFS), found) == []
 
 
-@pytest.mark.slow
-@pytest.mark.spark
-def test_spark_agrees_with_duckdb_on_every_feature() -> None:
-    assert differences(catalogue_on("duckdb"), catalogue_on("spark")) == []
+def laid_out(folder: Path, tables: dict[str, pa.Table], rows_a_group: int) -> Records:
+    """Return records in files as intake writes them, with small groups of rows."""
+    generation = folder / "records" / "g1"
+    generation.mkdir(parents=True)
+    for name, table in tables.items():
+        target = generation / f"{name}.parquet"
+        pq.write_table(table.sort_by("customer_id"), target, row_group_size=rows_a_group)
+    return open_records(duckdb(), generation)
+
+
+@pytest.fixture
+def in_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Records:
+    """Return the records of a hundred customers, that are cut into three ranges."""
+    tables = arrow_tables(together(histories(100, seed=3)))
+    rows = sum(map(len, tables.values()))
+    monkeypatch.setattr(cut, "ROWS_A_RANGE", rows // 3 + 1)
+    return laid_out(tmp_path, tables, 50)
+
+
+def test_every_customer_is_in_one_range(in_files: Records) -> None:
+    assert in_files.files is not None
+    found = [part.records(duckdb()) for part in ranges(in_files.files)]
+    assert len(found) == 3
+    for name in ("customers", "transactions", "interactions"):
+        everybody = ids(in_files, name)
+        assert [one for records in found for one in ids(records, name)] == everybody, name
+
+
+def ids(records: Records, name: str) -> list[str]:
+    table = records.tables[name].order_by("customer_id")
+    return list(table.customer_id.to_pyarrow().to_pylist())
+
+
+def test_sentiment_written_beside_the_records_changes_no_range(
+    in_files: Records, tmp_path: Path
+) -> None:
+    assert in_files.files is not None
+    one = tmp_path / "satisfaction.parquet"
+    pq.write_table(pq.read_table(in_files.files["satisfaction"][0]), one)
+    scored = {**in_files.files, "satisfaction": (one,)}
+    before, after = ([(p.first, p.end) for p in ranges(f)] for f in (in_files.files, scored))
+    assert before == after
+
+
+@pytest.fixture(scope="module")
+def workers() -> None:
+    """Start Spark once for all that need it, or skip where there is none."""
+    pytest.importorskip("pyspark")
+    open_session(settings("spark"))
 
 
 @pytest.mark.slow
 @pytest.mark.spark
-def test_spark_agrees_with_duckdb_on_labels() -> None:
-    tables = together(histories(100, seed=3))
-    labels = [NO_PURCHASE, SPEND, MARGIN]
-    duckdb, spark = (
-        label_table(records_on(engine, tables), labels, CUTOFFS, 90)
-        for engine in ("duckdb", "spark")
-    )
-    assert duckdb.equals(spark)
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+def test_workers_write_what_one_machine_computes(
+    workers: None, in_files: Records, tmp_path: Path
+) -> None:
+    own = feature("own", lambda t: (t.amount * 2).sum(where=t.kind == "purchase"), window_days=84)
+    features, engine = [*FEATURES, own], settings("spark")
+    matrix = write_matrix(in_files, features, CUTOFFS, tmp_path / "matrix", engine)
+    assert matrix.table().equals(feature_matrix(in_files, features, CUTOFFS))
+    names = ["part-00000.parquet", "part-00001.parquet", "part-00002.parquet"]
+    left = sorted(one.relative_to(matrix.folder) for one in matrix.folder.rglob("*.*"))
+    assert left == [Path(f"cutoff={day}") / name for day in sorted(CUTOFFS) for name in names]
+
+    asked = [NO_PURCHASE, SPEND, MARGIN]
+    labels = write_labels(in_files, asked, CUTOFFS, 90, tmp_path / "labels", engine)
+    assert labels.table().equals(label_table(in_files, asked, CUTOFFS, 90))
+    pairs = zip(matrix.batches(["customer_id"]), labels.batches(["customer_id"]), strict=True)
+    assert all(one.equals(other) for one, other in pairs)
+
+    wrong = feature("wrong", lambda t: t.amounts.sum())
+    with pytest.raises(FeatureError, match="no column or method 'amounts'"):
+        write_matrix(in_files, [wrong], CUTOFFS, tmp_path / "wrong", engine)
+    assert not (tmp_path / "wrong").exists()
 
 
 def test_without_pyspark_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyspark", None)
     with pytest.raises(ConfigError, match=r"PySpark.*pip install \.\[spark\]"):
-        open_engine(settings("spark"))
+        open_session(settings("spark"))
 
 
 def test_without_java_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JAVA_HOME", "/no/java/here")
     with pytest.raises(ConfigError, match=r"install Java 17 .*JAVA_HOME.*'duckdb'"):
-        open_engine(settings("spark"))
+        open_session(settings("spark"))
 
 
 STARTED = """
 from configs.errors import ConfigError
-from features.sources import open_engine
+from features.spark.session import open_session
 from tests.engines import settings
 for changed in ({"spark_master": "nowhere"}, {"memory_limit_gib": 900_000}, {}):
     try:
-        rows = open_engine(settings("spark").model_copy(update=changed)).sql("SELECT 7 AS rows")
-        print(rows.execute()["rows"][0])
+        session = open_session(settings("spark").model_copy(update=changed))
+        print(session.sql("SELECT 7 AS rows").collect()[0]["rows"])
     except ConfigError as error:
         print(error)
 """

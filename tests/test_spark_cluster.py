@@ -39,15 +39,14 @@ import sys
 from pathlib import Path
 from configs.load import load
 from features.spark import intake as spark_intake
-from features.spark import matrix as spark_matrix
-from features.spark import pieces
+from features.spark import pieces, ranges
 from features.intake import take_in
 from serving.pipeline import score
 
 def tell(step, share):
     print(step, share, flush=True)
 
-pieces.ROWS_A_PIECE, spark_intake.EVENTS_A_PART, spark_matrix.ROWS_A_PART = 1_000, 5_000, 200
+pieces.ROWS_A_PIECE, spark_intake.EVENTS_A_PART, ranges.ROWS_A_RANGE = 1_000, 2_000, 2_000
 config = load(Path(sys.argv[1]), {})
 few = config.serving.model_copy(update={"score_rows_at_once": 20})  # many batches, to lose one
 config = config.model_copy(update={"serving": few})

@@ -25,7 +25,7 @@ from features.catalogue import select
 from features.matrix import StoredMatrix
 from features.mix import record_mixes, snapshot_mixes
 from features.sample import Sample, sampled
-from features.sources import Records, date_of, day_number, last_day, open_engine
+from features.sources import Records, date_of, day_number, last_day
 from features.spec import Feature
 from training import notes as words
 from training.additive import AdditiveModel
@@ -109,7 +109,7 @@ def _fit_buyers(
     records = sample.records
     progress("comments", 0.0)
     sentiment = learn_sentiment(records, as_of)
-    records = with_signals(records, sentiment, config.stores.signals)
+    records = with_signals(records, sentiment, config.stores.signals, config.engine)
     progress("comments", 1.0)
     known = _known(config, records, features, tasks, as_of, progress, folder)
     learnt: dict[TargetName, Learnt] = {}
@@ -212,9 +212,7 @@ def _check_hindsight(
     rows = data.at([max(closed)])
     if not len(rows):
         return
-    here = records.backend.name != "pyspark"
-    own = None if here else open_engine(config.engine.model_copy(update={"name": "duckdb"}))
-    check_no_feature_reads_the_future(records, features, rows, LEAVE_OUT, own)
+    check_no_feature_reads_the_future(records, features, rows, LEAVE_OUT)
     names = [feature.name for feature in features]
     check_no_feature_foretells(records, rows.buyers(), names, as_of, LEAVE_OUT)
 

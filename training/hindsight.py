@@ -46,7 +46,6 @@ def check_no_feature_reads_the_future(
     features: Sequence[Feature],
     rows: Dataset,
     remedy: str,
-    engine: ibis.BaseBackend | None = None,
 ) -> None:
     """Check that features built without the future are those that were built with it.
 
@@ -55,8 +54,6 @@ def check_no_feature_reads_the_future(
         features: declarations of the columns of ``rows``.
         rows: customers at one cutoff.
         remedy: what to do with a feature that is named in the error.
-        engine: computes the second build; default: the records' own. Of another engine the
-            features agree to 1e-9.
 
     Raises:
         LeakageError: a feature differs; the message names it.
@@ -65,17 +62,16 @@ def check_no_feature_reads_the_future(
     ids = rows.customer_ids
     few = drawn(ids.to_pylist(), CUSTOMERS)
     before = rows.where(np.asarray(pc.is_in(ids, pa.array(few)))).held()
-    past = records_from_arrow(engine or records.backend, _past_of(records, set(few), cutoff))
+    past = records_from_arrow(records.backend, _past_of(records, set(few), cutoff))
     after = feature_matrix(past, features, [cutoff])
     if not after["customer_id"].combine_chunks().equals(before.customer_ids):
         raise LeakageError(
             f"who is known at {date_of(cutoff)} depends on records of later days; "
             "this is a defect of Echelon, not of your records"
         )
-    tolerance = 0.0 if engine is None or engine is records.backend else 1e-9
     for feature in features:
         then, now = column_values(before.matrix, feature.name), column_values(after, feature.name)
-        differs = ~np.isclose(then, now, rtol=tolerance, atol=tolerance, equal_nan=True)
+        differs = ~np.isclose(then, now, rtol=0.0, atol=0.0, equal_nan=True)
         if differs.any():
             first = before.customer_ids[int(np.argmax(differs))].as_py()
             raise LeakageError(

@@ -1,7 +1,7 @@
 """Adds what is learnt from texts to the records: the sentiment of comments and messages.
 
 Texts are scored some thousand at a time and laid on disk, each with its customer and the block of
-days it was known in; DuckDB joins them to their rows. Spark's workers score their own rows. No
+days it was known in; DuckDB joins them to their rows. Spark's workers score ranges of customers. No
 table of records is held in memory.
 """
 
@@ -11,7 +11,6 @@ import atexit
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +19,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from configs.schema import Engine
 from features.kept_sentiment import KEPT, KEYS, KeptSentiments
 from features.sentiment import BLOCK_DAYS, SIGNALS, SentimentModel
 from features.sources import Records, fetch, fetch_batches
 from features.spark.sentiment import scored_by_workers
+from features.spark.session import open_session
 
 SCORED = pa.schema(
     [
@@ -45,7 +46,10 @@ def learn_sentiment(records: Records, as_of: int) -> SentimentModel | None:
 
 
 def with_signals(
-    records: Records, model: SentimentModel | None, kept: Path | None = None
+    records: Records,
+    model: SentimentModel | None,
+    kept: Path | None = None,
+    engine: Engine | None = None,
 ) -> Records:
     """Return ``records`` with the sentiment of every text, as known on its own day.
 
@@ -53,26 +57,22 @@ def with_signals(
         records: the canonical tables.
         model: what was learnt; without one nothing is added.
         kept: folder where sentiments found before are kept, and new ones added.
+        engine: Spark's workers score what lies in files; default: all is scored here.
     """
     if model is None:
         return records
     written = [name for name in SIGNALS if _has_texts(records, name)]
-    if records.backend.name == "pyspark":
-        told = {name: _by_workers(records, name, model) for name in written}
-    else:
-        with KeptSentiments(model, kept) as known:
-            told = {name: _scored(records, name, model, known) for name in written}
-    return replace(records, tables={**records.tables, **told})
+    if engine is not None and engine.name == "spark" and records.files is not None:
+        return scored_by_workers(open_session(engine), records, written, model, kept)
+    with KeptSentiments(model, kept) as known:
+        told = {name: _scored(records, name, model, known) for name in written}
+    return Records(records.backend, {**records.tables, **told})
 
 
 def _has_texts(records: Records, name: str) -> bool:
     text = records.tables[name][SIGNALS[name]]
     counted = records.tables[name].aggregate(texts=text.count())
     return bool(fetch(records.backend, counted)["texts"][0].as_py())
-
-
-def _by_workers(records: Records, name: str, model: SentimentModel) -> ibis.Table:
-    return scored_by_workers(records.backend, records.tables[name], name, model)
 
 
 def _scored(

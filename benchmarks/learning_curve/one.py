@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import resource
-from dataclasses import replace
 from pathlib import Path
 
 import ibis
@@ -61,7 +60,7 @@ def parted(records: Records, n_held_out: int) -> tuple[Records, Records]:
     tables = records.tables.items()
     learnt = {name: table.anti_join(asked, "customer_id") for name, table in tables}
     apart = {name: held(records.backend, t.semi_join(asked, "customer_id")) for name, t in tables}
-    return replace(records, tables=learnt), replace(records, tables=apart)
+    return Records(records.backend, learnt), Records(records.backend, apart)
 
 
 def tried(fitted: Fitted, config: Config, apart: Records, cutoff: int) -> dict[str, Vector]:

@@ -15,6 +15,7 @@ from configs.files import live_generation
 from configs.load import load
 from configs.schema import Config
 from features.sources import day_number, last_day, open_engine, open_records
+from features.spark.session import open_session
 
 CUTOFFS = 10
 
@@ -22,6 +23,8 @@ CUTOFFS = 10
 def start(config: Config) -> None:
     """Open the engine and compute nothing."""
     open_engine(config.engine)
+    if config.engine.name == "spark":
+        open_session(config.engine)
 
 
 def intake(config: Config) -> None:

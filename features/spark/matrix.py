@@ -1,68 +1,96 @@
-"""A matrix written by Spark's workers, as ``features/matrix.py`` lays them out."""
+"""A matrix computed by Spark's workers, each a range of customers as one machine computes all.
+
+    <folder>/cutoff=20543/part-00000.parquet    customers of one range before those of the next
+
+A worker reads the files of the records itself; nothing passes through the driver or the network
+between workers. A part is written beside and renamed: done twice, it is the same file.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING, Any
 
 from configs.files import new_generation
-from features.matrix import CUTOFF, ROWS_A_GROUP, StoredMatrix
-from features.spark.parts import ROWS_A_PART, Form, bounds, frame, kept, write_parts
+from configs.progress import Progress, silent
+from features.matrix import CUTOFF, StoredMatrix, store
+from features.sources import Files, Records
+from features.spark.parts import spread
+from features.spark.ranges import Range, ranges
+from features.spark.worker_engine import on_worker
+from features.totals.computed import Question, computed
+from features.totals.population import population
 
 if TYPE_CHECKING:
-    import ibis
+    from pyspark.sql import SparkSession
+
+BYTES_AT_ONCE = 1 << 27
+"""What neighbouring customers may take that a worker computes at once."""
+TRIES = "tries"
 
 
-def store_by_workers(
-    backend: ibis.BaseBackend,
-    table: ibis.Table,
-    known: ibis.Table,
+def write_by_workers(
+    session: SparkSession,
+    files: Files,
+    ask: Callable[[Records], Question],
     cutoffs: Sequence[int],
     folder: Path,
-    customers: pa.Array | None = None,
+    progress: Progress = silent,
 ) -> StoredMatrix:
-    """Compute ``table`` and write it to ``folder`` without any of it passing through here.
+    """Write the answer to what is asked of the records in ``files`` to ``folder``, and open it.
 
-    Matrices of the same known customers are cut into the same parts, so that features and labels
-    lie beside each other batch by batch.
+    Matrices of the same records are cut into the same parts, so that features and labels lie beside
+    each other batch by batch.
 
     Args:
-        backend: Spark.
-        table: ``customer_id, cutoff`` and numbers, not yet computed.
-        known: ``customer_id`` of everybody, once each.
+        session: whose workers compute.
+        files: of the records; workers see them.
+        ask: makes the question of the records of some customers; it is sent to the workers.
         cutoffs: day numbers; each gets a folder, also where nobody was known.
         folder: does not exist yet; workers see it.
-        customers: ids of those to keep; default: all.
+        progress: told of the step ``features``.
 
     Raises:
         FileExistsError: ``folder`` exists already.
+        FeatureError: a declaration names an unknown source, column or input.
     """
-    import ibis
-
-    if customers is not None:
-        drawn = ibis.memtable(pa.table({"customer_id": customers}))
-        table, known = (one.semi_join(drawn, "customer_id") for one in (table, known))
-    names = [name for name in table.columns if name not in ("customer_id", "cutoff")]
-    table = table.mutate(**{name: table[name].cast("float64") for name in names})
-    ids = frame(backend, kept(backend, known.select("customer_id")))
-    ends = bounds(ids, ids.count(), ROWS_A_PART)
+    parts, days = ranges(_resolved(files)), sorted(set(cutoffs))
     with new_generation(folder.parent, folder.name) as draft:
-        rows = frame(backend, table.select("customer_id", "cutoff", *names))
-        kinds = [("customer_id", pa.string()), *((name, pa.float64()) for name in names)]
-        form = Form(pa.schema(kinds), ROWS_A_GROUP, "lz4")
-        write_parts(rows, draft, ends, ["customer_id"], form, by=["cutoff"])
-        _write_empty(draft, form.schema, cutoffs)
+        target = draft.resolve()
+        for name in (TRIES, *(f"{CUTOFF}{day}" for day in days)):
+            (target / name).mkdir()
+
+        def write(number: int) -> dict[str, Any]:
+            with tempfile.TemporaryDirectory(dir=target / TRIES) as own:
+                stored = written_of(parts[number], ask, days, Path(own) / "matrix")
+                _put(stored, target, f"part-{number:05}.parquet")
+            return {}
+
+        spread(session, len(parts), write, "features", progress)
+        progress("features", 1.0)
+        shutil.rmtree(target / TRIES)
     return StoredMatrix(folder)
 
 
-def _write_empty(folder: Path, schema: pa.Schema, cutoffs: Sequence[int]) -> None:
-    """Write a file without rows for each cutoff at which nobody was known."""
-    for day in cutoffs:
-        own = folder / f"{CUTOFF}{day}"
-        if not own.is_dir():
-            own.mkdir()
-            pq.write_table(schema.empty_table(), own / "part-00000.parquet")
+def written_of(
+    part: Range, ask: Callable[[Records], Question], cutoffs: Sequence[int], folder: Path
+) -> StoredMatrix:
+    """Write the answer to what is asked of the records of some customers to ``folder``."""
+    with on_worker() as backend:
+        records = part.records(backend)
+        made = computed(records, ask(records), population(records), BYTES_AT_ONCE)
+        return store(made, cutoffs, folder)
+
+
+def _resolved(files: Files) -> Files:
+    return {name: tuple(path.resolve() for path in paths) for name, paths in files.items()}
+
+
+def _put(stored: StoredMatrix, target: Path, name: str) -> None:
+    """Move the files of one range to their places, under their final name."""
+    for file in stored.folder.rglob("*.parquet"):
+        os.replace(file, target / file.parent.name / name)

@@ -2,31 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+import atexit
+import os
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
+from configs.files import draft_folder, sweep_drafts
 from features.sentiment import SentimentModel, with_sentiment
-from features.spark.parts import frame, scratch
+from features.sources import Files, Records, fetch_batches, records_of
+from features.spark.parts import spread
+from features.spark.ranges import Range, ranges
+from features.spark.worker_engine import on_worker
+from features.staging import ROWS_A_GROUP
 
 if TYPE_CHECKING:
-    import ibis
+    from pyspark.sql import SparkSession
 
 
 def scored_by_workers(
-    backend: ibis.BaseBackend, table: ibis.Table, name: str, model: SentimentModel
-) -> ibis.Table:
-    """Return the record table ``name`` with the sentiment of its texts, written between steps."""
-    rows = frame(backend, table)
-    text, names = model.to_json(), rows.columns
+    session: SparkSession,
+    records: Records,
+    names: Sequence[str],
+    model: SentimentModel,
+    folder: Path | None,
+) -> Records:
+    """Return ``records`` with the sentiment of the texts in the tables ``names``.
 
-    def score(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    These tables are written anew to ``folder``, which workers see (default: the system's own for
+    such), and removed when this process ends.
+    """
+    assert records.files is not None
+    parts = ranges({n: tuple(p.resolve() for p in files) for n, files in records.files.items()})
+    target, text = _until_the_end(folder or Path(tempfile.gettempdir())), model.to_json()
+
+    def score(number: int) -> dict[str, Any]:
         learnt = SentimentModel.from_json(text)
-        for batch in batches:
-            scored = with_sentiment({name: pa.Table.from_batches([batch])}, learnt)[name]
-            yield from scored.select(names).combine_chunks().to_batches()
+        for name in names:
+            _write_scored(parts[number], name, learnt, target / f"{name}-{number:05}.parquet")
+        return {}
 
-    folder = scratch(backend._session, name)
-    rows.mapInArrow(score, rows.schema).write.mode("overwrite").parquet(str(folder))
-    return backend.read_parquet(str(folder))
+    spread(session, len(parts), score)
+    scored = {name: tuple(sorted(target.glob(f"{name}-*.parquet"))) for name in names}
+    files: Files = {**records.files, **scored}
+    return records_of(records.backend, files)
+
+
+def _write_scored(part: Range, name: str, model: SentimentModel, path: Path) -> None:
+    """Write the rows of a table to ``path``, on a worker: it appears whole, however often."""
+    with on_worker() as backend, tempfile.TemporaryDirectory(dir=path.parent) as own:
+        table = part.records(backend).tables[name].order_by("customer_id")
+        draft, writer = Path(own) / path.name, None
+        with ExitStack() as open_files:
+            for batch in fetch_batches(backend, table):
+                scored = with_sentiment({name: pa.Table.from_batches([batch])}, model)[name]
+                if writer is None:
+                    writer = open_files.enter_context(pq.ParquetWriter(draft, scored.schema))
+                writer.write_table(scored, ROWS_A_GROUP)
+        if writer is not None:
+            os.replace(draft, path)
+
+
+def _until_the_end(parent: Path) -> Path:
+    """Return a new folder in ``parent``; it is removed when this process ends."""
+    parent.mkdir(parents=True, exist_ok=True)
+    sweep_drafts(parent)
+    held = ExitStack()
+    atexit.register(held.close)
+    return held.enter_context(draft_folder(parent, "spark-texts")).resolve()

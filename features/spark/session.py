@@ -1,4 +1,4 @@
-"""Starts Spark, or says what is missing; only ``features/sources.py`` uses it.
+"""Starts Spark, or says what is missing.
 
 The Java process writes what it has to say into a file of its own instead of on the terminal, and
 where it cannot start, the end of that file stands in the error.

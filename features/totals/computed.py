@@ -20,9 +20,8 @@ import pyarrow.compute as pc
 
 from configs.errors import FeatureError
 from configs.progress import Progress, silent
-from features.grains import Asked
 from features.layout import schema_of
-from features.plan import SCALE, Reading
+from features.plan import SCALE, Asked, Reading
 from features.sources import Calculation, Range, Records
 from features.totals.ahead import ahead
 from features.totals.population import Population

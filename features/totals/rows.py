@@ -10,8 +10,7 @@ import ibis
 import ibis.expr.datatypes as dtypes
 import ibis.expr.operations as ops
 
-from features.grains import Asked
-from features.plan import Window, bind, parts
+from features.plan import Asked, Window, bind, parts
 
 WHO_AND_WHEN = ("customer_id", "day", "known_day")
 

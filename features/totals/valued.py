@@ -9,8 +9,7 @@ import ibis
 import ibis.expr.operations as ops
 
 from features.evaluation import LARGEST_RESULT
-from features.grains import Asked
-from features.plan import COUNTS, Declaration, Reading, bind, combine, derive, parts
+from features.plan import COUNTS, Asked, Declaration, Reading, bind, combine, derive, parts
 
 
 def asked_of(readings: Sequence[Reading]) -> dict[str, Asked]:

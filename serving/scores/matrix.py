@@ -86,7 +86,8 @@ def _asked(config: Config, bundle: Bundle, folder: Path) -> tuple[Records, tuple
     features = tuple(declared[name] for name in bundle.feature_names if name in declared)
     bundle.check_features(features)
     records = open_records(open_engine(config.engine), folder)
-    return with_signals(records, bundle.sentiment, config.stores.signals), features
+    signals, engine = config.stores.signals, config.engine
+    return with_signals(records, bundle.sentiment, signals, engine), features
 
 
 def _day(config: Config, records: Records) -> int:

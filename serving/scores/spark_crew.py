@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from configs.errors import ModelError
-from features.sources import open_engine
 from features.spark.parts import scratch, set_scratch, spreading
+from features.spark.session import open_session
 from serving.scores.batches import Work
 from serving.scores.crew import Crew, Step
 from serving.scores.draft import Draft
@@ -69,7 +69,7 @@ def spark_crew(work: Work) -> Iterator[Crew]:
     Raises:
         ModelError: the bundle that is to score is not in the folder of bundles.
     """
-    session = open_engine(work.job.config.engine)._session
+    session = open_session(work.job.config.engine)
     set_scratch(session, work.job.config.stores.root)
     shipped = _shipped(session, work)
     yield lambda do, numbers: _spread(session, work, shipped, do, numbers)

@@ -1,0 +1,32 @@
+"""DuckDB as a task on a Spark worker opens it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ibis
+
+MEMORY_LIMIT = "256MiB"
+"""Beside what a range of customers takes; sorting beyond it spills."""
+
+
+@contextmanager
+def on_worker() -> Iterator[ibis.BaseBackend]:
+    """Yield DuckDB on one thread; what it held is gone afterwards."""
+    import ibis
+
+    with tempfile.TemporaryDirectory(prefix="echelon-duckdb-") as spilled:
+        backend = ibis.duckdb.connect(
+            threads=1,
+            memory_limit=MEMORY_LIMIT,
+            temp_directory=spilled,
+            preserve_insertion_order=False,
+        )
+        try:
+            yield backend
+        finally:
+            backend.disconnect()
