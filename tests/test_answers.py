@@ -5,9 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
-from serving.scores.answers import Answer, answers
+from serving.scores.answer_texts import written
+from serving.scores.answers import Answer, answer_texts, answers
 from serving.scores.population import Population
 from serving.scores.reasons import Reasoner
 from serving.scores.scorer import Scorer, previous_of
@@ -107,3 +109,27 @@ def test_what_no_model_tells_is_null(tmp_path: Path) -> None:
     assert answer["clv"] is answer["tier"] is answer["segment"] is None
     assert answer["churn"]["percentile"] is answer["churn"]["trend"] is None
     assert {reason["target"] for reason in answer["reasons"]} == {"churn"}
+
+
+def test_the_text_of_an_answer_is_what_json_makes_of_its_values(tmp_path: Path) -> None:
+    config = config_in(tmp_path)
+    matrix = matrix_of(300)
+    scorer = Scorer(small_bundle(), config.lifecycle)
+    scores = scorer.score(matrix)
+    reasons = Reasoner(scorer, "CNY", UNITS).reasons(matrix, scores)
+    for text in answer_texts(scores, reasons, terms(config)):
+        again = json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":"))
+        assert text == again
+
+
+def test_a_number_that_json_does_not_know_is_refused() -> None:
+    with pytest.raises(ValueError, match="not finite"):
+        written(pa.chunked_array([[1.0, float("inf")]]))
+
+
+@pytest.mark.parametrize("value", [1e-5, 0.1 + 0.2, 1e16, -0.0, 1 / 3, 'q"\\\n\x01', "小 é", True])
+def test_a_value_is_written_as_json_writes_it(value: float | str) -> None:
+    assert written(pa.chunked_array([[value, None]])) == [
+        json.dumps(value, ensure_ascii=False),
+        "null",
+    ]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import math
-from collections.abc import Iterable, Iterator, Mapping
+import json
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -12,8 +11,8 @@ from pydantic import BaseModel, ConfigDict
 
 from configs.schema import Config
 from configs.section import Text
+from serving.scores import answer_texts as texts
 from serving.scores.scorer import BundleLike
-from serving.scores.wording import tier_sentence
 from training.anchor import TargetName
 from training.grade import Letter
 from training.policy import Policy
@@ -67,119 +66,46 @@ def terms_of(config: Config, bundle: BundleLike, model: str, features: str) -> T
     )
 
 
-def answer(score: Mapping[str, Any], reasons: Iterable[Mapping[str, Any]], terms: Terms) -> Answer:
-    """Return the answer about one customer, JSON-safe: no NaN, dates as ISO text.
-
-    Args:
-        score: a row of the scores table.
-        reasons: the customer's rows of the reasons table, in their order.
-        terms: what the answer has in common with its publication.
+def answer_texts(scores: pa.Table, reasons: pa.Table, terms: Terms) -> Iterator[str]:
+    """Yield the answer about each customer of ``scores`` as JSON text, in order.
 
     ``churn`` or ``clv`` is null where there is no such model; ``base`` plus the points of the
     number's reasons (a hundredth of them for churn) is the number.
+
+    Args:
+        scores: table of schema ``SCORES``.
+        reasons: table of schema ``REASONS``, of the same customers in the same order.
+        terms: what the answers have in common with their publication.
+
+    Raises:
+        ValueError: a number is not finite.
     """
-    return {
-        "customer_id": score["customer_id"],
-        "as_of": (dt.date(1970, 1, 1) + dt.timedelta(days=score["cutoff"])).isoformat(),
-        "versions": terms.versions,
-        "churn": _churn(score, terms),
-        "clv": _clv(score, terms),
-        "tier": _tier(score, terms),
-        "lifecycle": score["lifecycle"],
-        "segment": score["segment"],
-        "reasons": [_reason(reason) for reason in reasons],
-        "confidence": {
-            "grade": terms.grade,
-            "completeness": score["completeness"],
-            "fallback": score["fallback"],
-        },
-        "warnings": score["warnings"],
-    }
+    versions = json.dumps(terms.versions, ensure_ascii=False, separators=(",", ":"))
+    grade = json.dumps(terms.grade)
+    columns = (
+        texts.written(scores["customer_id"]),
+        texts.written(scores["cutoff"].cast(pa.date32())),
+        texts.churns(scores, terms.churn_horizon_days),
+        texts.values(scores, terms.currency, terms.clv_horizon_days, terms.interval_level),
+        texts.tiers(scores, terms.policy, terms.currency),
+        texts.written(scores["lifecycle"]),
+        texts.written(scores["segment"]),
+        texts.by_customer(scores, reasons),
+        texts.written(scores["completeness"]),
+        texts.written(scores["fallback"]),
+        (",".join(one or ()) for one in texts.written_lists(scores["warnings"])),
+    )
+    for who, day, churn, clv, tier, stage, segment, why, known, fallback, warnings in zip(
+        *columns, strict=True
+    ):
+        yield (
+            f'{{"customer_id":{who},"as_of":{day},"versions":{versions},"churn":{churn},'
+            f'"clv":{clv},"tier":{tier},"lifecycle":{stage},"segment":{segment},'
+            f'"reasons":[{why}],"confidence":{{"grade":{grade},"completeness":{known},'
+            f'"fallback":{fallback}}},"warnings":[{warnings}]}}'
+        )
 
 
 def answers(scores: pa.Table, reasons: pa.Table, terms: Terms) -> Iterator[Answer]:
-    """Yield the answer about each customer of ``scores``, in order.
-
-    ``reasons`` holds the same customers in the same order.
-    """
-    rows = iter(reasons.to_pylist())
-    held = next(rows, None)
-    for score in scores.to_pylist():
-        own = []
-        while held is not None and held["customer_id"] == score["customer_id"]:
-            own.append(held)
-            held = next(rows, None)
-        yield answer(score, own, terms)
-
-
-def _churn(score: Mapping[str, Any], terms: Terms) -> Answer | None:
-    if score["churn_probability"] is None:
-        return None
-    return {
-        "probability": score["churn_probability"],
-        "base": score["churn_base"],
-        "horizon_days": terms.churn_horizon_days,
-        "percentile": _whole(score["churn_percentile"]),
-        "band": score["churn_band"],
-        "trend": score["churn_trend"],
-    }
-
-
-def _clv(score: Mapping[str, Any], terms: Terms) -> Answer | None:
-    if score["clv_expected"] is None:
-        return None
-    interval = None
-    if score["clv_low"] is not None:
-        interval = {
-            "level": terms.interval_level,
-            "low": score["clv_low"],
-            "high": score["clv_high"],
-        }
-    return {
-        "currency": terms.currency,
-        "horizon_days": terms.clv_horizon_days,
-        "expected": score["clv_expected"],
-        "base": score["clv_base"],
-        "median": score["clv_median"],
-        "interval": interval,
-    }
-
-
-def _tier(score: Mapping[str, Any], terms: Terms) -> Answer | None:
-    if score["tier"] is None:
-        return None
-    guard = score["tier_guard"]
-    zh, en = tier_sentence(score, terms.policy, terms.currency)
-    return {
-        "code": score["tier"],
-        "name": terms.tier_names[score["tier"]].model_dump(),
-        "held_by_hysteresis": score["tier_held"],
-        "since": score["tier_since"].isoformat(),
-        "previous": score["previous_tier"],
-        "guard": None if guard is None else terms.policy.guards[guard].name.model_dump(),
-        "falls_below": score["tier_falls_below"],
-        "rises_at": score["tier_rises_at"],
-        "outlook": _outlook(score, terms),
-        "text": {"zh": zh, "en": en},
-    }
-
-
-def _outlook(score: Mapping[str, Any], terms: Terms) -> dict[str, float] | None:
-    if score["tier_outlook"] is None:
-        return None
-    return dict(zip(terms.tier_names, score["tier_outlook"], strict=True))
-
-
-def _reason(reason: Mapping[str, Any]) -> Answer:
-    return {
-        "concept": reason["concept"],
-        "target": reason["target"],
-        "points": reason["points"],
-        "text": {"zh": reason["text_zh"], "en": reason["text_en"]},
-        "actionable": reason["actionable"],
-        "stable": reason.get("stable"),
-    }
-
-
-def _whole(value: float | None) -> int | None:
-    return None if value is None or math.isnan(value) else int(value)
+    """Yield what :func:`answer_texts` says as values."""
+    return map(json.loads, answer_texts(scores, reasons, terms))

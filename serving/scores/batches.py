@@ -6,8 +6,6 @@ batch, in any order, and the parts are the same to the byte.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from serving.scores.answers import answers
+from serving.scores.answers import answer_texts
 from serving.scores.draft import Draft
 from serving.scores.job import Job
 from serving.scores.matrix_file import MatrixFile
@@ -106,13 +104,7 @@ def explain_batch(work: Work, number: int) -> None:
     reasons = work.reasoner.reasons(work.rows(number), scores)
     with work.draft.adding(REASONS, number) as path:
         pq.write_table(reasons, path, compression="zstd")
-    ids, texts = zip(*_texts(scores, reasons, work.job), strict=True)
-    table = pa.table({"customer_id": pa.array(ids), "answer": pa.array(texts, pa.large_string())})
+    texts = pa.array(answer_texts(scores, reasons, work.job.terms), pa.large_string())
+    table = pa.table({"customer_id": scores["customer_id"], "answer": texts})
     with work.draft.adding(ANSWERS, number) as path:
         pq.write_table(table, path, compression="zstd", use_dictionary=False)
-
-
-def _texts(scores: pa.Table, reasons: pa.Table, job: Job) -> Iterator[tuple[str, str]]:
-    for answer in answers(scores, reasons, job.terms):
-        text = json.dumps(answer, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        yield answer["customer_id"], text

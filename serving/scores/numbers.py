@@ -17,6 +17,8 @@ from babel.numbers import (
 from configs.section import Language
 
 LOCALES: dict[Language, Locale] = {"zh": Locale.parse("zh_CN"), "en": Locale("en")}
+EXACT_BELOW = 1e15
+"""Binary numbers below are those of their decimals; both languages group by three, as Python."""
 CACHED = 200_000
 """Fragments kept: rounding to what is shown leaves far fewer than there are customers."""
 
@@ -32,8 +34,16 @@ def money(amount: float, currency: str, language: Language) -> str:
 
 @lru_cache(CACHED)
 def _money(amount: float, currency: str, language: Language) -> str:
-    pattern = "¤#,##0" if amount == int(amount) else "¤#,##0.00"
-    locale = LOCALES[language]
+    digits = 0 if amount == int(amount) else 2
+    if abs(amount) >= EXACT_BELOW:
+        return _money_pattern(amount, currency, language, digits)
+    sign, shown = "-" if amount < 0 else "", f"{abs(amount):,.{digits}f}"
+    return sign + _money_pattern(0.0, currency, language, 0).replace("0", shown)
+
+
+@lru_cache(CACHED)
+def _money_pattern(amount: float, currency: str, language: Language, digits: int) -> str:
+    pattern, locale = "¤#,##0" + ".00" * (digits > 0), LOCALES[language]
     return format_currency(amount, currency, pattern, locale, currency_digits=False)
 
 
@@ -70,7 +80,10 @@ def number(value: float, language: Language) -> str:
 
 @lru_cache(CACHED)
 def _number(value: float, language: Language) -> str:
-    return format_decimal(value, "#,##0.##", LOCALES[language])
+    if abs(value) >= EXACT_BELOW:
+        return format_decimal(value, "#,##0.##", LOCALES[language])
+    shown = f"{value:,.2f}"
+    return shown.rstrip("0").rstrip(".")
 
 
 @lru_cache(CACHED)

@@ -38,6 +38,7 @@ CAPPED = re.compile(
     r"（(?P<years>[一两三])年封顶）| \(capped at a year\)|, up to (two|three) years"
 )
 """What labels say of figures counted up to so many days; sentences say it where it matters."""
+LANGUAGES: tuple[Language, ...] = ("zh", "en")
 OUT_OF = re.compile(r"（满分\d+分）| out of \d+")
 CAPS = {"一": 365, "两": 728, "三": 1095}
 REMEMBERED = 100_000
@@ -182,6 +183,13 @@ class Sentences:
         self._units = units
         self._currency = currency
         self._medians = medians
+        self._told_medians: dict[tuple[str, str, Language], str | None] = {}
+        self._labels = {
+            (one.name, language): CAPPED.sub("", one.label[language])
+            for one in features
+            for language in LANGUAGES
+            if language in one.label
+        }
         self._written: dict[tuple[str, float | None, float | None, str, int], tuple[str, str]] = {}
 
     def subject(self, name: str) -> str:
@@ -240,7 +248,7 @@ class Sentences:
         self, name: str, value: float, before: float, tier: str, weighs: int, language: Language
     ) -> str:
         feature = self._features[name]
-        label = CAPPED.sub("", feature.label[language])
+        label = self._labels[name, language]
         colon = "：" if language == "zh" else ": "
         if math.isnan(value):
             return f"{label}{colon}{self._missing(name)[language]}"
@@ -294,6 +302,12 @@ class Sentences:
 
     def _median(self, group: str, name: str, language: Language) -> str | None:
         """Return a median with its unit; the scale that a score is out of is told once before."""
+        key = (group, name, language)
+        if key not in self._told_medians:
+            self._told_medians[key] = self._told_median(*key)
+        return self._told_medians[key]
+
+    def _told_median(self, group: str, name: str, language: Language) -> str | None:
         median = self._medians.get(group, {}).get(name)
         if median is None:
             return None
@@ -431,6 +445,8 @@ def _bare(quantity: str) -> str:
 
 def _or_more(feature: Described, value: float, language: Language) -> str:
     """Return what a figure counted up to a number of days lacks where it has reached it."""
+    if value < min(CAPS.values()):
+        return ""
     capped = CAPPED.search(feature.label["zh"])
     if capped is None or value < CAPS[capped["years"]]:
         return ""
