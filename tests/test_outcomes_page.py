@@ -11,7 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
+from serving.allocation.plan import make_plan, read_tasks
+from serving.allocation.scenario import Scenario
 from serving.console.acting.events import EVENTS
+from serving.console.book import read_book
 from serving.console.experiments import trials
 from serving.console.experiments.effects import (
     ActionEffect,
@@ -112,6 +115,28 @@ def test_customers_are_ranked_by_their_own_uplift_only_while_the_report_says_so(
         pq.write_table(pa.table({"customer_id": ["x"] * n, "win_order": [0.2] * n}), path)
         found = effects(office.config, publication).share(action, 0, "vip", churn=0.4)
         assert found == (pytest.approx(share), "measured")
+
+
+@pytest.mark.slow
+def test_a_plan_counts_on_each_customers_own_uplift_while_the_report_says_so(office):
+    live = office.served.publication
+    ids = read_book(live).customer_ids.to_pylist()
+    uplift = Uplift(
+        qini=0.1, low=0.05, high=0.15, level=0.95, n=9, file="f", sha256="s", is_used=True
+    )
+    ranked = {"retained": told(0.06, 0.02), "taken_up": 0.5, "uplift": uplift}
+    kept(office, report(ranking="uplift", **ranked))
+    own = dict(zip(ids, np.linspace(-0.05, 0.3, len(ids)).tolist(), strict=True))
+    path = uplift_path(office.config, live.manifest.id)
+    pq.write_table(pa.table({"customer_id": ids, "win_order": list(own.values())}), path)
+    plan = make_plan(office.config, office.state, "p1", live.manifest.id, Scenario())
+    tasks = read_tasks(office.config.stores.plans, "p1").to_pylist()
+    given = [one for one in tasks if one["action"] == "win_order"]
+    assert given
+    for one in given:
+        share = min(own[one["customer_id"]] / one["churn_probability"], 1.0)
+        assert one["effect"] == pytest.approx(share)
+    assert [one.code for one in plan.options if one.is_own] == ["win_order"]
 
 
 def test_an_offer_that_was_withdrawn_was_not_made(office):

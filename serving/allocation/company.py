@@ -19,7 +19,7 @@ from serving.allocation.question import Flags, Floats, Ints, Question
 from serving.allocation.scenario import Scenario
 from serving.console.acting.standing import Standing, standings
 from serving.console.book import Book, read_book
-from serving.console.experiments.effects import Source, effect_of
+from serving.console.experiments.effects import Effects, Source, effect_of, effects, share_of
 from serving.console.experiments.holdout import holdouts
 from serving.console.staff.team import Employee, TeamRead, team_of
 from serving.endpoint.state import State
@@ -44,12 +44,14 @@ class Option:
         effects: share taken from a churn probability of one half (:mod:`training.odds`), per tier
             in :attr:`Posed.tiers`.
         sources: whether each is measured or assumed.
+        is_own: whether each customer's own effect is known, which then stands for these.
     """
 
     code: str
     name: Text
     effects: tuple[float, ...]
     sources: tuple[Source, ...]
+    is_own: bool
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Posed:
         book: all who are published.
         rows: of the book, for each customer of the question.
         options: for each column of the question.
+        shares: of each customer's churn probability that each option takes away; none for contacts.
         employees: for each person of the question; supposed ones have codes that begin with +.
         tier_names: by code, the highest first, for each tier of the question.
     """
@@ -71,6 +74,7 @@ class Posed:
     book: Book
     rows: Ints
     options: tuple[Option, ...]
+    shares: Floats
     employees: tuple[Employee, ...]
     tier_names: Mapping[str, Text]
 
@@ -99,12 +103,13 @@ def posed(config: Config, state: State, publication: Publication, scenario: Scen
     team = team_of(config)
     names = publication.manifest.terms.tier_names
     tiers = tuple(names)
-    options = _options(config, tiers)
+    known = effects(config, publication.manifest.id)
+    options = _options(config, tiers, known)
     _check(config, team, options)
     book = read_book(publication)
     stands = _stands(state, book)
     employees = _employees(team, scenario)
-    asked = _Asked(config, book, stands, team, publication.manifest.terms.policy, options)
+    asked = _Asked(config, book, stands, team, publication.manifest.terms.policy, options, known)
     question = Question(
         gains=asked.gains(),
         costs=asked.costs(),
@@ -124,15 +129,24 @@ def posed(config: Config, state: State, publication: Publication, scenario: Scen
     )
     rows, rest = divided(question, CUSTOMERS_AT_MOST)
     asked_about = narrowed(question, rows)
-    return Posed(asked_about, narrowed(question, rest), book, rows, options, employees, names)
+    return Posed(
+        asked_about,
+        narrowed(question, rest),
+        book,
+        rows,
+        options,
+        asked.shares[rows],
+        employees,
+        names,
+    )
 
 
-def _options(config: Config, tiers: Sequence[str]) -> tuple[Option, ...]:
+def _options(config: Config, tiers: Sequence[str], effects: Effects) -> tuple[Option, ...]:
     """Return what can be planned: actions that say their hours and have an effect; contacts."""
     found = []
     for action in config.actions:
-        effects = [effect_of(config, action.code, tier) for tier in tiers]
-        known = [one for one in effects if one is not None]
+        by_tier = [effect_of(config, action.code, tier) for tier in tiers]
+        known = [one for one in by_tier if one is not None]
         if action.hours is not None and len(known) == len(tiers):
             found.append(
                 Option(
@@ -140,6 +154,7 @@ def _options(config: Config, tiers: Sequence[str]) -> tuple[Option, ...]:
                     action.name,
                     tuple(one.estimate for one in known),
                     tuple(one.source for one in known),
+                    action.code in effects.own,
                 )
             )
     return tuple(found)
@@ -187,6 +202,7 @@ class _Asked:
     team: TeamRead
     policy: Policy
     options: tuple[Option, ...]
+    effects: Effects
 
     @cached_property
     def today(self) -> dt.date:
@@ -246,13 +262,19 @@ class _Asked:
 
     def gains(self) -> Floats:
         """Return what an option is expected to save, less its cost."""
-        stake, churn = np.nan_to_num(self.book.at_risk), np.nan_to_num(self.book.churn)
-        effects = [
-            share_taken(churn, np.array(option.effects)[self.tier_of]) * stake
-            for option in self.options
-        ]
-        zero = np.zeros(len(self.book))
-        return np.stack([*effects, zero], axis=1) - self.costs()
+        return self.shares * np.nan_to_num(self.book.at_risk)[:, None] - self.costs()
+
+    @cached_property
+    def shares(self) -> Floats:
+        """Share of the churn probability that an option takes away; a contact takes none."""
+        churn = np.nan_to_num(self.book.churn)
+        each = [self._share(option, churn) for option in self.options]
+        return np.stack([*each, np.zeros(len(self.book))], axis=1)
+
+    def _share(self, option: Option, churn: Floats) -> Floats:
+        if option.is_own:
+            return share_of(self.effects.own[option.code], churn)
+        return share_taken(churn, np.array(option.effects)[self.tier_of])
 
     @cached_property
     def owners(self) -> Ints:

@@ -27,7 +27,6 @@ from serving.allocation.scenario import Scenario
 from serving.allocation.solve import Solved, hour_worth, money_worth, solve
 from serving.endpoint.state import State
 from serving.scores.publication import open_publication
-from training.odds import share_taken
 
 SUMMARY_FILE = "plan.json"
 TASKS_FILE = "tasks.parquet"
@@ -110,7 +109,7 @@ class Missing(_Frozen):
 
 
 class OptionUsed(_Frozen):
-    """An option in the plan; effects per tier, the highest first."""
+    """An option in the plan; effects per tier, the highest first, or each customer's own."""
 
     code: str
     name: Text
@@ -120,6 +119,7 @@ class OptionUsed(_Frozen):
     effects: tuple[float, ...]
     is_measured: bool
     customers: int
+    is_own: bool = False
 
 
 class Plan(_Frozen):
@@ -262,7 +262,6 @@ def _tasks(asked: Posed, solved: Solved) -> pa.Table:
     order = np.lexsort((-stakes, -values, employees)) if len(at) else at
     at, options, employees = at[order], options[order], employees[order]
     rows = asked.rows[at]
-    effects = np.array([[*option.effects] for option in asked.options] + [[0.0] * len(asked.tiers)])
     churn = asked.book.churn[rows]
     codes = [*(option.code for option in asked.options), CONTACT]
     owners = question.owners[at]
@@ -277,7 +276,7 @@ def _tasks(asked: Posed, solved: Solved) -> pa.Table:
             "owner": [None if one < 0 else asked.employees[one].code for one in owners.tolist()],
             "hours": question.hours[at, options],
             "cost": question.costs[at, options],
-            "effect": share_taken(np.nan_to_num(churn), effects[options, question.tiers[at]]),
+            "effect": asked.shares[at, options],
             "value": values[order] if len(at) else values,
             "is_owed": question.obliged[at],
         },
@@ -339,6 +338,7 @@ def _options(config: Config, asked: Posed, made: Assignment) -> tuple[OptionUsed
                 minimum_skill=action.minimum_skill,
                 effects=option.effects,
                 is_measured=_is_measured(option),
+                is_own=option.is_own,
                 customers=int(counts[at]),
             )
         )

@@ -241,12 +241,18 @@ class Effects:
         """Return the share of a customer's churn probability that ``action`` takes away."""
         own = self.own.get(action.code)
         if own is not None and churn > 0:
-            return min(float(own[row]) / churn, 1.0), "measured"
+            return float(share_of(own[row], churn)), "measured"
         asked = action.code, tier
         if asked not in self._by_tier:
             self._by_tier[asked] = effect_of(self.config, *asked)
         known = self._by_tier[asked]
         return (None, "assumed") if known is None else (float(known.share(churn)), known.source)
+
+
+def share_of(points: npt.ArrayLike, churn: npt.ArrayLike) -> Floats:
+    """Return the share of churn probabilities that changes of the probability to stay are."""
+    p, change = np.asarray(churn, dtype=float), np.asarray(points, dtype=float)
+    return np.where(p > 0, np.minimum(change / np.where(p > 0, p, 1.0), 1.0), 0.0)
 
 
 def effects(config: Config, publication: str) -> Effects:
