@@ -1,6 +1,6 @@
 """What a daily refresh costs beside a full run, on a simulated company, in one run.
 
-    python -m benchmarks.refresh [--customers 50k,1m] [--ways daily] [--work FOLDER]
+    python -m benchmarks.refresh [--customers 50k,1m] [--ways daily] [--keep FOLDER]
                                  [--company EXPORTS] [--out FOLDER]
 
 Of the exports the newest 1 % of rows are held back and a full run is made of the others, as of the
@@ -14,7 +14,7 @@ Beside it, *whole* takes in and scores everything anew at that last day without 
 publications of *daily* and *whole* are compared: scores to 1e-9, tiers and sentences identical.
 Every command is a process of its own; ratios are of processor seconds, wall time stands beside.
 
-With ``--work`` files are kept there: what is measured is not measured again, and a run that was
+With ``--keep`` files are kept there: what is measured is not measured again, and a run that was
 stopped goes on where it was. A million customers take some 11 GB of disk there at most. What
 earlier runs measured at other sizes stays in the results.
 """
@@ -71,7 +71,7 @@ def main() -> None:
     chosen = _arguments()
     path = chosen.out / f"{NAME}.json"
     for customers in chosen.customers:
-        with _working(chosen.work) as folder:
+        with _working(chosen.keep) as folder:
             company = Company(customers, folder / str(customers), chosen.company)
             row = compared(company, chosen.ways)
         rows = json.loads(path.read_text())["rows"] if path.exists() else []
@@ -86,7 +86,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--customers", type=sizes, default=[50_000, 1_000_000])
     parser.add_argument("--ways", type=_ways, default=list(WAYS), help=",".join(WAYS))
-    parser.add_argument("--work", type=Path, help="work here, keep the files, go on from them")
+    parser.add_argument("--keep", type=Path, help="work here, keep the files, go on from them")
     parser.add_argument("--company", type=Path, help="exports of one size that are there already")
     parser.add_argument("--out", type=Path, default=RESULTS)
     chosen = parser.parse_args()
@@ -103,9 +103,9 @@ def _ways(listed: str) -> list[str]:
 
 
 @contextmanager
-def _working(work: Path | None) -> Iterator[Path]:
-    if work is not None:
-        yield work.resolve()
+def _working(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        yield keep.resolve()
         return
     with tempfile.TemporaryDirectory(prefix="echelon-refresh-") as folder:
         yield Path(folder)

@@ -16,6 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from configs.errors import ConfigError
 from configs.files import live_generation
 from configs.progress import Progress, silent
 from configs.schema import Config
@@ -41,7 +42,11 @@ from features.taking import Tally
 NO_LEDGER = Text(zh="没有上次读入的记载", en="there is no account of what was read last time")
 SNAPSHOT = Text(zh="快照是一份完整的文件", en="a snapshot is one file and comes whole")
 
-SPARK = Text(zh="Spark 每次读入全部记录", en="Spark reads all records each time")
+ON_SPARK = (
+    "`echelon refresh` reads only what is new on one machine; with engine.name: spark all records "
+    "are read each time. Run `echelon intake` and then `echelon score`, which publish the same, or "
+    "set engine.name to duckdb (docs/spark.md)"
+)
 
 
 @dataclass(frozen=True)
@@ -69,16 +74,17 @@ def take_in_new(config: Config, progress: Progress = silent) -> Refreshed:
     """Return what was read of the sources of ``config`` that is new; the records become live.
 
     Raises:
+        ConfigError: records are read by Spark.
         RecordsError: as :func:`features.intake.take_in`.
     """
+    if config.engine.name == "spark":
+        raise ConfigError(ON_SPARK)
     with intake_draft(config.stores) as draft:
         intake = Intake(config, draft, progress, retry=False)
         live = live_generation(config.stores.records)
         ledger = read_ledger(config.stores.records)
         if config.sources.snapshot is not None:
             return _everything(intake, SNAPSHOT)
-        if config.engine.name == "spark":
-            return _everything(intake, SPARK)
         if live is None or ledger is None or not (live / KEYS_FOLDER).is_dir():
             return _everything(intake, NO_LEDGER)
         return _Refresh(intake, live, ledger).run()

@@ -203,7 +203,7 @@ class Staging:
         if count:
             staged = without(staged, repeated)
             refused = with_repeated(refused, repeated, duplicate)
-        keys = _digested(staged).select(DIGEST)
+        keys = digested(staged).select(DIGEST)
         if before is not None:
             self.customers = fetch(backend, staged.select("customer_id").distinct())["customer_id"]
             keys, staged = before.with_keys(backend, keys), before.with_rows(backend, staged)
@@ -261,12 +261,12 @@ def repeated_rows(staged: ibis.Table) -> ibis.Table:
 
 def _known_rows(staged: ibis.Table, keys: ibis.Table) -> ibis.Table:
     """Return the staged rows whose key is among ``keys``, which are many more."""
-    keyed = _digested(staged)
+    keyed = digested(staged)
     known = keyed.semi_join(keys.semi_join(keyed, DIGEST).distinct(), DIGEST)
     return known.select(ROW, _LINE, _SOURCE, _RAW, _ORDER)
 
 
-def _digested(staged: ibis.Table) -> ibis.Table:
+def digested(staged: ibis.Table) -> ibis.Table:
     """Return the staged rows that have a key, with its digest."""
     import ibis
 

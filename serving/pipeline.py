@@ -135,6 +135,7 @@ def refresh(config: Config, progress: Progress = silent) -> Renewed:
 
     Raises:
         ModelError: nothing is promoted yet.
+        ConfigError: records are read by Spark, all of them each time.
         EchelonError: a step cannot be done; what earlier steps made stays, and is whole.
     """
     champion(config)

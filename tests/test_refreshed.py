@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from configs.errors import RecordsError
+from configs.errors import ConfigError, RecordsError
 from configs.files import held_alone, live_generation
 from configs.load import load
 from configs.schema import Config
@@ -286,6 +286,12 @@ def test_one_intake_runs_at_a_time_and_the_next_removes_what_a_killed_one_left(
         assert all(one.exists() for one in left)
     take_in_new(config)
     assert not any(one.exists() for one in left)
+
+
+def test_on_spark_it_is_said_what_to_run_instead_before_anything_is_read(folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"Run `echelon intake` and then `echelon score`"):
+        take_in_new(company(folder, engine={"name": "spark"}))
+    assert not (folder / "store").exists()
 
 
 KEPT = {
