@@ -41,6 +41,8 @@ class Serving(Section):
     tls_key: Path | None = None
     reasons: Annotated[int, Field(ge=1, le=10)]
     score_rows_at_once: Annotated[int, Field(ge=1000)]
+    publications_kept_whole: Annotated[int, Field(ge=1)]
+    """Older ones lose their look-up by id; answers about them are made of the rest anew."""
     traces_endpoint: str | None = None
     """OTLP/HTTP address that traces are sent to, such as http://127.0.0.1:4318/v1/traces."""
     workers: Annotated[int, Field(ge=1, le=64)]

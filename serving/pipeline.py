@@ -37,7 +37,7 @@ from serving.scores.carried import carried_over
 from serving.scores.export import FORMATS, RULES
 from serving.scores.export import export as write_export
 from serving.scores.publication import Publication, open_live, open_publication
-from serving.scores.publish import publish, shadow
+from serving.scores.publish import publish, shadow, thin_old
 from serving.suppositions.what_if import Supposed, suppose_published
 from training.bundle import read_bundle, write_bundle
 from training.card import CARD_FOLDER, card_of, summary
@@ -211,6 +211,8 @@ def score(config: Config, progress: Progress = silent, taken: Refreshed | None =
     folder = publish(config, bundle, live.version, records, progress, carried)
     made = {"publication": folder.name, "model": live.version, "policy": bundle.policy.name}
     note(config.stores, "published", **made)
+    for old in thin_old(config):
+        note(config.stores, "publication-thinned", publication=old)
     return folder
 
 

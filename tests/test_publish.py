@@ -24,6 +24,7 @@ from serving.scores.publication import open_live, open_publication
 from serving.scores.publish import publish_matrix
 from serving.scores.reasons import Reasoner
 from serving.scores.scorer import Scorer
+from serving.scores.thinning import thin
 from tests.small_bundle import job_in, matrix_of
 
 
@@ -116,6 +117,36 @@ def test_a_model_rolled_back_brings_its_publication_back(job: Job) -> None:
     assert second != first
     assert publish_matrix(job, matrix_of(50)) == first
     assert live_generation(job.store) == first
+
+
+def test_old_publications_lose_their_lookup_and_answer_the_same_to_the_byte(job: Job) -> None:
+    made = [publish_matrix(job, matrix_of(60, day=day)) for day in range(20_000, 20_005)]
+    ids = [f"C{i:06d}" for i in range(60)] + ["nobody"]
+    said = [open_publication(folder).find_texts(ids) for folder in made]
+    reader = open_publication(made[0])
+    reader.find_texts(ids)
+    assert thin(job.store, kept_whole=1) == [folder.name for folder in made[:3]]
+    assert [(folder / "lookup.sqlite").is_file() for folder in made] == [False] * 3 + [True] * 2
+    assert [open_publication(folder).find_texts(ids) for folder in made] == said
+    assert reader.find_texts(ids) == said[0]
+    assert thin(job.store, kept_whole=1) == []
+
+
+def test_the_live_publication_keeps_its_lookup_however_old_it_is(job: Job) -> None:
+    publish_matrix(job, matrix_of(50, day=20_010))
+    older = publish_matrix(job, matrix_of(50, day=20_000))
+    assert thin(job.store, kept_whole=1) == []
+    open_publication(older).check()
+
+
+def test_an_old_publication_that_is_asked_for_again_is_made_whole(job: Job) -> None:
+    first = publish_matrix(job, matrix_of(50))
+    newer = replace(job, terms=job.terms.model_copy(update={"model": "13"}))
+    publish_matrix(newer, matrix_of(50))
+    assert thin(job.store, kept_whole=1) == [first.name]
+    again = publish_matrix(job, matrix_of(50))
+    assert again != first
+    assert open_live(job.store).customer("C000007")["versions"]["model"] == job.terms.model
 
 
 def test_ids_sort_by_the_day_scored_and_then_by_the_time_made(job: Job) -> None:

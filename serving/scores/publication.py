@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict
 from configs.errors import PublicationError
 from configs.files import live_generation
 from configs.section import Text
-from serving.scores.answers import Answer, Terms
+from serving.scores.answers import Answer, Terms, answer_texts
 from serving.scores.lookup import Lookup
 from serving.scores.population import Population
 from serving.scores.scorer import before_of
@@ -106,8 +106,23 @@ class Publication:
         return {key: json.loads(text) for key, text in self.find_texts(customer_ids).items()}
 
     def find_texts(self, customer_ids: Sequence[str]) -> dict[str, str]:
-        """Return the answers as JSON text, for passing on unread."""
-        return self._lookup.find(customer_ids)
+        """Return the answers as JSON text, for passing on unread.
+
+        Where the look-up was removed with age, they are made of scores and reasons anew.
+        """
+        try:
+            return self._lookup.find(customer_ids)
+        except FileNotFoundError:
+            return self._told_again(customer_ids)
+
+    def _told_again(self, customer_ids: Sequence[str]) -> dict[str, str]:
+        wanted = pc.field("customer_id").isin(pa.array(customer_ids, pa.string()))
+        scores, reasons = (
+            pq.read_table(self.folder / name, filters=wanted)
+            for name in (SCORES_FILE, REASONS_FILE)
+        )
+        texts = answer_texts(scores, reasons, self.manifest.terms)
+        return dict(zip(scores["customer_id"].to_pylist(), texts, strict=True))
 
     def scores(self) -> pa.Table:
         """Return the scores of all customers, sorted by ``customer_id``."""

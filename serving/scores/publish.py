@@ -52,6 +52,7 @@ from serving.scores.publication import (
 )
 from serving.scores.scorer import BundleLike
 from serving.scores.spark_crew import spark_crew
+from serving.scores.thinning import thin
 from serving.scores.wholes import narrow_scores, write_lookup, write_reasons, write_scores
 from training.bundle import Bundle
 from training.portfolio import Totals
@@ -154,6 +155,17 @@ def publish_batches(
     """
     with _alone(job.store):
         return _made_live(job, _written(schema, tables, job.store), progress)
+
+
+def thin_old(config: Config) -> list[str]:
+    """Remove the look-ups of old publications and return whose; see :func:`thin`.
+
+    Raises:
+        PublicationError: another process is publishing.
+    """
+    store = config.stores.publications
+    with _alone(store):
+        return thin(store, config.serving.publications_kept_whole)
 
 
 def shadow_matrix(job: Job, matrix: pa.Table, progress: Progress = silent) -> Path:
@@ -363,7 +375,7 @@ def _made_already(store: Path, inputs: str) -> Path | None:
     """Return a whole publication made from the same inputs."""
     for folder in sorted(store.glob(f"*-{inputs[:8]}"), reverse=True):
         publication = open_publication(folder)
-        if publication.manifest.inputs == inputs:
+        if publication.manifest.inputs == inputs and (folder / LOOKUP_FILE).is_file():
             publication.check()
             return folder
     return None
