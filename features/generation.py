@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from configs.errors import RecordsError
 
 SINCE = ".since"
 """Before ``.parquet`` in the name of the part that holds what came since the whole was sorted."""
@@ -40,6 +42,23 @@ def parts_of(folder: Path, table: str) -> list[Path]:
 def files_in(part: Path) -> list[Path]:
     """Return the files of one part: itself, or those in the folder that Spark wrote."""
     return sorted(part.glob("part-*.parquet")) if part.is_dir() else [part]
+
+
+def require_whole(folder: Path, parts: Iterable[Path]) -> None:
+    """Check that the files ``parts`` of the generation ``folder`` can be opened.
+
+    Raises:
+        RecordsError: one cannot, by damage or since its end is missing.
+    """
+    for path in parts:
+        try:
+            pq.read_metadata(path)
+        except (pa.ArrowException, OSError) as error:
+            said = str(error).splitlines()[0].rstrip(".")
+            raise RecordsError(
+                f"{path}, a file of the records taken in, is damaged or not whole ({said}). "
+                f"Remove {folder} and run `echelon intake`, which makes it anew from the sources"
+            ) from error
 
 
 def read_rows(

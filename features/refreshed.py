@@ -21,7 +21,7 @@ from configs.files import live_generation
 from configs.progress import Progress, silent
 from configs.schema import Config
 from configs.section import Text
-from features.generation import parts_of, share, since_part
+from features.generation import parts_of, require_whole, share, since_part
 from features.growth import Growth, growth_of
 from features.intake import Intake, intake_draft
 from features.ledger import (
@@ -87,6 +87,7 @@ def take_in_new(config: Config, progress: Progress = silent) -> Refreshed:
             return _everything(intake, SNAPSHOT)
         if live is None or ledger is None or not (live / KEYS_FOLDER).is_dir():
             return _everything(intake, NO_LEDGER)
+        require_whole(live, [path for name in ledger.tables for path in parts_of(live, name)])
         return _Refresh(intake, live, ledger).run()
 
 

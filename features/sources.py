@@ -21,7 +21,7 @@ import pyarrow as pa
 from configs.errors import RecordsError
 from configs.schema import Engine
 from features.contracts import LATER_SOURCES, TABLES, LaterSource
-from features.generation import parts_of
+from features.generation import parts_of, require_whole
 
 if TYPE_CHECKING:
     import ibis
@@ -93,7 +93,7 @@ def open_records(backend: ibis.BaseBackend, folder: Path) -> Records:
     """Return the tables of one records generation.
 
     Raises:
-        RecordsError: the folder holds no record table.
+        RecordsError: the folder holds no record table, or a damaged file.
     """
     parts = {name: tuple(parts_of(folder, name)) for name in TABLES}
     given = {name: paths for name, paths in parts.items() if paths}
@@ -102,6 +102,7 @@ def open_records(backend: ibis.BaseBackend, folder: Path) -> Records:
             f"{folder} holds none of {', '.join(sorted(TABLES))} (.parquet); "
             "run `echelon intake` first"
         )
+    require_whole(folder, [path for paths in given.values() for path in paths])
     return records_of(backend, given)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from pathlib import Path
 
@@ -208,9 +209,23 @@ def test_files_of_another_kind_are_refused_with_the_way_out(tmp_path, start, wor
         read(tmp_path, "a.csv")
 
 
-def test_a_damaged_parquet_file_is_said_to_be_one(tmp_path):
-    (tmp_path / "a.parquet").write_bytes(b"PAR1 and then nothing")
-    with pytest.raises(RecordsError, match="cannot be read as Parquet"):
+def truncated(whole: bytes) -> bytes:
+    return whole[: len(whole) // 2]
+
+
+def overwritten(whole: bytes) -> bytes:
+    return whole[:100] + b"\xff" * 400 + whole[500:]
+
+
+@pytest.mark.parametrize(
+    "damage", [truncated, overwritten, lambda whole: b"PAR1", lambda whole: b"PAR1" + whole[-9:]]
+)
+def test_a_damaged_parquet_file_is_named_with_what_is_wrong_and_how_to_mend_it(tmp_path, damage):
+    path = tmp_path / "a.parquet"
+    texts = [hashlib.sha256(bytes([n % 256, n // 256])).hexdigest() for n in range(1000)]
+    pq.write_table(pa.table({"id": texts}), path, compression="zstd", use_dictionary=False)
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(RecordsError, match=r"a\.parquet cannot be read as Parquet \(.+export it"):
         read(tmp_path, "a.parquet")
 
 

@@ -26,12 +26,19 @@ from configs.schema import Config
 from features import intake
 from features.build import feature_matrix
 from features.catalogue import FEATURES
+from features.contracts import TABLES
 from features.generation import parts_of, read_rows
 from features.intake import take_in
 from features.ledger import KEYS_FOLDER
 from features.refreshed import Refreshed, take_in_new
 from features.report import IntakeReport
-from features.sources import date_of, day_number, open_engine, records_from_arrow
+from features.sources import (
+    date_of,
+    day_number,
+    open_engine,
+    open_records,
+    records_from_arrow,
+)
 from serving.refresh_shown import told
 from tests.histories import answer, fact, interaction, later, moment, transaction
 
@@ -421,3 +428,36 @@ def test_it_is_said_what_was_read_whom_it_touched_and_why_more_was_read(folder: 
     assert en[0] == "read 4 rows of 2 files, 2 customers affected, 998 without new records"
     assert zh[1].startswith("客户已全部重读：")
     assert en[1].endswith("people.csv was altered")
+
+
+@pytest.mark.parametrize("read", [take_in, take_in_new])
+def test_a_source_file_that_is_not_whole_is_named_and_nothing_changes(tmp_path: Path, read) -> None:
+    write(tmp_path, "people.csv", "id,city\na,x\n")
+    path = tmp_path / "orders" / "all.parquet"
+    path.parent.mkdir()
+    pq.write_table(pa.table({"id": ["a"], "when": ["2024-03-01"], "amount": [1.0]}), path)
+    config = company(tmp_path)
+    before = take_in(config).generation
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(RecordsError, match=r"all\.parquet cannot be read as Parquet \(.+export it"):
+        read(config)
+    assert live_of(config).name == before
+
+
+def test_a_file_of_the_records_that_is_not_whole_is_named_and_comes_back_as_it_was(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, "people.csv", "id,city\na,x\n")
+    write(tmp_path, "orders/1.csv", HEADER + "a,2024-03-01,1\n")
+    config = company(tmp_path)
+    before = take_in(config).generation
+    path = live_of(config) / "transactions.parquet"
+    path.write_bytes(path.read_bytes()[:-20])
+    says = rf"{path}, a file of the records.*damaged.*Remove {live_of(config)} and run"
+    with pytest.raises(RecordsError, match=says):
+        open_records(open_engine(config.engine), live_of(config))
+    with pytest.raises(RecordsError, match=says):
+        take_in_new(config)
+    shutil.rmtree(live_of(config))
+    assert take_in(config).generation == before
+    assert len(open_records(open_engine(config.engine), live_of(config)).tables) == len(TABLES)

@@ -188,3 +188,17 @@ def test_a_damaged_file_is_named_before_anything_is_read(tmp_path, turns):
         take_in(company(tmp_path, "spark", {"transactions": [source]}))
     assert turns == []
     assert not (tmp_path / "spark" / "records" / "CURRENT").exists()
+
+
+def test_a_file_damaged_in_its_middle_is_named_by_the_worker_that_reads_it(tmp_path, turns, small):
+    rows = [(f"c{n:02}", n, float(n), str(n)) for n in range(40)]
+    path = tmp_path / "orders.parquet"
+    pq.write_table(orders(rows), path, row_group_size=10, compression="zstd")
+    column = pq.read_metadata(path).row_group(3).column(0)
+    damaged, place = bytearray(path.read_bytes()), column.dictionary_page_offset or 0
+    damaged[place : place + column.total_compressed_size] = b"\xff" * column.total_compressed_size
+    path.write_bytes(bytes(damaged))
+    source = {"path": "orders.parquet", "columns": ORDERS}
+    with pytest.raises(RecordsError, match=r"orders\.parquet cannot be read.*export it anew"):
+        take_in(company(tmp_path, "spark", {"transactions": [source]}))
+    assert not (tmp_path / "spark" / "records" / "CURRENT").exists()
