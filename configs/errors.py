@@ -5,6 +5,7 @@
     EchelonError                 1   something a person can mend, of no narrower kind
     ├── ConfigError              3   the configuration
     ├── RecordsError             4   source files, contracts, intake
+    │   └── TeamError            4   the team's files, told in both languages
     ├── FeatureError             5   a feature declaration or its build
     ├── TrainingError            6   too little data, a failed fit
     │   └── LeakageError         6   a feature or the training itself knows the future
@@ -40,6 +41,19 @@ class RecordsError(EchelonError):
     """Source files cannot be read, or records break their contract."""
 
     exit_code = 4
+
+
+class TeamError(RecordsError):
+    """A file of the team is wrong; pages say so to managers, in their language.
+
+    Attributes:
+        en: the message.
+        zh: the same in Chinese.
+    """
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(en)
+        self.zh, self.en = zh, en
 
 
 class FeatureError(EchelonError):

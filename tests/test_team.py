@@ -62,19 +62,61 @@ def test_a_changed_file_is_read_again(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("employees", "owners", "told"),
+    ("employees", "owners", "told", "told_in_chinese"),
     [
-        (EMPLOYEES.replace("regular", "regullar"), OWNERS, "line 3: 'regullar' is no skill; did"),
-        (EMPLOYEES.replace(",20", ",200"), OWNERS, "line 3: hours_per_week is '200'"),
-        (EMPLOYEES.replace("E2", "E1"), OWNERS, "line 3: the code 'E1' is there twice"),
-        (EMPLOYEES.replace("skill", "talent"), OWNERS, "has no column skill; its header is code"),
-        (EMPLOYEES, OWNERS.replace("E2", "E7"), "line 2: no employee has the code 'E7'; did you"),
-        (EMPLOYEES, OWNERS + "C1,E1\n", "line 4: customer 'C1' has an owner already"),
+        (
+            EMPLOYEES.replace("regular", "regullar"),
+            OWNERS,
+            "line 3: 'regullar' is no skill; did",
+            "第3行：“regullar”不是技能；是否为“regular”？可用：",
+        ),
+        (
+            EMPLOYEES.replace(",20", ",200"),
+            OWNERS,
+            "line 3: hours_per_week is '200'",
+            "第3行：每周工时为“200”；请填写0至168之间",
+        ),
+        (
+            EMPLOYEES.replace("E2", "E1"),
+            OWNERS,
+            "line 3: the code 'E1' is there twice",
+            "第3行：工号“E1”重复",
+        ),
+        (
+            EMPLOYEES.replace("E2", ""),
+            OWNERS,
+            "line 3: code is empty",
+            "第3行：工号为空",
+        ),
+        (
+            EMPLOYEES.replace("skill", "talent"),
+            OWNERS,
+            "has no column skill; its header is code",
+            "缺少列：skill（技能、技能等级）；现有表头：code",
+        ),
+        (
+            EMPLOYEES,
+            OWNERS.replace("E2", "E7"),
+            "line 2: no employee has the code 'E7'; did you",
+            "第2行：没有工号为“E7”的员工；是否为“E",
+        ),
+        (
+            EMPLOYEES,
+            OWNERS + "C1,E1\n",
+            "line 4: customer 'C1' has an owner already",
+            "第4行：客户“C1”已有负责人",
+        ),
     ],
 )
-def test_a_wrong_line_is_named_with_what_mends_it(tmp_path, employees, owners, told):
+def test_a_wrong_line_is_named_with_what_mends_it_in_both_languages(
+    tmp_path, employees, owners, told, told_in_chinese
+):
+    config = company(tmp_path, employees, owners)
     with pytest.raises(RecordsError, match=told):
-        team_of(company(tmp_path, employees, owners))
+        team_of(config)
+    problem = team_problem(config)
+    assert told in problem.en
+    assert told_in_chinese in problem.zh
 
 
 def test_terms_of_a_tier_that_the_policy_lacks_are_refused(tmp_path):
@@ -96,7 +138,7 @@ def test_pages_go_on_with_the_team_as_last_read_and_say_what_is_wrong(tmp_path):
     assert (len(team_shown(config).employees), team_problem(config)) == (2, None)
     (tmp_path / "employees.csv").write_text("code,name\nE1,Ada\n", encoding="utf-8")
     assert len(team_shown(config).employees) == 2
-    assert "has no column skill, hours_per_week" in team_problem(config)
+    assert "has no column skill, hours_per_week" in team_problem(config).en
     (tmp_path / "employees.csv").unlink()
     assert len(team_shown(config).employees) == 2
     company(tmp_path, EMPLOYEES + "E3,Cy,automation,40\n")

@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 
-from configs.errors import EchelonError
+from configs.errors import EchelonError, TeamError
 from configs.files import sweep_drafts
 from configs.progress import Progress
 from configs.schema import Config
@@ -47,6 +47,9 @@ def work(config: Config, state: State, wanted: Planned, progress: Progress) -> P
 
     try:
         made = make_plan(config, state, wanted.id, wanted.publication, wanted.scenario, told_on)
+    except TeamError as error:
+        plan_book.failed(state, wanted.id, Text(zh=error.zh, en=error.en))
+        raise
     except EchelonError as error:
         plan_book.failed(state, wanted.id, Text(zh=str(error), en=str(error)))
         raise

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_date, format_datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from configs.section import Language
+from configs.section import Language, Text
 from configs.version import VERSION
 from serving.console.static_files import address
 from serving.scores.numbers import LOCALES, compact_money, money, number, percent, signed
@@ -97,7 +97,7 @@ def _n_pending(visit: Visit) -> int:
     return len(pending_now(visit))
 
 
-def _team_problem(visit: Visit) -> str | None:
+def _team_problem(visit: Visit) -> Text | None:
     """Return why the team's files cannot be read, to those who can have them mended."""
     from serving.console.staff.team import team_problem
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from configs.errors import RecordsError, did_you_mean
+from configs.errors import TeamError, did_you_mean, nearest
 from configs.schema import Config
 from configs.section import Text
 from configs.team import SKILLS, Skill
@@ -106,7 +106,7 @@ def team_of(config: Config) -> TeamRead:
     """Return the team of a company; without ``team.employees`` nobody is in it.
 
     Raises:
-        RecordsError: a file is missing or wrong; the message says which line and how to mend it.
+        TeamError: a file is missing or wrong; the message says which line and how to mend it.
     """
     employees, owners = _paths(config)
     return _read(employees, _stamp(employees), owners, _stamp(owners))
@@ -121,17 +121,17 @@ def team_shown(config: Config) -> TeamRead:
     paths = _paths(config)
     try:
         _LAST_READ[paths] = team_of(config)
-    except RecordsError:
+    except TeamError:
         return _LAST_READ.get(paths, NOBODY)
     return _LAST_READ[paths]
 
 
-def team_problem(config: Config) -> str | None:
+def team_problem(config: Config) -> Text | None:
     """Return what is wrong with the files of the team, and how to mend it."""
     try:
         team_of(config)
-    except RecordsError as error:
-        return str(error)
+    except TeamError as error:
+        return Text(zh=error.zh, en=error.en)
     return None
 
 
@@ -169,12 +169,23 @@ def _employees(path: Path) -> Iterator[Employee]:
     seen: set[str] = set()
     rows = list(_rows(path, "team.employees", ("code", "name", "skill", "hours_per_week")))
     if not rows:
-        raise RecordsError(f"{path} (team.employees) has no rows; give one line per employee")
+        raise TeamError(
+            f"{path}（team.employees）没有数据行；请为每位员工填写一行",
+            f"{path} (team.employees) has no rows; give one line per employee",
+        )
     for line, row in rows:
-        where = f"{path} (team.employees), line {line}"
-        if not row["code"] or row["code"] in seen:
-            what = f"the code {row['code']!r} is there twice" if row["code"] else "code is empty"
-            raise RecordsError(f"{where}: {what}; give every employee a code of their own")
+        where = _line(path, "team.employees", line)
+        if row["code"] in seen:
+            raise TeamError(
+                f"{where.zh}：工号“{row['code']}”重复；请为每位员工填写各自的工号",
+                f"{where.en}: the code {row['code']!r} is there twice; "
+                "give every employee a code of their own",
+            )
+        if not row["code"]:
+            raise TeamError(
+                f"{where.zh}：工号为空；请为每位员工填写各自的工号",
+                f"{where.en}: code is empty; give every employee a code of their own",
+            )
         seen.add(row["code"])
         yield Employee(
             row["code"],
@@ -189,15 +200,18 @@ def _owners(path: Path, codes: Sequence[str]) -> Iterator[tuple[str, int]]:
     at = {code: index for index, code in enumerate(codes)}
     seen: set[str] = set()
     for line, row in _rows(path, "team.owners", ("customer_id", "employee")):
-        where = f"{path} (team.owners), line {line}"
+        where = _line(path, "team.owners", line)
         if row["employee"] not in at:
-            raise RecordsError(
-                f"{where}: no employee has the code {row['employee']!r}; "
-                f"{did_you_mean(row['employee'], codes)}"
+            raise TeamError(
+                f"{where.zh}：没有工号为“{row['employee']}”的员工；"
+                f"{_known(row['employee'], codes)}",
+                f"{where.en}: no employee has the code {row['employee']!r}; "
+                f"{did_you_mean(row['employee'], codes)}",
             )
         if row["customer_id"] in seen:
-            raise RecordsError(
-                f"{where}: customer {row['customer_id']!r} has an owner already; keep one line"
+            raise TeamError(
+                f"{where.zh}：客户“{row['customer_id']}”已有负责人；请只保留一行",
+                f"{where.en}: customer {row['customer_id']!r} has an owner already; keep one line",
             )
         seen.add(row["customer_id"])
         yield row["customer_id"], at[row["employee"]]
@@ -210,9 +224,11 @@ def _rows(path: Path, setting: str, wanted: Sequence[str]) -> Iterator[tuple[int
     missing = [name for name in wanted if name not in header]
     if missing:
         also = "; ".join(f"{name}: {', '.join(HEADERS[name])}" for name in missing)
-        raise RecordsError(
+        named = "、".join(f"{name}（{'、'.join(HEADERS[name])}）" for name in missing)
+        raise TeamError(
+            f"{path}（{setting}）缺少列：{named}；现有表头：{'、'.join(header) or '空'}",
             f"{path} ({setting}) has no column {', '.join(missing)}; its header is "
-            f"{', '.join(header) or 'empty'}. Chinese headers are known, too ({also})"
+            f"{', '.join(header) or 'empty'}. Chinese headers are known, too ({also})",
         )
     for fields in reader:
         if any(cell.strip() for cell in fields):
@@ -224,16 +240,22 @@ def _text(path: Path, setting: str) -> str:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise RecordsError(
+        why = "文件不存在" if isinstance(error, FileNotFoundError) else "无法读取"
+        raise TeamError(
+            f"{path}（{setting}）：{why}。请把文件放到该位置，或在{setting}中改写路径；"
+            "路径从 data 算起",
             f"{path} ({setting}) cannot be read: {error.strerror}. Put the file there, or name "
-            f"another in {setting}; paths start from `data`"
+            f"another in {setting}; paths start from `data`",
         ) from error
     for encoding in ("utf-8-sig", "gb18030"):
         try:
             return content.decode(encoding)
         except UnicodeDecodeError:
             continue
-    raise RecordsError(f"{path} ({setting}) is neither UTF-8 nor GB18030; save it as CSV UTF-8")
+    raise TeamError(
+        f"{path}（{setting}）既不是UTF-8也不是GB18030编码；请另存为“CSV UTF-8”",
+        f"{path} ({setting}) is neither UTF-8 nor GB18030; save it as CSV UTF-8",
+    )
 
 
 def _column(cell: str) -> str:
@@ -241,19 +263,36 @@ def _column(cell: str) -> str:
     return next((name for name, also in HEADERS.items() if said in also), said)
 
 
-def _skill(said: str, where: str) -> Skill:
+def _line(path: Path, setting: str, line: int) -> Text:
+    return Text(zh=f"{path}（{setting}）第{line}行", en=f"{path} ({setting}), line {line}")
+
+
+def _known(wrong: str, right: Iterable[str]) -> str:
+    """Return, in Chinese, the right names, the nearest first."""
+    names = sorted(right)
+    near = nearest(wrong, names)
+    asked = "" if near is None else f"是否为“{near}”？"
+    return f"{asked}可用：{'、'.join(names)}"
+
+
+def _skill(said: str, where: Text) -> Skill:
     if said not in _SKILL_WORDS:
-        raise RecordsError(f"{where}: {said!r} is no skill; {did_you_mean(said, _SKILL_WORDS)}")
+        raise TeamError(
+            f"{where.zh}：“{said}”不是技能；{_known(said, _SKILL_WORDS)}",
+            f"{where.en}: {said!r} is no skill; {did_you_mean(said, _SKILL_WORDS)}",
+        )
     return _SKILL_WORDS[said]
 
 
-def _hours(said: str, where: str) -> float:
+def _hours(said: str, where: Text) -> float:
     try:
         hours = float(said)
     except ValueError:
         hours = math.nan
     if not 0 <= hours <= HOURS_IN_A_WEEK:
-        raise RecordsError(
-            f"{where}: hours_per_week is {said!r}; give hours between 0 and {HOURS_IN_A_WEEK:.0f}"
+        raise TeamError(
+            f"{where.zh}：每周工时为“{said}”；请填写0至{HOURS_IN_A_WEEK:.0f}之间的小时数",
+            f"{where.en}: hours_per_week is {said!r}; "
+            f"give hours between 0 and {HOURS_IN_A_WEEK:.0f}",
         )
     return hours
