@@ -6,16 +6,20 @@ import csv
 import datetime as dt
 import io
 
+import numpy as np
 import pytest
+import sqlalchemy as sa
 
 from configs.schema import Config
 from configs.team import TierTerms
 from serving.allocation import plan_book
+from serving.allocation.company import posed
 from serving.allocation.plan import make_plan, read_tasks
 from serving.allocation.planner import work
 from serving.allocation.planning import plan_now
 from serving.allocation.scenario import Scenario
-from serving.console.acting.events import Deed, Form, add, of_kinds
+from serving.allocation.solve import solve
+from serving.console.acting.events import EVENTS, Deed, Form, add, of_kinds
 from serving.console.experiments.effects import effects
 from serving.console.staff.team import team_of
 from serving.endpoint.endpoint import today
@@ -205,6 +209,33 @@ def test_a_cadence_that_cannot_be_kept_names_what_is_short(office):
     assert plan.is_short
     assert {one.kind for one in plan.missing} == {"hours"}
     assert sum(tier.kept for tier in plan.tiers) < sum(tier.owed for tier in plan.tiers)
+
+
+@pytest.mark.slow
+def test_offers_made_in_the_period_are_off_the_budgets_of_plans_in_every_scenario(office):
+    publication = office.endpoint.served.publication.manifest
+    top = publication.terms.policy.tiers[-1].code
+    config = _with_terms(office.config, (TierTerms(tier=top, budget=100),))
+    lasting = dt.timedelta(weeks=config.team.weeks)
+    for amount, ago in ((30.0, dt.timedelta()), (50.0, lasting)):
+        _offer(office, top, amount, ago)
+    for scale, rest in ((1.0, 70.0), (0.2, 0.0), (2.0, 170.0)):
+        asked = posed(
+            config, office.state, office.endpoint.served.publication, Scenario(budget=scale)
+        )
+        at = asked.tiers.index(top)
+        assert asked.offered[at] == 30.0
+        assert asked.question.budgets[at] == pytest.approx(rest)
+        assert np.isinf(np.delete(asked.question.budgets, at)).all()
+        assert solve(asked.question).made.spent(asked.question)[at] <= rest + 1e-5
+
+
+def _offer(office: Office, tier: str, amount: float, ago: dt.timedelta) -> None:
+    offer = {"action": "win_order", "amount": amount, "tier": tier}
+    known = {"at": dt.datetime.now(dt.UTC) - ago, "person": "u1", "customer_id": "C1"}
+    row = {**known, "publication": "p", "token": f"{amount}", "kind": "offer", "details": offer}
+    with office.state.writing() as rows:
+        rows.execute(sa.insert(EVENTS).values(row))
 
 
 def _with_terms(config: Config, terms: tuple[TierTerms, ...]) -> Config:

@@ -17,6 +17,7 @@ from configs.section import Text
 from configs.team import SKILLS
 from serving.allocation.question import Flags, Floats, Ints, Question
 from serving.allocation.scenario import Scenario
+from serving.console.acting.offers import offered_by_tier
 from serving.console.acting.standing import Standing, standings
 from serving.console.book import Book, read_book
 from serving.console.experiments.effects import Effects, Source, effect_of, effects, share_of
@@ -67,6 +68,7 @@ class Posed:
         shares: of each customer's churn probability that each option takes away; none for contacts.
         employees: for each person of the question; supposed ones have codes that begin with +.
         tier_names: by code, the highest first, for each tier of the question.
+        offered: money to each tier within the planning period so far; its budget is less by it.
     """
 
     question: Question
@@ -77,6 +79,7 @@ class Posed:
     shares: Floats
     employees: tuple[Employee, ...]
     tier_names: Mapping[str, Text]
+    offered: tuple[float, ...]
 
     @property
     def tiers(self) -> tuple[str, ...]:
@@ -109,6 +112,8 @@ def posed(config: Config, state: State, publication: Publication, scenario: Scen
     book = read_book(publication)
     stands = _stands(state, book)
     employees = _employees(team, scenario)
+    with state.reading() as connection:
+        offered = offered_by_tier(connection, config.team, tiers, dt.datetime.now(dt.UTC))
     asked = _Asked(config, book, stands, team, publication.manifest.terms.policy, options, known)
     question = Question(
         gains=asked.gains(),
@@ -124,7 +129,7 @@ def posed(config: Config, state: State, publication: Publication, scenario: Scen
         * config.team.weeks
         * scenario.hours,
         skills=np.array([SKILLS.index(one.skill) for one in employees]),
-        budgets=np.array([_budget(config, code) for code in tiers]) * scenario.budget,
+        budgets=_budgets(config, tiers, scenario, offered),
         handover_cost=config.team.handover_cost,
     )
     rows, rest = divided(question, CUSTOMERS_AT_MOST)
@@ -138,6 +143,7 @@ def posed(config: Config, state: State, publication: Publication, scenario: Scen
         asked.shares[rows],
         employees,
         names,
+        offered,
     )
 
 
@@ -187,9 +193,13 @@ def _employees(team: TeamRead, scenario: Scenario) -> tuple[Employee, ...]:
     return tuple(found)
 
 
-def _budget(config: Config, tier: str) -> float:
-    budget = config.team.terms(tier).budget
-    return np.inf if budget is None else budget
+def _budgets(
+    config: Config, tiers: Sequence[str], scenario: Scenario, offered: Sequence[float]
+) -> Floats:
+    """Return what each tier's budget leaves after the offers made; infinite without a limit."""
+    budgets = [config.team.terms(code).budget for code in tiers]
+    whole = np.array([np.inf if one is None else one for one in budgets]) * scenario.budget
+    return np.maximum(whole - np.array(offered), 0.0)
 
 
 @dataclass(frozen=True)

@@ -72,11 +72,17 @@ class PersonUsed(_Frozen):
 
 
 class TierUsed(_Frozen):
-    """A tier in the plan; ``budget`` is ``None`` where there is no limit."""
+    """A tier in the plan.
+
+    Attributes:
+        budget: what it leaves after ``offered``; ``None`` where there is no limit.
+        offered: money within the planning period before the plan.
+    """
 
     code: str
     name: Text
     budget: float | None
+    offered: float = 0.0
     spent: float
     customers: int
     owed: int
@@ -313,6 +319,7 @@ def _tiers(asked: Posed, solved: Solved) -> tuple[TierUsed, ...]:
                 code=code,
                 name=asked.tier_names[code],
                 budget=budget if np.isfinite(budget) else None,
+                offered=asked.offered[at],
                 spent=float(spent[at]),
                 customers=len(served),
                 owed=int((question.obliged & inside).sum()),

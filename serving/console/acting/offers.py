@@ -72,6 +72,14 @@ def left(
     )
 
 
+def offered_by_tier(
+    connection: sa.Connection, team: Team, tiers: Sequence[str], now: dt.datetime
+) -> tuple[float, ...]:
+    """Return what was offered to each tier within the planning period, back from ``now``."""
+    since, tier = now - dt.timedelta(weeks=team.weeks), EVENTS.c.details["tier"].as_string()
+    return tuple(_offered(connection, since, tier == code) for code in tiers)
+
+
 def _offered(connection: sa.Connection, since: dt.datetime, which: sa.ColumnElement[bool]) -> float:
     withdrawing = EVENTS.alias("withdrawing")
     is_withdrawn = (
