@@ -8,20 +8,15 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from configs.errors import PublicationError
-from configs.files import held_alone, live_generation, make_live, new_generation
+from configs.files import held_alone, live_generation, make_live
 from configs.progress import Progress, silent
 from configs.schema import Config
 from configs.version import VERSION
@@ -32,38 +27,32 @@ from serving.scores.batches import Work, explain_batch, score_batch
 from serving.scores.carried import Carried
 from serving.scores.crew import Crew, crew
 from serving.scores.draft import Draft, open_draft, remove_drafts
+from serving.scores.features_draft import (
+    LAYOUT,
+    NAME_LETTERS,
+    canonical,
+    features_of,
+    written,
+)
 from serving.scores.job import Job
-from serving.scores.matrix import write_matrix_to_score
-from serving.scores.matrix_file import ROWS_OF_A_GROUP, MatrixFile, write_grouped
-from serving.scores.population import column, population_of
+from serving.scores.matrix_file import MatrixFile
+from serving.scores.population import population_of
 from serving.scores.publication import (
-    FEATURES_FILE,
     LOOKUP_FILE,
-    MANIFEST_FILE,
-    POPULATION_FILE,
-    REASONS_FILE,
     SCORES_FILE,
-    Manifest,
     Publication,
-    SegmentText,
-    digest_of,
     open_live,
     open_publication,
 )
-from serving.scores.scorer import BundleLike
+from serving.scores.put_together import put_together
 from serving.scores.spark_crew import spark_crew
 from serving.scores.thinning import thin
-from serving.scores.wholes import narrow_scores, write_lookup, write_reasons, write_scores
+from serving.scores.wholes import narrow_scores
 from training.bundle import Bundle
-from training.portfolio import Totals
 
-LAYOUT = 2
-"""Raised when the files of a publication change their form."""
 LOCK = ".lock"
 VERSION_LETTERS = 12
 """Of the features' fingerprint, as much as people compare."""
-NAME_LETTERS = 16
-"""Of the digests that drafts are named by."""
 ROWS_WORTH_A_PROCESS = 25_000
 """Fewer are scored before another process is ready."""
 BYTES_A_PROCESS, BYTES_A_ROW = 500 * 2**20, 24 * 2**10
@@ -72,7 +61,6 @@ BYTES_A_CUSTOMER = 8_192
 """On disk, the parts of the draft included; 130 features and six reasons take about 6,000."""
 SCORED, EXPLAINED = 0.3, 0.6
 """Shares of the work; files are put together in the rest."""
-FEATURES = "features"
 GIB = 2**30
 
 
@@ -101,7 +89,7 @@ def publish(
     """
     job = _job(config, bundle, model_version, records)
     with _alone(job.store):
-        matrix = _features_of(config, bundle, records, job.store, progress, carried)
+        matrix = features_of(config, bundle, records, job.store, progress, carried)
         return _made_live(job, matrix, progress)
 
 
@@ -118,7 +106,7 @@ def shadow(
     """
     job, store = _job(config, bundle, model_version, records), config.stores.shadows
     with _alone(store):
-        matrix = _features_of(config, bundle, records, store, progress)
+        matrix = features_of(config, bundle, records, store, progress)
         return _made(job, matrix, store, progress)
 
 
@@ -154,7 +142,7 @@ def publish_batches(
             or another process is publishing.
     """
     with _alone(job.store):
-        return _made_live(job, _written(schema, tables, job.store), progress)
+        return _made_live(job, written(schema, tables, job.store), progress)
 
 
 def thin_old(config: Config) -> list[str]:
@@ -179,52 +167,13 @@ def shadow_matrix(job: Job, matrix: pa.Table, progress: Progress = silent) -> Pa
     """
     store = job.config.stores.shadows
     with _alone(store):
-        return _made(job, _written(matrix.schema, [matrix], store), store, progress)
+        return _made(job, written(matrix.schema, [matrix], store), store, progress)
 
 
 def _job(config: Config, bundle: Bundle, model_version: str, records: Path) -> Job:
     features = bundle.manifest.versions["features"][:VERSION_LETTERS]
     terms = terms_of(config, bundle, model_version, features)
     return Job(config, bundle.on_threads(1), terms, records.name, UNITS, bundle.digest)
-
-
-def _features_of(
-    config: Config,
-    bundle: Bundle,
-    records: Path,
-    store: Path,
-    progress: Progress,
-    carried: Carried | None = None,
-) -> MatrixFile:
-    """Return the features of every customer, computed unless a killed process has done so."""
-    asked = {
-        "layout": LAYOUT,
-        "echelon": VERSION,
-        "bundle": bundle.digest,
-        "records": str(records.resolve()),
-        "as_of": str(config.as_of),
-        "engine": config.engine.name,
-        "snapshot": config.sources.model_dump(mode="json")["snapshot"],
-    }
-    draft = _features_draft(store, hashlib.sha256(_canonical(asked)).hexdigest())
-    progress("features", 0.0)
-    if draft.find(FEATURES) is None:
-        with draft.adding(FEATURES) as path:
-            write_matrix_to_score(config, bundle, records, path, progress, carried)
-    progress("features", 1.0)
-    return MatrixFile(draft.part(FEATURES))
-
-
-def _written(schema: pa.Schema, tables: Iterable[pa.Table], store: Path) -> MatrixFile:
-    """Return features that come in tables as a file in a draft."""
-    draft = _features_draft(store, "given")
-    with draft.adding(FEATURES) as path:
-        write_grouped(path, schema, tables, ROWS_OF_A_GROUP)
-    return MatrixFile(draft.part(FEATURES))
-
-
-def _features_draft(store: Path, name: str) -> Draft:
-    return open_draft(store, f"{FEATURES}-{name[:NAME_LETTERS]}")
 
 
 def _made_live(job: Job, matrix: MatrixFile, progress: Progress) -> Path:
@@ -247,7 +196,7 @@ def _made(job: Job, matrix: MatrixFile, store: Path, progress: Progress) -> Path
         past = None if previous is None else previous.folder / SCORES_FILE
         work = Work(job, matrix, past, draft, rows)
         _do_batches(work, progress)
-        folder = _put_together(work, store, previous, inputs)
+        folder = put_together(work, store, previous, inputs)
     remove_drafts(store)
     return folder
 
@@ -288,45 +237,6 @@ def _add_population(work: Work) -> None:
         population = population_of(narrow_scores(work), work.scorer.inputs, work.matrix.column)
         with work.draft.adding(batches.POPULATION) as path:
             path.write_text(population.model_dump_json(), encoding="utf-8")
-
-
-def _put_together(work: Work, store: Path, previous: Publication | None, inputs: str) -> Path:
-    """Return the publication that the parts of a draft make."""
-    job, matrix = work.job, work.matrix
-    created_at = dt.datetime.now(dt.UTC)
-    name = f"{matrix.as_of:%Y%m%d}-{created_at:%Y%m%dT%H%M%S%fZ}-{inputs[:8]}"
-    with new_generation(store, name) as folder:
-        _write_wholes(work, folder)
-        shutil.copyfile(work.draft.part(batches.POPULATION), folder / POPULATION_FILE)
-        shutil.copyfile(matrix.path, folder / FEATURES_FILE)
-        scores = narrow_scores(work)
-        manifest = Manifest(
-            id=name,
-            inputs=inputs,
-            as_of=matrix.as_of,
-            created_at=created_at,
-            records=job.records,
-            previous=None if previous is None else previous.manifest.id,
-            terms=job.terms,
-            segments=_segment_texts(job.bundle),
-            counts=_counts(scores),
-            totals=_totals(job, scores),
-            files={file.name: digest_of(file) for file in sorted(folder.iterdir())},
-            bundle=job.digest,
-        )
-        text = manifest.model_dump_json(indent=1)
-        (folder / MANIFEST_FILE).write_text(text, encoding="utf-8")
-    return store / name
-
-
-def _write_wholes(work: Work, folder: Path) -> None:
-    """Write what takes long beside each other: SQLite and Parquet leave Python to others."""
-    with ThreadPoolExecutor(work.job.config.engine.threads) as pool:
-        lookup = pool.submit(write_lookup, work, folder / LOOKUP_FILE)
-        reasons = pool.submit(write_reasons, work, folder / REASONS_FILE)
-        scores = pool.submit(write_scores, work, folder / SCORES_FILE)
-        for written in (lookup, reasons, scores):
-            written.result()
 
 
 def _check_room(matrix: MatrixFile, draft: Draft) -> None:
@@ -394,43 +304,4 @@ def _digest_of_inputs(job: Job, matrix: MatrixFile, previous: Publication | None
         "previous": None if previous is None else previous.manifest.id,
         "matrix": matrix.digest,
     }
-    return hashlib.sha256(_canonical(parts)).hexdigest()
-
-
-def _canonical(parts: Mapping[str, Any]) -> bytes:
-    return json.dumps(parts, sort_keys=True).encode()
-
-
-def _segment_texts(bundle: BundleLike) -> tuple[SegmentText, ...]:
-    if bundle.segments is None:
-        return ()
-    return tuple(
-        SegmentText(code=s.code, name=s.name, description=s.description)
-        for s in bundle.segments.all
-    )
-
-
-def _totals(job: Job, scores: pa.Table) -> Totals | None:
-    """Return what everybody and each tier is expected to bring together."""
-    portfolio, codes = job.bundle.portfolio, job.terms.policy.codes
-    if portfolio is None or scores["tier"].null_count:
-        return None
-    rank = np.asarray(pc.index_in(scores["tier"], pa.array(codes)).to_numpy(), dtype=np.int64)
-    churn = column(scores, "churn_probability")
-    return portfolio.totals(
-        column(scores, "clv_expected"),
-        rank,
-        codes,
-        job.terms.clv_horizon_days,
-        None if np.isnan(churn).any() else churn,
-    )
-
-
-def _counts(scores: pa.Table) -> dict[str, int]:
-    counts = {"customers": len(scores)}
-    for kind, name in (("tier", "tier"), ("churn", "churn_band")):
-        found = scores[name].drop_null().value_counts().to_pylist()
-        counts |= {
-            f"{kind}:{one}": n for one, n in sorted((f["values"], f["counts"]) for f in found)
-        }
-    return counts
+    return hashlib.sha256(canonical(parts)).hexdigest()
