@@ -197,7 +197,6 @@ class Intake:
             mappers=mappers,
             clock=self.clock,
             mends=mends,
-            engine=self.config.engine,
             progress=self.progress,
         )
         table.read(self._spark, self.config.data)

@@ -21,7 +21,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from configs.progress import Progress
-from configs.schema import Engine
 from configs.section import Language
 from features.checks import Clock
 from features.mapping import Mapper
@@ -56,7 +55,6 @@ class SparkTable:
         mappers: one for each source.
         clock: the last day that is possible.
         mends: what people mended of refused rows; those used are noted in it.
-        engine: as configured.
         progress: told of reading and sorting.
     """
 
@@ -67,7 +65,6 @@ class SparkTable:
     mappers: Sequence[Mapper]
     clock: Clock
     mends: Mends
-    engine: Engine
     progress: Progress
     tally: Tally = field(default_factory=Tally)
     sampled: list[str] = field(default_factory=list)
@@ -143,7 +140,7 @@ class SparkTable:
     @property
     def _staged(self) -> Staged:
         folder = self.draft.resolve() / f"{self.name}.staged"
-        return Staged(folder, self.schema, self.order, self.engine)
+        return Staged(folder, self.schema, self.order)
 
     def _count(self, told: dict[str, Any]) -> None:
         tally = self.tally

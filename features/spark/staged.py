@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from configs.schema import Engine
 from features.checks import Clock
 from features.mapping import Mapper
 from features.mending import Mends, Place
 from features.reading import parquet_rows
-from features.sources import open_engine, read_parts
+from features.sources import read_parts
 from features.spark.pieces import Piece
+from features.spark.worker_engine import on_worker
 from features.staging import ROW, Staging, repeated_rows, without, write_sorted
 from features.taking import Taker, Tally
 from features.tally import described
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 ROWS_A_STAGED_GROUP = 8_192
 """Few, so that a range of customers is read without many others."""
-GIB_A_TASK = 0.75
-"""That DuckDB may hold in a task; what is beyond goes to the worker's temporary folder."""
+MEMORY_LIMIT = "768MiB"
+"""Of DuckDB in a task, which sorts a piece with its raw texts; sorting beyond it spills."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,11 @@ class Staged:
         folder: that every worker sees.
         schema: of the rows.
         order: columns to sort by, before the order of reading.
-        engine: as configured.
     """
 
     folder: Path
     schema: pa.Schema
     order: tuple[str, ...]
-    engine: Engine
 
     def prepare(self) -> None:
         """Make the folders."""
@@ -77,12 +75,10 @@ class Staged:
         If the worker is lost, the folder goes with all that is staged.
         """
         own = Path(tempfile.mkdtemp(prefix=f"try-{number}-", dir=self.folder))
-        settings = {"name": "duckdb", "threads": 1, "memory_limit_gib": GIB_A_TASK}
-        backend = open_engine(self.engine.model_copy(update=settings))
         try:
-            yield own, backend
+            with on_worker(MEMORY_LIMIT) as backend:
+                yield own, backend
         finally:
-            backend.disconnect()
             shutil.rmtree(own, ignore_errors=True)
 
 

@@ -15,14 +15,14 @@ MEMORY_LIMIT = "256MiB"
 
 
 @contextmanager
-def on_worker() -> Iterator[ibis.BaseBackend]:
+def on_worker(memory_limit: str = MEMORY_LIMIT) -> Iterator[ibis.BaseBackend]:
     """Yield DuckDB on one thread; what it held is gone afterwards."""
     import ibis
 
     with tempfile.TemporaryDirectory(prefix="echelon-duckdb-") as spilled:
         backend = ibis.duckdb.connect(
             threads=1,
-            memory_limit=MEMORY_LIMIT,
+            memory_limit=memory_limit,
             temp_directory=spilled,
             preserve_insertion_order=False,
         )
