@@ -11,7 +11,7 @@ import datetime as dt
 import os
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -245,6 +245,24 @@ def fetch_batches(
     """Yield the rows of a table as Arrow, ``rows`` at a time, computed meanwhile."""
     backend._run_pre_execute_hooks(table)  # Ibis's own way to batches calls what DuckDB 2 has not
     yield from backend.con.sql(backend.compile(table)).to_arrow_reader(rows)
+
+
+def write_in_order(
+    backend: ibis.BaseBackend,
+    schema: pa.Schema,
+    tables: Iterable[pa.Table],
+    path: Path,
+    rows_a_group: int,
+) -> None:
+    """Write the rows of ``tables`` to a Parquet file as they come, whatever DuckDB's threads."""
+    batches = (batch for table in tables for batch in table.to_batches(ROWS_AT_ONCE))
+    rows = pa.RecordBatchReader.from_batches(schema, batches)
+    backend.con.execute("SET preserve_insertion_order = true")
+    try:
+        relation = backend.con.from_arrow(rows)
+        relation.write_parquet(str(path), compression="zstd", row_group_size=rows_a_group)
+    finally:
+        backend.con.execute("SET preserve_insertion_order = false")
 
 
 class Range:

@@ -1,8 +1,9 @@
 """One record table on its way to disk: rows are staged as they come, then sorted and de-duplicated.
 
-Nothing is held in memory: accepted and refused rows go to Parquet parts, and DuckDB, through Ibis,
-finds the duplicates and sorts, within the memory it is given. Rows are numbered in the order of
-reading, which settles every tie, so the same files give the same bytes.
+Nothing is held in memory as a whole: accepted rows go to disk in runs, out of which ranges of
+customers are sorted (``features/runs.py``); repeated ones are found by digests of what tells rows
+apart (``features/repeats.py``). Rows are numbered in the order of reading, which settles every tie,
+so the same files give the same bytes.
 """
 
 from __future__ import annotations
@@ -16,13 +17,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from configs.section import Language
 from features.mending import fingerprint
 from features.quarantine import COLUMNS, message
 from features.reading import Refusal
-from features.sources import fetch
+from features.repeats import sharing_rows
+from features.runs import RunFile, Runs, read_ranges
+from features.sources import fetch, write_in_order
 
 if TYPE_CHECKING:
     import ibis
@@ -55,7 +59,6 @@ _REFUSED = pa.schema(
 )
 DIGEST = "digest"
 """Of a row's key: 128 bits, for a row whose digest is known is refused, whatever its key."""
-LONG_AGO = 1 << 62
 REFUSED_ORDER = ["order", "line", "column", "reason", "raw"]
 
 
@@ -78,15 +81,6 @@ class Before:
     def with_keys(self, backend: ibis.BaseBackend, keys: ibis.Table) -> ibis.Table:
         """Return ``keys`` and with them those of earlier rows that came since the whole."""
         return keys if self.since is None else keys.union(backend.read_parquet(self.keys[-1]))
-
-    def with_rows(self, backend: ibis.BaseBackend, staged: ibis.Table) -> ibis.Table:
-        """Return ``staged`` and with it the earlier rows, as read long before."""
-        if self.since is None:
-            return staged
-        since = backend.read_parquet(str(self.since), file_row_number=True)
-        place = (since["file_row_number"] - LONG_AGO).cast("int64")
-        since = since.mutate(**{ROW: place}).drop("file_row_number")
-        return staged.select(since.columns).union(since)
 
 
 class Staging:
@@ -114,11 +108,8 @@ class Staging:
         self._repeated = folder / f"{name}.repeated.parquet"
         self._sorted = folder / f"{name}.quarantine.parquet"
         self.keys = folder / f"{name}.keys.parquet"
-        both = pa.schema([*schema, *_META])
-        short = [name for name in both.names if name not in (_KEY, _RAW)]
-        self._accepted_writer = pq.ParquetWriter(
-            self.accepted, both, compression="lz4", use_dictionary=short, write_statistics=short
-        )
+        self._digests = folder / f"{name}.digests.parquet"
+        self._runs = Runs(self.accepted, pa.schema([*schema, *_META]), long=(_KEY, _RAW))
         self._refused_writer = pq.ParquetWriter(self.refused, _REFUSED, compression="lz4")
         self.customers = pa.chunked_array([], pa.string())
         """Who has an accepted row, once added to what was there before."""
@@ -145,7 +136,7 @@ class Staging:
         table = table.select(self.schema.names).cast(self.schema)
         for field in _META:
             table = table.append_column(field, pa.array(meta[field.name], field.type))
-        self._accepted_writer.write_table(table)
+        self._runs.add(table)
 
     def refuse(self, refusals: Iterable[Refusal]) -> Counter[str]:
         """Stage refused rows and return how many there are by reason."""
@@ -164,13 +155,13 @@ class Staging:
 
     def close(self) -> None:
         """Finish the staged files, and give back the memory that reading took."""
-        self._accepted_writer.close()
+        self._runs.close()
         self._refused_writer.close()
         pa.default_memory_pool().release_unused()
 
     def discard(self) -> None:
         """Remove the staged rows, which take more room than the sorted ones."""
-        for path in (self.accepted, self.refused, self._repeated, self._sorted):
+        for path in (self.accepted, self.refused, self._digests, self._repeated, self._sorted):
             path.unlink(missing_ok=True)
 
     def write(
@@ -193,24 +184,59 @@ class Staging:
             before: what was accepted earlier, where these rows are added to it.
         """
         staged = backend.read_parquet(self.accepted)
-        refused = backend.read_parquet(self.refused)
-        repeated = repeated_rows(staged)
-        if before is not None:
-            repeated = repeated.union(_known_rows(staged, before.all_keys(backend)), distinct=True)
-        backend.to_parquet(repeated, self._repeated)
-        repeated = backend.read_parquet(self._repeated)
-        count = pq.ParquetFile(self._repeated).metadata.num_rows
+        repeated = self._find_repeated(backend, staged, before)
+        count = len(repeated)
+        keys, refused = backend.read_parquet(self._digests), backend.read_parquet(self.refused)
         if count:
-            staged = without(staged, repeated)
-            refused = with_repeated(refused, repeated, duplicate)
-        keys = digested(staged).select(DIGEST)
+            told = backend.read_parquet(self._repeated)
+            keys, refused = without(keys, told), with_repeated(refused, told, duplicate)
+        keys = keys.select(DIGEST)
         if before is not None:
+            if count:
+                staged = without(staged, told)
             self.customers = fetch(backend, staged.select("customer_id").distinct())["customer_id"]
-            keys, staged = before.with_keys(backend, keys), before.with_rows(backend, staged)
+            keys = before.with_keys(backend, keys)
         backend.to_parquet(keys, self.keys)
-        write_sorted(backend, staged, order, self.schema.names, records)
+        self._write_sorted(backend, records, order, repeated, before)
         backend.to_parquet(refused.order_by(REFUSED_ORDER), self._sorted)
         return count
+
+    def _find_repeated(
+        self, backend: ibis.BaseBackend, staged: ibis.Table, before: Before | None
+    ) -> pa.Array:
+        """Return the numbers of repeated rows; what is told of them goes to a file."""
+        import ibis
+
+        backend.to_parquet(digested(staged).select(ROW, DIGEST), self._digests)
+        sharing = sharing_rows(self._digests, ROW, DIGEST)
+        suspects = ibis.memtable(pa.table({ROW: sharing}))
+        repeated = repeated_rows(staged.semi_join(suspects, ROW)) if len(sharing) else None
+        if before is not None:
+            known = _known_rows(staged, before.all_keys(backend))
+            repeated = known if repeated is None else repeated.union(known, distinct=True)
+        if repeated is None:
+            return sharing
+        backend.to_parquet(repeated, self._repeated)
+        return pq.read_table(self._repeated, columns=[ROW])[ROW].combine_chunks()
+
+    def _write_sorted(
+        self,
+        backend: ibis.BaseBackend,
+        records: Path,
+        order: tuple[str, ...],
+        repeated: pa.Array,
+        before: Before | None,
+    ) -> None:
+        """Write the rows that are not among the ``repeated``, with those that came before."""
+
+        def is_first(table: pa.Table) -> pa.ChunkedArray:
+            return pc.invert(pc.is_in(table[ROW], value_set=repeated))
+
+        keep, beside = (is_first, (ROW,)) if len(repeated) else (None, ())
+        earlier = [] if before is None or before.since is None else [RunFile(before.since)]
+        files = [*earlier, RunFile(self.accepted, keep, beside)]
+        tables = read_ranges(files, self._runs.ranges(), self.schema, order)
+        write_in_order(backend, self.schema, tables, records, ROWS_A_GROUP)
 
     def write_quarantine(self, path: Path, language: Language) -> None:
         """Write the refused rows to the CSV file ``path``, by file and line."""

@@ -1,0 +1,112 @@
+"""Rows are sorted and repeated ones found a piece at a time, as if all were held at once."""
+
+from __future__ import annotations
+
+import json
+import random
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from configs.load import load
+from features import repeats, runs
+from features.intake import take_in
+from features.repeats import sharing_rows
+from features.runs import RunFile, Runs, in_order, read_ranges
+
+LOADED = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+Drawn = list[tuple[str, int | None]]
+SCHEMA = pa.schema([("customer_id", pa.string()), ("day", pa.int32()), ("place", pa.int64())])
+ROWS = st.lists(st.tuples(st.sampled_from("abcdé中"), st.none() | st.integers(-3, 3)), max_size=40)
+
+
+def table(rows: Drawn) -> pa.Table:
+    columns = [*map(list, zip(*rows, strict=True))] if rows else [[], []]
+    arrays = [pa.array(c, f.type) for c, f in zip(columns, SCHEMA, strict=False)]
+    return pa.table([*arrays, pa.array(range(len(rows)), pa.int64())], schema=SCHEMA)
+
+
+def by_hand(given: pa.Table) -> list[int]:
+    """Return the places of rows in the order of customer, day (nulls last), reading."""
+    rows = given.to_pylist()
+    rows.sort(key=lambda r: (r["customer_id"].encode(), r["day"] is None, r["day"] or 0))
+    return [row["place"] for row in rows]
+
+
+@LOADED
+@given(ROWS)
+def test_rows_are_sorted_by_bytes_with_nulls_last_and_ties_as_they_came(rows: Drawn) -> None:
+    given = table(rows)
+    assert in_order(given, ("customer_id", "day"))["place"].to_pylist() == by_hand(given)
+
+
+@LOADED
+@given(ROWS, st.integers(1, 200), st.integers(1, 400))
+def test_ranges_out_of_runs_are_the_whole_sorted_however_small_they_are(
+    rows: Drawn, run: int, part: int
+) -> None:
+    given = table(rows)
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        for name, value in {"RUN_BYTES": run, "RANGE_BYTES": part, "_SAMPLED_EVERY": 2}.items():
+            patch.setattr(runs, name, value)
+        patch.setattr(runs, "ROWS_A_RUN_GROUP", 3)
+        written = Runs(Path(folder) / "runs.parquet", SCHEMA, long=())
+        for start in range(0, len(given), 4):
+            written.add(given.slice(start, 4))
+        written.close()
+        ranges = written.ranges()
+        read = read_ranges([RunFile(written.path)], ranges, SCHEMA, ("customer_id", "day"))
+        parts = list(read)
+    assert pa.concat_tables(parts)["place"].to_pylist() == by_hand(given)
+    assert len(parts) == len(ranges)
+    several = [set(one["customer_id"].to_pylist()) for one in parts]
+    assert sum(map(len, several)) == len(set().union(*several))
+
+
+@LOADED
+@given(st.lists(st.integers(0, 9).map(lambda n: n * 0x1999_9999_9999_9999), max_size=40))
+def test_rows_that_share_a_digest_are_found_a_part_of_the_digests_at_a_time(
+    digests: list[int],
+) -> None:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(repeats, "AT_ONCE", 4)
+        path = Path(folder) / "digests.parquet"
+        rows = np.arange(len(digests))[::-1]
+        wide = [digest.to_bytes(8) + bytes(8) for digest in digests]
+        pq.write_table(pa.table({"row": rows, "digest": pa.array(wide, pa.binary(16))}), path)
+        found = sharing_rows(path, "row", "digest").to_pylist()
+    often = {digest for digest, count in Counter(digests).items() if count > 1}
+    pairs = zip(rows.tolist(), digests, strict=True)
+    assert found == sorted(row for row, digest in pairs if digest in often)
+
+
+def test_records_are_the_same_bytes_however_small_the_runs_and_ranges(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = random.Random(1)
+    days = [f"2024-01-{day:02}" for day in range(1, 31)]
+    lines = [f"c{drawn.randrange(40)},{drawn.choice(days)},{n % 7}" for n in range(900)]
+    (tmp_path / "orders.csv").write_text("id,date,sum\n" + "\n".join(lines) + "\n")
+    columns = {"customer_id": "id", "occurred_at": "date", "amount": "sum"}
+    sources = {"transactions": [{"path": "orders.csv", "columns": columns}]}
+
+    def taken(store: str) -> tuple[str, int]:
+        given = {"data": str(tmp_path), "as_of": "2024-02-01", "sources": sources}
+        path = tmp_path / f"{store}.yaml"
+        path.write_text(json.dumps({**given, "stores": {"root": str(tmp_path / store)}}))
+        report = take_in(load(path, {}))
+        return report.generation, report.tables["transactions"].quarantined["duplicate_row"]
+
+    whole = taken("whole")
+    monkeypatch.setattr(runs, "RUN_BYTES", 5_000)
+    monkeypatch.setattr(runs, "RANGE_BYTES", 3_000)
+    monkeypatch.setattr(runs, "_SAMPLED_EVERY", 8)
+    assert taken("pieces") == whole
+    assert whole[1] == len(lines) - len(set(lines))
