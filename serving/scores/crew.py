@@ -6,6 +6,8 @@ begun anew, not forked: engine and models of the one that begins them have threa
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import signal
 import threading
@@ -41,7 +43,8 @@ class Crew(Protocol):
 def crew(work: Work, processes: int) -> Iterator[Crew]:
     """Yield who does the batches of ``work``: this process alone, or ``processes`` others."""
     if processes < 2:
-        yield lambda step, numbers: _alone(work, step, numbers)
+        with _frozen():
+            yield lambda step, numbers: _alone(work, step, numbers)
         return
     context = get_context("spawn")
     with ProcessPoolExecutor(processes, context, _begin, (work,)) as pool:
@@ -49,6 +52,19 @@ def crew(work: Work, processes: int) -> Iterator[Crew]:
             yield lambda step, numbers: _together(pool, step, numbers)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def _frozen() -> Iterator[None]:
+    """Keep the garbage collector from going through libraries and models again and again.
+
+    The many values of a batch would make it do so all the time.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _alone(work: Work, step: Step, numbers: Sequence[int]) -> Iterator[int]:
@@ -76,6 +92,8 @@ def _begin(work: Work) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
+    gc.freeze()
+    atexit.register(gc.unfreeze)
     _given.append(work)
 
 
