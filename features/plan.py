@@ -37,6 +37,20 @@ SUPPORTED = (
 )
 COUNTS = (ops.Count, ops.CountStar, ops.CountDistinct)
 """Reductions that are 0, not missing, where there are no rows."""
+FALLBACKS = (
+    ops.Coalesce,
+    ops.IfElse,
+    ops.SearchedCase,
+    ops.SimpleCase,
+    ops.IsNull,
+    ops.NotNull,
+    ops.IdenticalTo,
+    ops.Greatest,
+    ops.Least,
+    ops.And,
+    ops.Or,
+)
+"""Operations that may make a value of what is missing."""
 HIDDEN = {"known_day"}
 """Columns of a source that declarations cannot see: the build's own."""
 
@@ -85,6 +99,18 @@ class Reading:
     rows: ops.Relation
     expression: ops.Value
     reductions: tuple[ops.Reduction, ...]
+
+    @property
+    def speaks_of_nothing(self) -> bool:
+        """Whether the expression may have a value where there are no rows, unless as said.
+
+        Counts have one, and so have fallbacks such as ``fill_null`` around other reductions.
+        """
+        counts = any(isinstance(one, COUNTS) for one in self.reductions)
+        if self.expression in self.reductions:
+            return counts and self.declared.when_empty != 0
+        outside = _outside(self.expression, set(self.reductions))
+        return counts or any(isinstance(node, FALLBACKS) for node in outside)
 
 
 def read(declared: Declaration, window: Window, schemas: Mapping[str, Schema]) -> Reading:
@@ -201,6 +227,12 @@ def _fields(expression: ops.Value, outside: set[ops.Value]) -> list[ops.Field]:
     if expression in outside:
         return []
     return expression.find(ops.Field, filter=lambda node: node not in outside)
+
+
+def _outside(expression: ops.Value, reductions: set[ops.Reduction]) -> list[ops.Value]:
+    if expression in reductions:
+        return []
+    return expression.find(ops.Value, filter=lambda node: node not in reductions)
 
 
 def guarded(expression: ops.Value) -> ops.Value:

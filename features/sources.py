@@ -227,16 +227,32 @@ def _latest(records: Records, names: tuple[str, ...]) -> ibis.Table:
 
 
 def held(backend: ibis.BaseBackend, table: ibis.Table) -> ibis.Table:
-    """Return ``table`` computed once as a table of the engine's own.
+    """Return ``table`` computed once as a table of the engine's own, until :func:`release`.
 
     DuckDB keeps it within its memory limit and moves what is beyond to its temporary folder.
     """
     return backend.create_table(f"held_{uuid.uuid4().hex}", table, temp=True)
 
 
+def release(
+    backend: ibis.BaseBackend, used: Iterable[ibis.Table], kept: Iterable[ibis.Table]
+) -> None:
+    """Drop the tables held for ``used`` that ``kept`` does not need."""
+    for name in sorted(_held_for(used) - _held_for(kept)):
+        backend.con.execute(f'DROP TABLE "{name}"')  # Ibis's own says it wrongly to DuckDB 2
+
+
+def _held_for(tables: Iterable[ibis.Table]) -> set[str]:
+    import ibis.expr.operations as ops
+
+    found = (one for table in tables for one in table.op().find(ops.DatabaseTable))
+    return {one.name for one in found if one.name.startswith("held_")}
+
+
 def fetch(backend: ibis.BaseBackend, table: ibis.Table) -> pa.Table:
     """Return the rows of ``table`` as Arrow, without a detour through pandas."""
-    return backend.to_pyarrow(table)
+    found = _rows(backend, table)  # Ibis's own way to Arrow loads pandas first
+    return found.cast(table.schema().to_pyarrow())
 
 
 def fetch_batches(
@@ -265,6 +281,11 @@ def write_in_order(
         backend.con.execute("SET preserve_insertion_order = false")
 
 
+def _rows(backend: ibis.BaseBackend, table: ibis.Table) -> pa.Table:
+    backend._run_pre_execute_hooks(table)
+    return backend.con.sql(backend.compile(table)).to_arrow_table()
+
+
 class Range:
     """A table that is asked for customers from one id to another, planned once."""
 
@@ -289,20 +310,29 @@ class Range:
         return rows.filter((customer >= low) & (customer <= high)).to_arrow_table()
 
 
+def _limits(backend: ibis.BaseBackend) -> dict[str, str]:
+    """Return the threads and the memory that ``backend`` was given."""
+    names = ("threads", "memory_limit")
+    settings = backend.con.execute(
+        "SELECT name, value FROM duckdb_settings() WHERE name IN ($1, $2)", list(names)
+    )
+    return dict(settings.fetchall())
+
+
 class Calculation:
     """Columns computed of a table in memory, row by row in its order, planned once."""
 
-    def __init__(self, expression: ibis.Table, name: str) -> None:
-        """Plan ``expression``, over a table called ``name``."""
-        import ibis
+    def __init__(self, backend: ibis.BaseBackend, expression: ibis.Table, name: str) -> None:
+        """Plan ``expression``, over a table called ``name``, within the limits of ``backend``."""
+        import duckdb
 
-        self._con = ibis.duckdb.connect()
-        self._name, self._sql = name, self._con.compile(expression)
+        self._con = duckdb.connect(config=_limits(backend))
+        self._name, self._sql = name, backend.compile(expression)
 
     def __call__(self, table: pa.Table) -> pa.Table:
         """Return the columns for ``table``."""
-        self._con.con.register(self._name, table)
+        self._con.register(self._name, table)
         try:
-            return self._con.con.sql(self._sql).to_arrow_table()
+            return self._con.sql(self._sql).to_arrow_table()
         finally:
-            self._con.con.unregister(self._name)
+            self._con.unregister(self._name)

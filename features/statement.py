@@ -18,7 +18,7 @@ from configs.errors import FeatureError
 from features.build import window_of
 from features.contracts import TABLES
 from features.evaluation import GIVEN, LITERAL, OPERATIONS
-from features.plan import COUNTS, Declaration, Reading, derive, in_order, is_whole, read
+from features.plan import Declaration, Reading, derive, in_order, is_whole, read
 from features.reductions import ANY_ROW
 from features.sources import contract_schema, seen_sources
 from features.spec import Feature
@@ -149,9 +149,8 @@ class _Plan:
                 return self.outer.given(CUTOFF)
             return self.outer.given(asked[node]) if node in asked else None
 
-        counts = any(isinstance(one, COUNTS) for one in reading.reductions)
-        is_plain = reading.expression in reading.reductions and reading.declared.when_empty == 0
-        rows = self.outer.given(self._ask(reading, None)) if counts and not is_plain else None
+        speaks = reading.speaks_of_nothing
+        rows = self.outer.given(self._ask(reading, None)) if speaks else None
         self._finish(reading.declared, reading.expression, known, rows)
 
     def derive(self, derived: Declaration, names: Sequence[str]) -> None:

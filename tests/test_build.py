@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import ibis
+import pyarrow as pa
 import pytest
 
 from configs.errors import FeatureError
+from configs.load import load
 from features.build import feature_matrix
+from features.sources import Calculation, open_engine
 from features.spec import Feature, ratio
+from features.totals.population import population
 from tests.engines import ENGINES, Row, day_of, matrix_on, records_on, table, typed
 
 Compute = Callable[..., dict[str, float | None]]
@@ -353,6 +358,90 @@ def test_every_cutoff_of_one_build_is_as_if_built_alone() -> None:
     }
     assert together == apart
     assert len(together) > 5
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        lambda t: t.amount.sum().fill_null(0),
+        lambda t: t.amount.max().isnull().cast("float64"),
+        lambda t: ibis.least(t.amount.sum(), 1),
+        lambda t: ibis.ifelse(t.amount.sum() > 3, 1, 0),
+    ],
+)
+def test_what_stands_for_missing_values_is_not_the_value_of_a_customer_without_rows(
+    value: Any, compute: Compute
+) -> None:
+    transactions = table("""
+        customer_id | occurred_at | amount
+        ada         | 2023-01-05  | 10
+        bob         | 2024-03-05  | 8
+    """)
+    one = feature("x", value, window_days=84, when_empty=-1)
+    found = compute(one, transactions=transactions, cutoff="2024-03-31")
+    assert found["ada"] == -1
+    assert found["bob"] != -1
+
+
+def test_late_rows_count_twice_in_what_a_range_of_customers_costs() -> None:
+    transactions = table("""
+        customer_id | occurred_at | recorded_at | amount
+        ada         | 2024-01-05  | 2024-02-05  | 1
+        ada         | 2024-01-06  | 2024-01-06  | 1
+        bob         | 2024-03-05  | 2024-03-05  | 8
+    """)
+    known = population(records_on("duckdb", {"transactions": transactions}))
+    assert known.ids.to_pylist() == ["ada", "bob"]
+    assert known.rows.tolist() == [4, 1]
+
+
+def test_late_rows_give_the_same_however_many_cutoffs_are_asked_at_once() -> None:
+    transactions = table("""
+        customer_id | occurred_at | recorded_at | order_id | amount
+        ada         | 2024-01-05  | 2024-03-05  | 1        | 1
+        ada         | 2024-01-06  | 2024-01-06  | 2        | 2
+        bob         | 2024-02-05  | 2024-02-25  | 3        | 8
+    """)
+    records = records_on("duckdb", {"transactions": transactions})
+    cutoffs = range(19_720, 19_800, 4)
+    features = [ORDER_COUNT_84D, SPEND_84D, SPEND_84D_BEFORE]
+    matrix = feature_matrix(records, features, cutoffs)
+    apart = [feature_matrix(records, features, [cutoff]) for cutoff in cutoffs]
+    assert matrix.to_pylist() == pa.concat_tables(apart).to_pylist()
+    assert set(matrix["spend_84d"].to_pylist()) == {2, 3, 8}
+
+
+def test_tables_held_for_a_matrix_go_with_it() -> None:
+    tables = {
+        "customers": table("""
+            customer_id | signed_up_on
+            ada         |
+        """),
+        "transactions": table("""
+            customer_id | occurred_at | amount
+            ada         | 2024-01-05  | 1
+        """),
+    }
+    records = records_on("duckdb", tables)
+    assert len(feature_matrix(records, [SPEND_84D], [19_800])) == 1
+    tables_left = records.backend.con.sql("SHOW TABLES").fetchall()
+    assert [name for (name,) in tables_left if name.startswith("held_")] == []
+
+
+def test_what_stands_around_reductions_is_computed_within_the_limits_of_the_engine() -> None:
+    engine = load(None, {}).engine.model_copy(update={"threads": 1, "memory_limit_gib": 1.5})
+    backend = open_engine(engine)
+
+    @ibis.udf.scalar.builtin
+    def current_setting(name: str) -> str: ...
+
+    answers = ibis.table({"x": "int64"}, name="answers")
+    names = ("threads", "memory_limit")
+    limits = Calculation(
+        backend, answers.select(**{name: current_setting(name) for name in names}), "answers"
+    )
+    found = limits(pa.table({"x": [1]})).to_pylist()
+    assert [list(map(str, row.values())) for row in found] == [["1", "1.5 GiB"]]
 
 
 def test_a_matrix_made_customer_by_customer_is_the_matrix_made_at_once(monkeypatch) -> None:

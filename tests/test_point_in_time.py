@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from features.catalogue import FEATURES
 from features.plan import Window
-from features.totals import computed
+from features.totals import asked_source
 from features.totals.timeline import timeline
 from tests.engines import matrix_on
 from tests.histories import CUTOFFS, histories, other_futures, together
@@ -65,9 +66,9 @@ def test_the_cases_tell_something_most_features_have_many_values() -> None:
 
 LEAKS: dict[str, tuple[object, str, Callable[..., Any]]] = {
     "rows recorded later": (
-        computed,
+        asked_source,
         "timeline",
-        lambda codes, days, known, cutoffs, members: timeline(codes, days, None, cutoffs, members),
+        lambda rows, cutoffs, members: timeline(replace(rows, known=None), cutoffs, members),
     ),
     "days after the cutoff": (Window, "end", lambda window, cutoff: cutoff - window.lag_days + 60),
 }

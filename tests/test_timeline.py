@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import ibis
 import ibis.expr.operations as ops
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from features.plan import Window
 from features.totals.running import Running
-from features.totals.timeline import timeline
+from features.totals.timeline import Rows, timeline, together
 
 CUTOFFS = (10, 14, 21)
 BACK = (Window(None), Window(None, 3), Window(4), Window(7, 4))
@@ -93,7 +93,7 @@ def test_a_window_holds_what_looking_at_every_row_finds(
         for name in ("customer", "day", "known")
     )
     members = [np.arange(N_CUSTOMERS)] * len(CUTOFFS)
-    line = timeline(who, days, known if as_known else None, CUTOFFS, members)
+    line = timeline(Rows(who, days, known if as_known else None), CUTOFFS, members)
     windows = BACK if as_known else BACK + AHEAD
     running = Running(line, CUTOFFS, set(windows), columns)
     for window in windows:
@@ -112,3 +112,16 @@ def test_a_window_holds_what_looking_at_every_row_finds(
             for cutoff in CUTOFFS
             for customer in range(N_CUSTOMERS)
         ]
+
+
+def test_rows_known_late_at_many_cutoffs_take_no_more_than_twice_the_memory() -> None:
+    n_rows, cutoffs = 1_000, tuple(range(2_000, 2_200))
+    rows = Rows(np.repeat(np.arange(10), 100), np.arange(n_rows), np.arange(n_rows))
+    rows.known[::100] = 2_150
+    members = [np.arange(10)] * len(cutoffs)
+    assert len(timeline(rows, cutoffs, members).codes) > 100 * n_rows
+    parts = together(rows, cutoffs)
+    lines = [timeline(rows, cutoffs[part], members[part]) for part in parts]
+    assert max(len(line.codes) for line in lines) <= 2 * n_rows
+    assert sum((cutoffs[part] for part in parts), ()) == cutoffs
+    assert together(replace(rows, known=rows.days), cutoffs) == [slice(0, len(cutoffs))]

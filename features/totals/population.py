@@ -21,7 +21,8 @@ class Population:
     Attributes:
         ids: ``customer_id``, rising.
         first_known: the day from which each is known.
-        rows: how many rows each has in all record tables.
+        rows: how many rows each has in all record tables, counted twice in a table where one
+            was known late, since copies of them may be needed (``timeline.together``).
     """
 
     ids: pa.Array
@@ -48,15 +49,22 @@ class Population:
 
 
 def first_known(tables: Mapping[str, ibis.Table]) -> ibis.Table:
-    """Return ``customer_id, first_known, n_rows``: when any row of theirs was first known."""
+    """Return ``customer_id, first_known, n_rows``: when any row of theirs was first known.
+
+    Rows count twice in a table where one was known late, see :class:`Population`.
+    """
     seen = ibis.union(
         *(
             table.select(
                 "customer_id",
                 first_known=ibis.ifelse(table.known_day > table.day, table.known_day, table.day),
+                late=(table.known_day > table.day).fill_null(False).cast("int8"),
             )
             .group_by("customer_id")
-            .aggregate(first_known=ibis._.first_known.min(), n_rows=ibis._.count())
+            .aggregate(
+                first_known=ibis._.first_known.min(),
+                n_rows=ibis._.count() * (1 + ibis._.late.max().cast("int64")),
+            )
             for table in tables.values()
         )
     )

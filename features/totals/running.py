@@ -77,10 +77,7 @@ class Running:
         """Return the least or the largest value, missing where no row counts."""
         given, restored = self._once(self._ordered, column)
         choose, worst = _EXTREMES[type(part)]
-        limits = np.iinfo if given.dtype.kind == "i" else np.finfo
-        last = getattr(limits(given.dtype), worst)
-        data = np.append(np.where(self._once(self._valid, column), given, last), last)
-        data += given.dtype.type(0)  # no -0.0, lest the order of rows choose between the two zeros
+        data = self._once(self._padded, (column, worst))
         found = []
         for cutoff, who in zip(self._cutoffs, self._line.who, strict=True):
             stretch = np.empty(2 * self._line.n_codes, np.int64)
@@ -183,6 +180,16 @@ class Running:
         place = pc.fill_null(pc.index_in(given, values), 0)
         return np.asarray(place.to_numpy(), np.int64), values.take
 
+    def _padded(self, what: tuple[str, str]) -> Numbers:
+        """Return numbers, the ``worst`` there may be where a row does not count and at the end."""
+        column, worst = what
+        given, _ = self._once(self._ordered, column)
+        limits = np.iinfo if given.dtype.kind == "i" else np.finfo
+        last = getattr(limits(given.dtype), worst)
+        data = np.append(np.where(self._once(self._valid, column), given, last), last)
+        data += given.dtype.type(0)  # no -0.0, lest the order of rows choose between the two zeros
+        return data
+
     def _last_valid(self, column: str) -> tuple[Ints, Ints]:
         """Return the last counting place before each, and the first place of each one's day."""
         line, valid = self._line, self._once(self._valid, column)
@@ -195,19 +202,23 @@ class Running:
         """Return totals of values that are new on their day, and those seen on a day before."""
         line = self._line
         encoded = self._given(column).dictionary_encode()
-        key = pc.fill_null(encoded.indices, -1).to_numpy().astype(np.int64)
-        rows = np.flatnonzero(key >= 0)
-        value = line.codes[rows] * (len(encoded.dictionary) + 1) + key[rows]
-        order = np.argsort(value, kind="stable")
-        same = value[order][1:] == value[order][:-1]
-        earlier, later = rows[order][:-1][same], rows[order][1:][same]
+        new = np.asarray(encoded.is_valid().to_numpy(zero_copy_only=False), np.bool_)
+        rows = np.flatnonzero(new)
+        rows = rows[_by_key(encoded.indices.drop_null().to_numpy(), len(encoded.dictionary))]
+        key, codes = encoded.indices.fill_null(0).to_numpy()[rows], line.codes[rows]
+        same = (key[1:] == key[:-1]) & (codes[1:] == codes[:-1])
+        earlier, later = rows[:-1][same], rows[1:][same]
         today = line.days[earlier] == line.days[later]
-        new = key >= 0
         new[later[today]] = False
         earlier, later = earlier[~today], later[~today]
         return _running(new.view(np.int8)), Repeats(
             line.codes[later], line.days[later], line.days[earlier]
         )
+
+
+def _by_key(keys: Numbers, n_keys: int) -> Ints:
+    """Return the order by key that leaves rows of a key in theirs; few keys are sorted by digit."""
+    return np.argsort(keys.astype(np.min_scalar_type(n_keys)), kind="stable")
 
 
 def _running(values: Numbers) -> Ints:

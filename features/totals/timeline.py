@@ -11,6 +11,7 @@ window may look past its cutoff, unless all rows always count.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -39,18 +40,66 @@ class Timeline:
     who: tuple[Ints, ...]
 
 
-def timeline(
-    codes: Ints, days: Ints, known: Ints | None, cutoffs: Sequence[int], members: Sequence[Ints]
-) -> Timeline:
-    """Return rows in order of customer and day.
+@dataclass(frozen=True)
+class Rows:
+    """Rows as they were given.
 
-    Args:
+    Attributes:
         codes: the number of each row's customer, from 0.
         days: each row's day.
         known: the day each row was known; ``None`` where rows always count.
+    """
+
+    codes: Ints
+    days: Ints
+    known: Ints | None
+
+
+def together(rows: Rows, cutoffs: Sequence[int]) -> list[slice]:
+    """Return the cutoffs in neighbours whose second stretches have no more rows than are given.
+
+    >>> rows = Rows(np.array([0, 0, 1]), np.array([1, 2, 2]), np.array([9, 2, 2]))
+    >>> together(rows, [1, 3, 5, 7])
+    [slice(0, 1, None), slice(1, 2, None), slice(2, 3, None), slice(3, 4, None)]
+    """
+    copied = _copied(rows, cutoffs)
+    edges, held = [0], 0
+    for number, more in enumerate(copied):
+        if number > edges[-1] and held + more > len(rows.codes):
+            edges.append(number)
+            held = 0
+        held += more
+    return [slice(*edge) for edge in itertools.pairwise([*edges, len(cutoffs)])]
+
+
+def _copied(rows: Rows, cutoffs: Sequence[int]) -> list[int]:
+    """Return for every cutoff how many rows the customers have who had late rows at it."""
+    if rows.known is None:
+        return [0] * len(cutoffs)
+    later, first, end = _late(rows.days, rows.known, cutoffs)
+    if not (first < end).any():
+        return [0] * len(cutoffs)
+    count = np.bincount(rows.codes)
+    here = ((first <= k) & (k < end) for k in range(len(cutoffs)))
+    return [int(count[np.unique(rows.codes[later[some]])].sum()) for some in here]
+
+
+def _late(days: Ints, known: Ints, cutoffs: Sequence[int]) -> tuple[Ints, Ints, Ints]:
+    """Return the rows known after their day, and the cutoffs from and to which they were not."""
+    later = np.flatnonzero(known > days)
+    first, end = (np.searchsorted(cutoffs, day[later], "left") for day in (days, known))
+    return later, first, end
+
+
+def timeline(rows: Rows, cutoffs: Sequence[int], members: Sequence[Ints]) -> Timeline:
+    """Return rows in order of customer and day.
+
+    Args:
+        rows: the rows.
         cutoffs: day numbers, rising.
         members: for every cutoff, the numbers of the customers to answer for.
     """
+    codes, days, known = rows.codes, rows.days, rows.known
     n = 1 + max(int(codes.max(initial=-1)), *(int(one.max(initial=-1)) for one in members))
     key = codes << 32 | (days + (1 << 31))
     order = None if bool((key[1:] >= key[:-1]).all()) else np.argsort(key, kind="stable")
@@ -64,8 +113,7 @@ def timeline(
 
 def _with_late(line: Timeline, known: Ints, cutoffs: Sequence[int]) -> Timeline:
     """Return the line with second stretches for who had late rows at a cutoff."""
-    later = np.flatnonzero(known > line.days)
-    first, end = (np.searchsorted(cutoffs, day[later], "left") for day in (line.days, known))
+    later, first, end = _late(line.days, known, cutoffs)
     if not (first < end).any():
         return line
     starts = np.searchsorted(line.codes, np.arange(line.n_codes + 1))
@@ -98,7 +146,8 @@ def _stretches(starts: Ints, ends: Ints) -> tuple[Ints, Ints]:
 class Places:
     """Where days end on a line, for every code.
 
-    >>> line = timeline(np.array([0, 0, 1]), np.array([5, 9, 7]), None, [9], [np.array([0, 1])])
+    >>> rows = Rows(np.array([0, 0, 1]), np.array([5, 9, 7]), None)
+    >>> line = timeline(rows, [9], [np.array([0, 1])])
     >>> places = Places(line, [4, 8])
     >>> places.after(8).tolist(), places.after(None).tolist()
     ([1, 3], [0, 2])

@@ -9,7 +9,7 @@ import ibis
 import ibis.expr.operations as ops
 
 from features.evaluation import LARGEST_RESULT
-from features.plan import COUNTS, Asked, Declaration, Reading, bind, combine, derive, parts
+from features.plan import Asked, Declaration, Reading, bind, combine, derive, parts
 
 
 def asked_of(readings: Sequence[Reading]) -> dict[str, Asked]:
@@ -42,18 +42,11 @@ def derived(matrix: ibis.Table, feature: Declaration) -> Any:
 
 def _parts(reading: Reading) -> list[ops.Reduction]:
     wanted = [part for one in reading.reductions for part in parts(one)]
-    return [_all_rows(reading), *wanted] if _speaks_of_nothing(reading) else wanted
+    return [_all_rows(reading), *wanted] if reading.speaks_of_nothing else wanted
 
 
 def _all_rows(reading: Reading) -> ops.Reduction:
     return ops.CountStar(reading.rows)
-
-
-def _speaks_of_nothing(reading: Reading) -> bool:
-    """Whether the expression may have a value where there are no rows: counts, unless as said."""
-    counts = any(isinstance(one, COUNTS) for one in reading.reductions)
-    is_zero = reading.expression in reading.reductions and reading.declared.when_empty == 0
-    return counts and not is_zero
 
 
 def _value(reading: Reading, asked: Mapping[str, Asked], wide: ibis.Table) -> Any:
@@ -63,7 +56,7 @@ def _value(reading: Reading, asked: Mapping[str, Asked], wide: ibis.Table) -> An
         found = [wide[asks[part, reading.window]] for part in parts(one)]
         values[one] = combine(one, found).cast(one.dtype).op()
     value = _finite(reading.expression, bind(reading.expression, wide, values))
-    if _speaks_of_nothing(reading):
+    if reading.speaks_of_nothing:
         value = ibis.ifelse(wide[asks[_all_rows(reading), reading.window]] > 0, value, _missing())
     return _finished(value, reading.declared)
 
