@@ -114,7 +114,7 @@ class Engine(Section):
     spark_master: str
     """``local[2]``, ``spark://host:7077``, ``yarn`` or ``k8s://…``."""
     spark_executor_memory_gib: Annotated[float, Field(gt=0)]
-    """Of the Java process on each worker; its Python processes take about 0.4 each beside it."""
+    """Of the Java process on each worker; docs/spark.md says what Python takes beside it."""
     spark_driver_host: str | None = None
     """Address by which workers reach this machine; default: its host name."""
     spark_python: str | None = None

@@ -50,7 +50,7 @@ def feature_matrix(
     Raises:
         FeatureError: a declaration names an unknown source, column or input.
     """
-    return answered(records, _question(records, features, cutoffs))
+    return answered(records, question_of(records, features, cutoffs))
 
 
 def write_matrix(
@@ -78,7 +78,7 @@ def write_matrix(
         FeatureError: a declaration names an unknown source, column or input.
     """
     records = records if customers is None else only(records, customers)
-    ask = partial(_question, features=features, cutoffs=cutoffs)
+    ask = partial(question_of, features=features, cutoffs=cutoffs)
     return written(records, ask, cutoffs, folder, engine, progress)
 
 
@@ -126,7 +126,12 @@ def written(
     return store(ranges if threads == 1 else ahead(ranges), cutoffs, folder)
 
 
-def _question(records: Records, features: Sequence[Feature], cutoffs: Sequence[int]) -> Question:
+def question_of(records: Records, features: Sequence[Feature], cutoffs: Sequence[int]) -> Question:
+    """Return what to compute of ``records`` for features.
+
+    Raises:
+        FeatureError: a declaration names an unknown source, column or input.
+    """
     sources = seen_sources(dated(records))
     layers = in_order(features)
     schemas = {name: table.schema() for name, table in sources.items()}

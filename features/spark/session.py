@@ -66,9 +66,6 @@ def _settings(engine: Engine, scratch: Path) -> dict[str, str]:
         "spark.executorEnv.OMP_NUM_THREADS": "1",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
-        "spark.sql.autoBroadcastJoinThreshold": "32m",
-        "spark.sql.parquet.compression.codec": "zstd",
-        "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
         "spark.sql.warehouse.dir": (scratch / "warehouse").as_uri(),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
@@ -77,7 +74,6 @@ def _settings(engine: Engine, scratch: Path) -> dict[str, str]:
         return settings | {
             "spark.driver.host": "127.0.0.1",
             "spark.driver.bindAddress": "127.0.0.1",
-            "spark.sql.shuffle.partitions": str(engine.threads),
             "spark.default.parallelism": str(engine.threads),
         }
     if engine.spark_driver_host is not None:

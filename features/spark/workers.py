@@ -59,11 +59,6 @@ def archive(path: Path) -> Path:
     return path
 
 
-def n_cores(session: SparkSession) -> int:
-    """Return how many tasks run at once."""
-    return max(int(session.sparkContext.defaultParallelism), 1)
-
-
 def _wait_for_executors(context: Any, engine: Engine) -> None:
     end = time.monotonic() + WAIT_SECONDS
     while context._jsc.sc().getExecutorMemoryStatus().size() < 2:  # the driver is one of them
