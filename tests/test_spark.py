@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,11 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from configs.errors import ConfigError, FeatureError
-from features.build import feature_matrix, write_matrix
+from features.build import feature_matrix, question_of, write_matrix
 from features.catalogue import FEATURES
 from features.labels import MARGIN, NO_PURCHASE, SPEND, label_table, write_labels
 from features.sources import Records, open_records
 from features.spark import ranges as cut
+from features.spark.matrix import written_of
 from features.spark.ranges import ranges
 from features.spark.session import open_session
 from tests.engines import arrow_tables, duckdb, settings
@@ -128,6 +130,13 @@ def test_workers_write_what_one_machine_computes(
     names = ["part-00000.parquet", "part-00001.parquet", "part-00002.parquet"]
     left = sorted(one.relative_to(matrix.folder) for one in matrix.folder.rglob("*.*"))
     assert left == [Path(f"cutoff={day}") / name for day in sorted(CUTOFFS) for name in names]
+
+    ask = partial(question_of, features=features, cutoffs=CUTOFFS)
+    for number, part in enumerate(ranges(in_files.files or {})):
+        alone = written_of(part, ask, CUTOFFS, tmp_path / str(number)).folder
+        for one in alone.rglob("*.parquet"):
+            again = matrix.folder / one.parent.name / names[number]
+            assert again.read_bytes() == one.read_bytes(), "whoever does it leaves the same file"
 
     asked = [NO_PURCHASE, SPEND, MARGIN]
     labels = write_labels(in_files, asked, CUTOFFS, 90, tmp_path / "labels", engine)
