@@ -251,7 +251,7 @@ def _held_for(tables: Iterable[ibis.Table]) -> set[str]:
 
 def fetch(backend: ibis.BaseBackend, table: ibis.Table) -> pa.Table:
     """Return the rows of ``table`` as Arrow, without a detour through pandas."""
-    found = _rows(backend, table)  # Ibis's own way to Arrow loads pandas first
+    found = _rows(backend, table)  # Ibis's own way to Arrow asks for pandas too
     return found.cast(table.schema().to_pyarrow())
 
 
