@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,18 +21,24 @@ from configs.errors import ConfigError
 from configs.files import live_generation
 from configs.load import load
 from configs.schema import Config
+from features.build import question_of
+from features.catalogue import with_inputs
 from features.generation import parts_of, read_rows
 from features.intake import take_in
 from features.report import IntakeReport
+from features.sources import last_day, open_records
+from features.spark import ranges
+from features.spark.matrix import written_of
 from features.spark.session import require_master
 from serving.pipeline import score
 from serving.scores.publication import Publication, open_live
 from tests.companies import own_copy
+from tests.engines import duckdb
 
 pytestmark = [pytest.mark.slow, pytest.mark.spark, pytest.mark.xdist_group("spark-cluster")]
 TABLES = ("customers", "transactions", "satisfaction")
 """Some of the small company's, with numbers, moments and texts: each costs some jobs."""
-LOSING = ("reading transactions", "publish")
+LOSING = ("reading transactions", "features", "publish")
 """Steps in which a worker is lost."""
 MISSING = pa.array([None], pa.string())
 DRIVER = """
@@ -39,8 +46,12 @@ import sys
 from pathlib import Path
 from configs.load import load
 from features.spark import intake as spark_intake
-from features.spark import pieces, ranges
+from configs.files import live_generation
+from features.build import write_matrix
+from features.catalogue import with_inputs
 from features.intake import take_in
+from features.sources import last_day, open_engine, open_records
+from features.spark import pieces, ranges
 from serving.pipeline import score
 
 def tell(step, share):
@@ -52,6 +63,9 @@ few = config.serving.model_copy(update={"score_rows_at_once": 20})  # many batch
 config = config.model_copy(update={"serving": few})
 for told in (None, tell):
     print(take_in(config, told).model_dump_json(), flush=True)
+records = open_records(open_engine(config.engine), live_generation(config.stores.records))
+target, some = config.stores.root / "matrix", with_inputs(["spend_trend_84d"])
+write_matrix(records, some, [last_day(records)], target, config.engine, progress=tell)
 score(config, tell)
 """
 
@@ -127,7 +141,8 @@ def by_spark(
 ) -> Done:
     """Return what the cluster makes of the lake.
 
-    It is taken in twice; a worker is killed in the second intake, and another while it scores.
+    It is taken in twice; a worker is killed in the second intake, another while it computes
+    features, and a third while it scores.
     """
     engine = {
         "name": "spark",
@@ -151,10 +166,10 @@ def by_spark(
             step, _, share = line.rpartition(" ")
             if step in LOSING and step not in lost and 0 < float(share) < 0.9:
                 lost.append(step)
-                killed = cluster.kill_worker(1)
+                killed = cluster.kill_worker(0)  # the older one, which is at work
                 assert len(killed) > 2, "a worker, its executor and a Python process"
-                cluster.workers.pop()
-                if lost == [LOSING[0]]:
+                cluster.workers.pop(0)
+                if lost != list(LOSING):
                     cluster.add_worker()
     config = load(path, {})
     assert driver.returncode == 0, f"{''.join(said)}\n{cluster.logs()}"
@@ -195,6 +210,24 @@ def test_records_are_the_same_in_sorted_parts(both: tuple[Done, Done]) -> None:
     assert len(parts_of(both[1].records, "transactions")) > 1
 
 
+def test_a_worker_lost_in_the_middle_of_features_leaves_the_same_files(
+    by_spark: Done, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranges, "ROWS_A_RANGE", 2_000)
+    records = open_records(duckdb(), by_spark.records)
+    assert records.files is not None
+    day = last_day(records)
+    ask = partial(question_of, features=with_inputs(["spend_trend_84d"]), cutoffs=[day])
+    found = by_spark.config.stores.root / "matrix"
+    expected = {}
+    for number, part in enumerate(ranges.ranges(records.files)):
+        (file,) = written_of(part, ask, [day], tmp_path / str(number)).folder.rglob("*.parquet")
+        expected[f"cutoff={day}/part-{number:05}.parquet"] = file.read_bytes()
+    assert len(expected) > 3
+    files = (one for one in found.rglob("*") if one.is_file())
+    assert {one.relative_to(found).as_posix(): one.read_bytes() for one in files} == expected
+
+
 def test_scores_are_the_same_though_a_worker_was_lost(both: tuple[Done, Done]) -> None:
     duckdb, spark = (done.publication.scores() for done in both)
     assert_same(spark, duckdb)
@@ -207,7 +240,7 @@ def test_reasons_are_the_same_in_both_languages(both: tuple[Done, Done]) -> None
 
 def test_features_are_the_same(both: tuple[Done, Done]) -> None:
     duckdb, spark = (done.publication.features() for done in both)
-    assert_same(spark, duckdb)
+    assert spark.equals(duckdb)
 
 
 def test_the_endpoint_answers_the_same(both: tuple[Done, Done]) -> None:
@@ -225,17 +258,21 @@ def assert_same(one: pa.Table, other: pa.Table) -> None:
     assert one.schema.equals(other.schema)
     assert len(one) == len(other)
     for name in one.column_names:
-        left, right = one[name].combine_chunks(), other[name].combine_chunks()
-        if pa.types.is_floating(left.type):
-            np.testing.assert_allclose(
-                left.to_numpy(zero_copy_only=False),
-                right.to_numpy(zero_copy_only=False),
-                rtol=1e-9,
-                atol=1e-9,
-                err_msg=name,
-            )
-        elif not pa.types.is_list(left.type):
-            assert left.equals(right), name
+        assert_same_values(one[name].combine_chunks(), other[name].combine_chunks(), name)
+
+
+def assert_same_values(left: pa.Array, right: pa.Array, name: str) -> None:
+    if pa.types.is_list(left.type):
+        assert left.value_lengths().equals(right.value_lengths()), name
+        assert_same_values(left.flatten(), right.flatten(), name)
+    elif pa.types.is_struct(left.type):
+        for number, field in enumerate(left.type):
+            assert_same_values(left.field(number), right.field(number), f"{name}.{field.name}")
+    elif pa.types.is_floating(left.type):
+        numbers = (one.to_numpy(zero_copy_only=False) for one in (left, right))
+        np.testing.assert_allclose(*numbers, rtol=1e-9, atol=1e-9, err_msg=name)
+    else:
+        assert left.equals(right), name
 
 
 def test_a_master_that_is_not_there_is_said_at_once() -> None:

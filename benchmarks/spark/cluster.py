@@ -36,7 +36,7 @@ class Cluster:
 
     def add_worker(self, memory: str = "1g") -> Path:
         """Start another worker of one core and return its log."""
-        number = len(self.workers)
+        number = len(list(self.folder.glob("worker-*.log")))
         work = self.folder / f"work-{number}"
         own = ["--host", HOST, "--webui-port", "0", "--cores", "1", "--memory", memory]
         said = self.folder / f"worker-{number}.log"
