@@ -61,7 +61,7 @@ def _steps() -> Steps:
         "features": (matrix, "write_matrix"),
         "digest of inputs": (publish, "_digest_of_inputs"),
         "scores and reasons": (publish, "_do_batches"),
-        "files of the publication": (publish, "_put_together"),
+        "files of the publication": (publish, "put_together"),
         "changes since the last": (report, "portfolio_sums"),
         "page for managers": (pipeline, "report"),
     }
