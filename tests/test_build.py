@@ -395,6 +395,7 @@ def test_late_rows_count_twice_in_what_a_range_of_customers_costs() -> None:
     assert known.rows.tolist() == [4, 1]
 
 
+@pytest.mark.slow
 def test_late_rows_give_the_same_however_many_cutoffs_are_asked_at_once() -> None:
     transactions = table("""
         customer_id | occurred_at | recorded_at | order_id | amount

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.datastructures import QueryParams
 
-from configs.errors import RecordsError
+from configs.errors import TeamError
 from configs.load import load
 from serving.console.experiments.effect_words import HELD_OUT
 from serving.console.experiments.holdout import holdouts
@@ -265,14 +265,14 @@ class TestPages:
 
     def test_a_broken_file_of_the_team_is_named_and_takes_no_page_away(self, office, monkeypatch):
         def broken(config):
-            raise RecordsError("employees.csv (team.employees), line 2: no number of hours")
+            raise TeamError("第2行：工时不是数字", "line 2: no number of hours")
 
         monkeypatch.setattr("serving.console.staff.team.team_of", broken)
         for path in ("queue", "service", "plan", "mine", "team"):
             page = office.browser("manager", "zh").get(f"/console/{path}")
             assert page.status_code == 200, path
             assert "团队文件目前无法使用" in page.text
-            assert "employees.csv (team.employees), line 2" in page.text
+            assert "第2行：工时不是数字" in page.text
 
     def test_the_first_page_lists_whom_the_hours_of_the_week_reach(self, office):
         hours = sum(one.hours_per_week for one in team_of(office.config).employees)

@@ -142,6 +142,7 @@ def test_rows_are_known_again_by_128_bits_of_their_text(folder: Path) -> None:
     assert take_in_new(config).before is not None
 
 
+@pytest.mark.slow
 def test_a_second_refresh_adds_to_the_first(folder: Path) -> None:
     config = company(folder)
     take_in(config)
@@ -253,6 +254,7 @@ def test_removing_the_generation_before_leaves_the_shared_files(folder: Path) ->
     assert len(rows_of(config)) == 2
 
 
+@pytest.mark.slow
 def test_an_intake_killed_while_it_publishes_leaves_no_row_refused_twice(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

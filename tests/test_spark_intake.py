@@ -129,6 +129,7 @@ def test_pieces_make_the_same_records_and_the_same_quarantine_as_all_at_once(
     assert_equal(folder, {"transactions": [{"path": "orders", "columns": ORDERS, **rule}]})
 
 
+@pytest.mark.slow
 def test_of_an_order_number_of_two_customers_the_first_row_read_stays(tmp_path, turns, small):
     rows = [(f"c{n:02}", 1, 1.0, str(n)) for n in range(40, 0, -1)]
     rows[-1] = ("c01", 1, 1.0, "40")  # read last, sorted first
@@ -141,6 +142,7 @@ def test_of_an_order_number_of_two_customers_the_first_row_read_stays(tmp_path, 
     assert turns == ["reading transactions: 4", "sorting transactions: 3"]
 
 
+@pytest.mark.slow
 def test_a_customer_described_twice_is_the_one_read_first(tmp_path, turns, small):
     pq.write_table(orders([("ada", 1, 1.0, "1")]), tmp_path / "orders.parquet")
     since = [dt.date(2020, 1, 1) + dt.timedelta(days=n) for n in range(24)]
@@ -155,6 +157,7 @@ def test_a_customer_described_twice_is_the_one_read_first(tmp_path, turns, small
     assert report.coverage == {"customers": 0.0}
 
 
+@pytest.mark.slow
 def test_rows_mended_in_quarantine_take_their_place_as_on_one_machine(tmp_path, turns, small):
     rows = [("ada", 1, float(n), str(n)) for n in range(30)]
     rows[6], rows[20] = ("", 1, 6.0, "6"), ("", 1, 20.0, "20")
@@ -169,6 +172,7 @@ def test_rows_mended_in_quarantine_take_their_place_as_on_one_machine(tmp_path, 
     assert report.tables["transactions"].repaired["mended"] == 2
 
 
+@pytest.mark.slow
 def test_small_files_are_taken_in_together_and_large_ones_in_pieces(tmp_path, turns, small):
     (tmp_path / "orders").mkdir()
     for number, count in enumerate([2, 2, 2, 30, 0, 3]):

@@ -183,16 +183,21 @@ class Review:
         _check(len(rows) > len(customers), f"the export has {len(rows)} rows")
 
     def _on_record(self, person: Person) -> list[str]:
-        """Return the kinds of what this person did, without what approving the plan handed out."""
+        """Return the kinds of what this person did, without what approving the plan handed out.
+
+        A plan hands no task out that is open from an earlier one, be it another person's.
+        """
         state = open_state(self.config.stores)
         with state.reading() as connection:
-            query = sa.select(EVENTS.c.kind, EVENTS.c.token).where(EVENTS.c.person == person.id)
-            found = connection.execute(query).all()
+            found = connection.execute(sa.select(EVENTS.c.person, EVENTS.c.kind, EVENTS.c.token))
+            rows = found.all()
         state.close()
-        handed_out = [kind for kind, token in found if token.startswith(BY_PLAN)]
+        n_handed_out = sum(token.startswith(BY_PLAN) for _, _, token in rows)
         has_team = self.config.team.employees is not None
-        _check(bool(handed_out) == has_team, f"the plan handed out {len(handed_out)} tasks")
-        return sorted(kind for kind, token in found if not token.startswith(BY_PLAN))
+        _check(bool(n_handed_out) == has_team, f"plans handed out {n_handed_out} tasks")
+        return sorted(
+            kind for who, kind, token in rows if who == person.id and not token.startswith(BY_PLAN)
+        )
 
 
 def _check(holds: bool, otherwise: str) -> None:
