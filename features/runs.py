@@ -55,7 +55,7 @@ class Runs:
         self._bytes = 0
         self._sampled: list[str] = []
         self.n_bytes = 0
-        """Of all rows in memory, long texts apart."""
+        """Of all rows in memory, long texts apart, and of those of :meth:`count_in`."""
 
     def add(self, table: pa.Table) -> None:
         """Take rows in, after those that came before."""
@@ -64,6 +64,18 @@ class Runs:
         self.n_bytes += table.select(self._short).nbytes
         if self._bytes >= RUN_BYTES:
             self._write()
+
+    def count_in(self, path: Path, names: Sequence[str]) -> None:
+        """Have ranges allow for the rows of the Parquet file ``path``, which is read beside these.
+
+        Args:
+            path: of the file.
+            names: its columns that will be read.
+        """
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(columns=list(names)):
+                self.n_bytes += batch.nbytes
+                self._sample(batch[CUSTOMER])
 
     def close(self) -> None:
         """Finish the file."""
@@ -84,8 +96,11 @@ class Runs:
         run = brought_together(pa.concat_tables(self._waiting))
         self._waiting, self._bytes = [], 0
         self._writer.write_table(run, row_group_size=ROWS_A_RUN_GROUP)
-        every = pa.array(np.arange(_SAMPLED_EVERY // 2, len(run), _SAMPLED_EVERY))
-        self._sampled += run[CUSTOMER].take(every).to_pylist()
+        self._sample(run[CUSTOMER])
+
+    def _sample(self, customers: pa.Array | pa.ChunkedArray) -> None:
+        every = pa.array(np.arange(_SAMPLED_EVERY // 2, len(customers), _SAMPLED_EVERY))
+        self._sampled += customers.take(every).to_pylist()
 
 
 def brought_together(table: pa.Table) -> pa.Table:

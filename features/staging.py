@@ -234,6 +234,8 @@ class Staging:
 
         keep, beside = (is_first, (ROW,)) if len(repeated) else (None, ())
         earlier = [] if before is None or before.since is None else [RunFile(before.since)]
+        for one in earlier:
+            self._runs.count_in(one.path, self.schema.names)
         files = [*earlier, RunFile(self.accepted, keep, beside)]
         tables = read_ranges(files, self._runs.ranges(), self.schema, order)
         write_in_order(backend, self.schema, tables, records, ROWS_A_GROUP)

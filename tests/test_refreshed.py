@@ -9,6 +9,7 @@ import json
 import os
 import random
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from configs.errors import ConfigError, RecordsError
 from configs.files import held_alone, live_generation
 from configs.load import load
 from configs.schema import Config
-from features import intake
+from features import intake, runs, staging
 from features.build import feature_matrix
 from features.catalogue import FEATURES
 from features.contracts import TABLES
@@ -114,6 +115,31 @@ def same_as_whole(folder: Path, refreshed: Refreshed, config: Config, **given: A
 
 def _told(report: IntakeReport) -> dict[str, Any]:
     return report.model_dump(exclude={"generation"})
+
+
+def test_what_came_since_is_sorted_a_range_of_customers_at_a_time(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = company(folder)
+    take_in(config)
+    lines = [f"c{n:02},2024-02-01,{n}\n" for n in range(40)]
+    write(folder, "orders/2024-02.csv", HEADER + "".join(lines))
+    take_in_new(config)
+    held: list[int] = []
+
+    def watched(*given: Any) -> Iterator[pa.Table]:
+        for table in runs.read_ranges(*given):
+            held.append(len(table))
+            yield table
+
+    monkeypatch.setattr(runs, "RANGE_BYTES", 500)
+    monkeypatch.setattr(runs, "_SAMPLED_EVERY", 2)
+    monkeypatch.setattr(staging, "read_ranges", watched)
+    write(folder, "orders/2024-03.csv", HEADER + "ada,2024-03-01,3\n")
+    refreshed = take_in_new(config)
+    assert sum(held) == 41
+    assert max(held) < 12
+    same_as_whole(folder, refreshed, config)
 
 
 def test_only_new_files_and_appended_lines_are_read(folder: Path) -> None:

@@ -183,6 +183,15 @@ def test_small_files_are_taken_in_together_and_large_ones_in_pieces(tmp_path, tu
     assert turns[0] == "reading transactions: 5"
 
 
+def test_rows_refused_of_a_file_that_two_sources_name_stand_as_on_one_machine(
+    tmp_path, turns, small
+):
+    rows = [("" if n % 3 == 0 else "ada", 1, float(n), str(n)) for n in range(20)]
+    pq.write_table(orders(rows), tmp_path / "orders.parquet", row_group_size=4)
+    source = {"path": "orders.parquet", "columns": ORDERS}
+    assert_equal(tmp_path, {"transactions": [source, {**source, "duplicates": "keep"}]})
+
+
 def test_a_damaged_file_is_named_before_anything_is_read(tmp_path, turns):
     pq.write_table(orders([("ada", 1, 1.0, "1")] * 1000), tmp_path / "orders.parquet")
     whole = (tmp_path / "orders.parquet").read_bytes()

@@ -134,8 +134,11 @@ class SparkTable:
         write_refused([in_order], path, language)
 
     def discard(self) -> None:
-        """Remove the staged rows, which take more room than the sorted ones."""
-        shutil.rmtree(self._staged.folder)
+        """Remove the staged rows, which take more room than the sorted ones.
+
+        A worker that was given up may still write there; what is left goes with the draft.
+        """
+        shutil.rmtree(self._staged.folder, ignore_errors=True)
 
     @property
     def _staged(self) -> Staged:

@@ -81,19 +81,19 @@ def pieces_of(folder: Path, mappers: Sequence[Mapper]) -> list[Piece]:
 
 def _runs(folder: Path, mappers: Sequence[Mapper]) -> Iterator[Run]:
     """Yield every file in the order of reading, cut between row groups."""
-    first_row = order = 0
+    first_row, places = 0, dict[str, int]()
     for number, mapper in enumerate(mappers):
         unpivot = mapper.source.unpivot
         times = 1 if unpivot is None else len(unpivot.columns)
         for whole in files_of(folder, mapper.source.path or ""):
             sizes, name, before = _sizes(whole.path), name_of(whole.path, folder), 0
+            order = places.setdefault(name, len(places))
             for groups in _groups(sizes):
                 part = FilePart(whole.path.resolve(), whole.partition, Start(rows=before))
                 rows = sum(sizes[group] for group in groups)
                 yield Run(number, part, name, groups, first_row, order, rows * times)
                 first_row += rows * times
                 before += rows
-            order += 1
 
 
 def _sizes(path: Path) -> list[int]:
