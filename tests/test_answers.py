@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
-from serving.scores.answer_texts import written
+from serving.scores.answer_texts import FEW, written
 from serving.scores.answers import Answer, answer_texts, answers
 from serving.scores.population import Population
 from serving.scores.reasons import Reasoner
@@ -122,14 +123,28 @@ def test_the_text_of_an_answer_is_what_json_makes_of_its_values(tmp_path: Path) 
         assert text == again
 
 
-def test_a_number_that_json_does_not_know_is_refused() -> None:
+@pytest.mark.parametrize("n", [1, FEW])
+def test_a_number_that_json_does_not_know_is_refused(n: int) -> None:
     with pytest.raises(ValueError, match="not finite"):
-        written(pa.chunked_array([[1.0, float("inf")]]))
+        written(pa.chunked_array([[1.0, float("inf")] * n]))
 
 
+def test_customers_are_told_of_alone_as_among_many(tmp_path: Path) -> None:
+    config = config_in(tmp_path)
+    matrix = matrix_of(2 * FEW)
+    scorer = Scorer(small_bundle(), config.lifecycle)
+    scores = scorer.score(matrix)
+    reasons = Reasoner(scorer, "CNY", UNITS).reasons(matrix, scores)
+    alone = []
+    for row in range(len(scores)):
+        one = scores.slice(row, 1)
+        own = pc.equal(reasons["customer_id"], one["customer_id"][0])
+        alone += answer_texts(one, reasons.filter(own), terms(config))
+    assert alone == list(answer_texts(scores, reasons, terms(config)))
+
+
+@pytest.mark.parametrize("n", [1, FEW])
 @pytest.mark.parametrize("value", [1e-5, 0.1 + 0.2, 1e16, -0.0, 1 / 3, 'q"\\\n\x01', "小 é", True])
-def test_a_value_is_written_as_json_writes_it(value: float | str) -> None:
-    assert written(pa.chunked_array([[value, None]])) == [
-        json.dumps(value, ensure_ascii=False),
-        "null",
-    ]
+def test_a_value_is_written_as_json_writes_it(value: float | str, n: int) -> None:
+    said = [json.dumps(value, ensure_ascii=False), "null"]
+    assert written(pa.chunked_array([[value, None] * n])) == said * n

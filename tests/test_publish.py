@@ -17,11 +17,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from configs.errors import PublicationError
-from configs.files import live_generation
+from configs.files import held_alone, live_generation
 from serving.scores.answers import answers
 from serving.scores.job import Job
 from serving.scores.publication import open_live, open_publication
-from serving.scores.publish import publish_matrix
+from serving.scores.publish import publish_matrix, thin_old
 from serving.scores.reasons import Reasoner
 from serving.scores.scorer import Scorer
 from serving.scores.thinning import thin
@@ -130,6 +130,14 @@ def test_old_publications_lose_their_lookup_and_answer_the_same_to_the_byte(job:
     assert [open_publication(folder).find_texts(ids) for folder in made] == said
     assert reader.find_texts(ids) == said[0]
     assert thin(job.store, kept_whole=1) == []
+
+
+def test_lookups_stay_while_another_process_publishes(tmp_path: Path) -> None:
+    job = job_in(tmp_path, publications_kept_whole=1)
+    made = [publish_matrix(job, matrix_of(20, day=day)) for day in range(20_000, 20_003)]
+    with held_alone(job.store / ".lock"):
+        assert thin_old(job.config) == []
+    assert thin_old(job.config) == [made[0].name]
 
 
 def test_the_live_publication_keeps_its_lookup_however_old_it_is(job: Job) -> None:
@@ -328,7 +336,7 @@ def test_a_spoilt_part_is_made_anew_and_other_drafts_are_removed(job: Job) -> No
 PUBLISHER = """
 import sys
 from pathlib import Path
-from serving.scores.publish import publish_matrix
+from serving.scores.publish import publish_matrix, thin_old
 from tests.small_bundle import job_in, matrix_of
 job = job_in(Path(sys.argv[1]))
 for day in range(int(sys.argv[2]), 30_000):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 from collections.abc import Callable, Iterator
 from itertools import islice
 from json.encoder import encode_basestring
@@ -23,12 +24,14 @@ from training.policy import Policy
 Written = list[str]
 """The values of a column as JSON, ``null`` included."""
 NULL = "null"
+FEW = 64
+"""Values up to which each is written by itself, sooner than Arrow finds those that are equal."""
 TIER_SENTENCE = ("clv_expected", "tier_guard", "tier_rises_at", "tier_falls_below", "tier_held")
 """Columns of the scores that the sentence about a tier is made of."""
 
 
 def written(column: pa.ChunkedArray) -> Written:
-    """Return each value as JSON; equal values are written once.
+    """Return each value as JSON; of many, equal values are written once.
 
     Raises:
         ValueError: a number is not finite, which JSON does not know.
@@ -36,23 +39,28 @@ def written(column: pa.ChunkedArray) -> Written:
     >>> written(pa.chunked_array([[0.1, None, 0.1]])), written(pa.chunked_array([["小\\n", '"']]))
     (['0.1', 'null', '0.1'], ['"小\\\\n"', '"\\\\""'])
     """
-    values = column.combine_chunks()
-    if pa.types.is_floating(values.type) and pc.all(pc.is_finite(values)).as_py() is False:
-        raise ValueError("JSON knows no number that is not finite")
-    coded = values.dictionary_encode()
-    form = _form(values.type)
+    form = _form(column.type)
+    if len(column) <= FEW:
+        return [NULL if one is None else form(one) for one in column.to_pylist()]
+    coded = column.combine_chunks().dictionary_encode()
     texts = np.array([*map(form, coded.dictionary.to_pylist()), NULL], dtype=object)
     return list(texts[coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)])
 
 
 def _form(type: pa.DataType) -> Callable[[Any], str]:
     if pa.types.is_floating(type):
-        return float.__repr__
+        return _number
     if pa.types.is_string(type):
         return encode_basestring
     if pa.types.is_boolean(type):
         return lambda value: "true" if value else "false"
     return lambda value: f'"{value.isoformat()}"' if isinstance(value, dt.date) else str(value)
+
+
+def _number(value: float) -> str:
+    if not math.isfinite(value):
+        raise ValueError("JSON knows no number that is not finite")
+    return float.__repr__(value)
 
 
 def written_lists(column: pa.ChunkedArray) -> list[Written | None]:

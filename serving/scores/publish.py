@@ -148,12 +148,14 @@ def publish_batches(
 def thin_old(config: Config) -> list[str]:
     """Remove the look-ups of old publications and return whose; see :func:`thin`.
 
-    Raises:
-        PublicationError: another process is publishing.
+    None while another process publishes, which removes them when it has.
     """
     store = config.stores.publications
-    with _alone(store):
-        return thin(store, config.serving.publications_kept_whole)
+    try:
+        with held_alone(store / LOCK):
+            return thin(store, config.serving.publications_kept_whole)
+    except BlockingIOError:
+        return []
 
 
 def shadow_matrix(job: Job, matrix: pa.Table, progress: Progress = silent) -> Path:

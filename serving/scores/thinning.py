@@ -1,4 +1,4 @@
-"""Old publications without their look-up: nine tenths of the bytes, and nothing of its own.
+"""Old publications without their look-up: most of the bytes, and nothing of its own.
 
 Histories, movements, risk over time and what came of forecasts read scores, reasons and features of
 old publications, so these stay; an answer that is asked for is made of them anew, the same to the
