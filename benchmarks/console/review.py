@@ -29,6 +29,7 @@ from benchmarks.console.browsing import LANGUAGES, chromium, serving, window
 from configs.load import load
 from configs.schema import Config
 from configs.section import Language
+from serving.allocation.plan import read_tasks
 from serving.console.acting.events import EVENTS
 from serving.console.visitors import people_office
 from serving.console.visitors.people import Person
@@ -189,14 +190,22 @@ class Review:
         """
         state = open_state(self.config.stores)
         with state.reading() as connection:
-            found = connection.execute(sa.select(EVENTS.c.person, EVENTS.c.kind, EVENTS.c.token))
-            rows = found.all()
+            asked = EVENTS.c.person, EVENTS.c.kind, EVENTS.c.token, EVENTS.c.customer_id
+            rows = connection.execute(sa.select(*asked)).all()
         state.close()
-        n_handed_out = sum(token.startswith(BY_PLAN) for _, _, token in rows)
-        has_team = self.config.team.employees is not None
-        _check(bool(n_handed_out) == has_team, f"plans handed out {n_handed_out} tasks")
+        handed_out = {customer for _, _, token, customer in rows if token.startswith(BY_PLAN)}
+        if self.config.team.employees is not None:
+            plans = self.config.stores.plans
+            newest = max(plans.iterdir(), key=lambda folder: folder.stat().st_mtime).name
+            planned = set(read_tasks(plans, newest)["customer_id"].to_pylist())
+            _check(bool(planned), "the plan serves nobody")
+            _check(planned <= handed_out, f"{len(planned - handed_out)} of the plan have no task")
+        else:
+            _check(not handed_out, "tasks were handed out without a team")
         return sorted(
-            kind for who, kind, token in rows if who == person.id and not token.startswith(BY_PLAN)
+            kind
+            for who, kind, token, _ in rows
+            if who == person.id and not token.startswith(BY_PLAN)
         )
 
 
