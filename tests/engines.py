@@ -71,9 +71,8 @@ def arrow_tables(tables: Mapping[str, Sequence[Row]]) -> dict[str, pa.Table]:
     }
 
 
-def records_on(engine: str, tables: Mapping[str, Sequence[Row]]) -> Records:
-    """Return lists of rows as records of an engine."""
-    assert engine == "duckdb"
+def records_of(tables: Mapping[str, Sequence[Row]]) -> Records:
+    """Return lists of rows as records."""
     return records_from_arrow(duckdb(), arrow_tables(tables))
 
 
@@ -86,7 +85,7 @@ def matrix_on(
     """Return the features by customer and cutoff, built by an engine or the reference."""
     if engine == "reference":
         return reference_matrix(tables, features, cutoffs)
-    matrix = feature_matrix(records_on(engine, tables), features, cutoffs)
+    matrix = feature_matrix(records_of(tables), features, cutoffs)
     rows = {(row.pop("customer_id"), row.pop("cutoff")): row for row in matrix.to_pylist()}
     assert len(rows) == len(matrix), "a customer has two rows at one cutoff"
     return rows

@@ -15,7 +15,7 @@ from features.build import feature_matrix
 from features.sources import Calculation, open_engine
 from features.spec import Feature, ratio
 from features.totals.population import population
-from tests.engines import ENGINES, Row, day_of, matrix_on, records_on, table, typed
+from tests.engines import ENGINES, Row, day_of, matrix_on, records_of, table, typed
 
 Compute = Callable[..., dict[str, float | None]]
 
@@ -390,7 +390,7 @@ def test_late_rows_count_twice_in_what_a_range_of_customers_costs() -> None:
         ada         | 2024-01-06  | 2024-01-06  | 1
         bob         | 2024-03-05  | 2024-03-05  | 8
     """)
-    known = population(records_on("duckdb", {"transactions": transactions}))
+    known = population(records_of({"transactions": transactions}))
     assert known.ids.to_pylist() == ["ada", "bob"]
     assert known.rows.tolist() == [4, 1]
 
@@ -403,7 +403,7 @@ def test_late_rows_give_the_same_however_many_cutoffs_are_asked_at_once() -> Non
         ada         | 2024-01-06  | 2024-01-06  | 2        | 2
         bob         | 2024-02-05  | 2024-02-25  | 3        | 8
     """)
-    records = records_on("duckdb", {"transactions": transactions})
+    records = records_of({"transactions": transactions})
     cutoffs = range(19_720, 19_800, 4)
     features = [ORDER_COUNT_84D, SPEND_84D, SPEND_84D_BEFORE]
     matrix = feature_matrix(records, features, cutoffs)
@@ -423,7 +423,7 @@ def test_tables_held_for_a_matrix_go_with_it() -> None:
             ada         | 2024-01-05  | 1
         """),
     }
-    records = records_on("duckdb", tables)
+    records = records_of(tables)
     assert len(feature_matrix(records, [SPEND_84D], [19_800])) == 1
     tables_left = records.backend.con.sql("SHOW TABLES").fetchall()
     assert [name for (name,) in tables_left if name.startswith("held_")] == []
@@ -451,7 +451,7 @@ def test_a_matrix_made_customer_by_customer_is_the_matrix_made_at_once(monkeypat
         ada         | 2024-01-05  | 1        | 1
         bob         | 2024-03-05  | 3        | 8
     """)
-    records = records_on("duckdb", {"transactions": transactions})
+    records = records_of({"transactions": transactions})
     cutoffs = range(19_700, 19_900, 29)
     whole = feature_matrix(records, [ORDER_COUNT_84D, SPEND_84D], cutoffs)
     monkeypatch.setattr("features.build.BYTES_AT_ONCE", 1)
@@ -466,7 +466,7 @@ def test_a_matrix_is_sorted_by_cutoff_and_customer() -> None:
         ada         | 2024-02-10  | 2        | 2
         张三        | 2024-01-01  | 2        | 2
     """)
-    records = records_on("duckdb", {"transactions": transactions})
+    records = records_of({"transactions": transactions})
     matrix = feature_matrix(records, [SPEND_84D], [19_800, 19_780, 19_800])
     keys = list(zip(matrix["cutoff"].to_pylist(), matrix["customer_id"].to_pylist(), strict=True))
     assert keys == sorted(keys)
@@ -494,11 +494,11 @@ def test_a_matrix_is_sorted_by_cutoff_and_customer() -> None:
     ],
 )
 def test_a_wrong_declaration_says_what_would_be_right(declared: Feature, message: str) -> None:
-    records = records_on("duckdb", {})
+    records = records_of({})
     with pytest.raises(FeatureError, match=message):
         feature_matrix(records, [declared], [19_813])
 
 
 def test_a_name_taken_twice_is_refused() -> None:
     with pytest.raises(FeatureError, match="feature names repeat: spend_84d"):
-        feature_matrix(records_on("duckdb", {}), [SPEND_84D, SPEND_84D], [19_813])
+        feature_matrix(records_of({}), [SPEND_84D, SPEND_84D], [19_813])

@@ -7,7 +7,7 @@ import pytest
 from features.build import feature_matrix
 from features.labels import CONTRACT_END, MARGIN, NO_PURCHASE, SPEND, Label, label_table
 from features.sources import day_number
-from tests.engines import Row, day_of, records_on, table, typed
+from tests.engines import Row, day_of, records_of, table, typed
 
 TRANSACTIONS = """
     customer_id | occurred_at | recorded_at | kind     | amount | margin
@@ -24,7 +24,7 @@ TRANSACTIONS = """
 def labelled(
     label: Label, cutoff: str, last: str = "2025-01-01", **tables: list[Row]
 ) -> dict[str, float | None]:
-    records = records_on("duckdb", tables or {"transactions": table(TRANSACTIONS)})
+    records = records_of(tables or {"transactions": table(TRANSACTIONS)})
     day, end = (day_of(typed("occurred_at", text)) for text in (cutoff, last))
     found = label_table(records, [label], [day], 90, last=end)
     return dict(zip(found["customer_id"].to_pylist(), found[label.name].to_pylist(), strict=True))
@@ -48,7 +48,7 @@ def test_a_horizon_that_has_not_closed_gives_no_label() -> None:
 
 
 def test_records_end_with_the_last_transaction_unless_said_otherwise() -> None:
-    records = records_on("duckdb", {"transactions": table(TRANSACTIONS)})
+    records = records_of({"transactions": table(TRANSACTIONS)})
     last = day_of(typed("occurred_at", "2024-06-30"))
     found = label_table(records, [SPEND], [last - 90, last - 89], 90)
     closed = [value is not None for value in found["spend"].to_pylist()]
@@ -72,7 +72,7 @@ def test_a_contract_that_ended_before_the_cutoff_cannot_end_again() -> None:
 
 @pytest.mark.parametrize("horizon_days", [30, 365])
 def test_labels_and_features_are_of_the_same_customers_in_the_same_order(horizon_days: int) -> None:
-    records = records_on("duckdb", {"transactions": table(TRANSACTIONS)})
+    records = records_of({"transactions": table(TRANSACTIONS)})
     cutoffs = [
         day_number(date) for date in (typed("ended_on", d) for d in ("2024-03-31", "2024-05-30"))
     ]

@@ -14,7 +14,7 @@ from features.build import feature_matrix, write_matrix
 from features.catalogue import with_inputs
 from features.labels import SPEND, label_table, write_labels
 from features.matrix import ROWS_A_GROUP, StoredMatrix, store
-from tests.engines import records_on
+from tests.engines import records_of
 from tests.engines import settings as engine_of
 from tests.histories import CUTOFFS, histories, together
 
@@ -23,7 +23,7 @@ SOME = with_inputs(["spend_trend_84d", "product_variety_364d", "csat_latest_364d
 
 
 def test_what_is_read_back_is_the_matrix(tmp_path: Path) -> None:
-    records = records_on("duckdb", TABLES)
+    records = records_of(TABLES)
     stored = write_matrix(records, SOME, CUTOFFS, tmp_path / "matrix", engine_of("duckdb"))
     whole = feature_matrix(records, SOME, CUTOFFS)
     assert stored.table().equals(whole)
@@ -33,7 +33,7 @@ def test_what_is_read_back_is_the_matrix(tmp_path: Path) -> None:
 
 
 def test_columns_and_cutoffs_can_be_chosen(tmp_path: Path) -> None:
-    records = records_on("duckdb", TABLES)
+    records = records_of(TABLES)
     stored = write_matrix(records, SOME, CUTOFFS, tmp_path / "matrix", engine_of("duckdb"))
     found = stored.table(["spend_84d", "cutoff"], [CUTOFFS[1]])
     assert found.column_names == ["spend_84d", "cutoff"]
@@ -42,7 +42,7 @@ def test_columns_and_cutoffs_can_be_chosen(tmp_path: Path) -> None:
 
 
 def test_labels_lie_beside_features_batch_by_batch(tmp_path: Path) -> None:
-    records, engine = records_on("duckdb", TABLES), engine_of("duckdb")
+    records, engine = records_of(TABLES), engine_of("duckdb")
     matrix = write_matrix(records, SOME, CUTOFFS, tmp_path / "matrix", engine)
     labels = write_labels(records, [SPEND], CUTOFFS, 90, tmp_path / "labels", engine)
     assert labels.table().equals(label_table(records, [SPEND], CUTOFFS, 90))
@@ -52,7 +52,7 @@ def test_labels_lie_beside_features_batch_by_batch(tmp_path: Path) -> None:
 
 
 def test_a_sample_has_the_rows_that_it_has_among_all(tmp_path: Path) -> None:
-    records, few = records_on("duckdb", TABLES), pa.array(["c0003", "c0007", "nobody"])
+    records, few = records_of(TABLES), pa.array(["c0003", "c0007", "nobody"])
     stored = write_matrix(records, SOME, CUTOFFS, tmp_path / "few", engine_of("duckdb"), few)
     whole = feature_matrix(records, SOME, CUTOFFS).to_pylist()
     assert stored.table().to_pylist() == [r for r in whole if r["customer_id"] in few.to_pylist()]
@@ -62,7 +62,7 @@ def test_a_sample_has_the_rows_that_it_has_among_all(tmp_path: Path) -> None:
 def test_whatever_memory_and_threads_there_are_the_bytes_are_the_same(
     gib: float, threads: int, tmp_path: Path
 ) -> None:
-    records, engine = records_on("duckdb", TABLES), engine_of("duckdb")
+    records, engine = records_of(TABLES), engine_of("duckdb")
     small = engine.model_copy(update={"memory_limit_gib": gib, "threads": threads})
     whole = write_matrix(records, SOME, CUTOFFS, tmp_path / "whole", engine)
     split = write_matrix(records, SOME, CUTOFFS, tmp_path / "split", small)
@@ -77,7 +77,7 @@ def contents(stored: StoredMatrix) -> dict[str, bytes]:
 def test_progress_is_told_range_by_range(tmp_path: Path) -> None:
     told: list[float] = []
     small = engine_of("duckdb").model_copy(update={"memory_limit_gib": 1e-4})
-    records = records_on("duckdb", TABLES)
+    records = records_of(TABLES)
     write_matrix(
         records, SOME, CUTOFFS, tmp_path / "m", small, progress=lambda _, share: told.append(share)
     )
@@ -116,7 +116,7 @@ def test_a_folder_without_a_matrix_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_cutoff_before_everybody_is_an_empty_file(tmp_path: Path) -> None:
-    records = records_on("duckdb", TABLES)
+    records = records_of(TABLES)
     stored = write_matrix(records, SOME, [1, CUTOFFS[0]], tmp_path / "m", engine_of("duckdb"))
     assert stored.count([1]) == 0
     assert list(stored.table(cutoffs=[1]).column_names) == stored.schema.names

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from features.mix import MOST_CATEGORIES, record_mixes, snapshot_mixes
-from tests.engines import records_on, table
+from tests.engines import records_of, table
 
 
 def test_a_mix_is_of_the_rows_of_the_year_that_were_known_by_the_day():
@@ -18,7 +18,7 @@ def test_a_mix_is_of_the_rows_of_the_year_that_were_known_by_the_day():
         bob         | 2024-03-03  |             | visit | web
         bob         | 2024-03-04  | 2024-06-01  | share | web
     """)
-    mixes = record_mixes(records_on("duckdb", {"interactions": interactions}), 19_813)
+    mixes = record_mixes(records_of({"interactions": interactions}), 19_813)
     assert mixes["interactions.channel"] == pytest.approx({"app": 2 / 3, "web": 1 / 3})
     assert mixes["interactions.kind"] == {"visit": 1.0}
     assert "satisfaction.instrument" not in mixes

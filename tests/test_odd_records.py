@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from configs.errors import FeatureError
 from features.build import feature_matrix
 from features.sources import date_of
-from tests.engines import Row, records_on
+from tests.engines import Row, records_of
 from tests.reference import reference_matrix
 from tests.test_build import ORDER_COUNT_84D, SPEND_84D, SPEND_84D_BEFORE, feature
 
@@ -92,11 +92,11 @@ def test_odd_records_give_what_the_reference_gives_however_they_are_split(
     bought: list[Row], known: list[Row], at_once: int
 ) -> None:
     tables: dict[str, Any] = {"transactions": bought, "customers": known}
-    matrix = feature_matrix(records_on("duckdb", tables), FEATURES, CUTOFFS)
+    matrix = feature_matrix(records_of(tables), FEATURES, CUTOFFS)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("features.build.BYTES_AT_ONCE", at_once)
         turned = {name: rows[::-1] for name, rows in tables.items()}
-        split = feature_matrix(records_on("duckdb", turned), FEATURES, CUTOFFS)
+        split = feature_matrix(records_of(turned), FEATURES, CUTOFFS)
     assert split.to_pylist() == matrix.to_pylist()
     keys = list(zip(matrix["cutoff"].to_pylist(), matrix["customer_id"].to_pylist(), strict=True))
     assert keys == sorted(keys)
@@ -116,15 +116,15 @@ def bought(amount: float) -> Row:
 def test_the_order_of_rows_does_not_choose_between_the_two_zeros() -> None:
     least = feature("least", lambda t: t.amount.min())
     for amounts in ([0.0, -0.0], [-0.0, 0.0]):
-        records = records_on("duckdb", {"transactions": [bought(one) for one in amounts]})
+        records = records_of({"transactions": [bought(one) for one in amounts]})
         [found] = feature_matrix(records, [least], [19_800])["least"].to_numpy()
         assert not np.signbit(found)
 
 
 def test_sums_that_do_not_fit_are_refused_and_say_whose_they_are() -> None:
-    fits = records_on("duckdb", {"transactions": [bought(1e9)] * 9_000})
+    fits = records_of({"transactions": [bought(1e9)] * 9_000})
     [found] = feature_matrix(fits, [SPEND_84D], [19_800])["spend_84d"].to_pylist()
     assert found == 9e12
-    beyond = records_on("duckdb", {"transactions": [bought(1e9)] * 9_300})
+    beyond = records_of({"transactions": [bought(1e9)] * 9_300})
     with pytest.raises(FeatureError, match=r"amount of customer 'ada' add up to more than .*units"):
         feature_matrix(beyond, [SPEND_84D], [19_800])

@@ -46,20 +46,20 @@ def changes(matrix: Matrix, at: dict[str, int]) -> list[tuple[str, int, str]]:
 @pytest.mark.slow
 def test_the_future_changes_no_feature_in_a_thousand_cases() -> None:
     at, _ = cases()
-    matrix = catalogue_on("duckdb")
+    matrix = catalogue()
     assert changes(matrix, at) == []
     assert sum(row is not None for row in matrix.values()) > 2 * N_CASES
 
 
 @functools.cache
-def catalogue_on(engine: str) -> Matrix:
+def catalogue() -> Matrix:
     """Return every feature of the catalogue for all cases."""
-    return matrix_on(engine, cases()[1], FEATURES, CUTOFFS)
+    return matrix_on("duckdb", cases()[1], FEATURES, CUTOFFS)
 
 
 @pytest.mark.slow
 def test_the_cases_tell_something_most_features_have_many_values() -> None:
-    matrix = catalogue_on("duckdb")
+    matrix = catalogue()
     several = [one.name for one in FEATURES if len({row[one.name] for row in matrix.values()}) > 2]
     assert len(several) > 0.9 * len(FEATURES)
 

@@ -16,7 +16,7 @@ from features.catalogue import FEATURES
 from features.prepared import PreparedBuild
 from features.spec import Feature
 from features.statement import statement
-from tests.engines import arrow_tables, records_on
+from tests.engines import arrow_tables, records_of
 from tests.histories import CUTOFFS, histories, together
 
 
@@ -33,7 +33,7 @@ def only(matrix: pa.Table, cutoff: int) -> pa.Table:
 def test_one_request_after_the_other_is_bit_equal_to_the_whole_build(build: PreparedBuild) -> None:
     for seed in (11, 12, 13):
         tables = together(histories(20, seed))
-        whole = feature_matrix(records_on("duckdb", tables), FEATURES, CUTOFFS)
+        whole = feature_matrix(records_of(tables), FEATURES, CUTOFFS)
         for cutoff in CUTOFFS:
             expected = only(whole, cutoff)
             known = expected.select(["customer_id"])
@@ -44,7 +44,7 @@ def test_one_request_after_the_other_is_bit_equal_to_the_whole_build(build: Prep
 def test_one_customer_alone_is_bit_equal_to_the_same_among_many(build: PreparedBuild) -> None:
     customers = histories(30, seed=14)
     tables = together(customers)
-    whole = only(feature_matrix(records_on("duckdb", tables), FEATURES, CUTOFFS), CUTOFFS[-1])
+    whole = only(feature_matrix(records_of(tables), FEATURES, CUTOFFS), CUTOFFS[-1])
     for customer_id in whole["customer_id"].to_pylist()[:10]:
         alone = arrow_tables(together({customer_id: customers[customer_id]}))
         asked = pa.table({"customer_id": [customer_id]})
@@ -98,9 +98,7 @@ ARITHMETIC = {
 def test_every_operation_has_the_bits_of_the_engine() -> None:
     features = [declared(name, value) for name, value in ARITHMETIC.items()]
     tables = together(histories(25, seed=15))
-    expected = only(
-        feature_matrix(records_on("duckdb", tables), features, CUTOFFS[-1:]), CUTOFFS[-1]
-    )
+    expected = only(feature_matrix(records_of(tables), features, CUTOFFS[-1:]), CUTOFFS[-1])
     found = PreparedBuild(statement(features))(
         arrow_tables(tables), CUTOFFS[-1], expected.select(["customer_id"])
     )

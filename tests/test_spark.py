@@ -25,7 +25,7 @@ from tests.engines import arrow_tables, duckdb, settings
 from tests.histories import CUTOFFS, histories, together
 from tests.reference import reference_matrix
 from tests.test_build import feature
-from tests.test_point_in_time import Matrix, cases, catalogue_on
+from tests.test_point_in_time import Matrix, cases, catalogue
 
 WHOLE = {"times", "orders", "days", "items", "products", "categories", "channels"}
 N_CHECKED = 60
@@ -57,7 +57,7 @@ def checked(matrix: Matrix) -> Matrix:
 
 @pytest.mark.slow
 def test_duckdb_agrees_with_the_plain_reference() -> None:
-    found = checked(catalogue_on("duckdb"))
+    found = checked(catalogue())
     few = {customer for customer, _ in found}
     tables = {
         name: [row for row in rows if row["customer_id"] in few]
