@@ -114,17 +114,7 @@ def histogram(counts: Sequence[int], band_of: Callable[[float], str], about: Tex
 
 def calibration(points: Sequence[Point], shown: Callable[[float], str], about: Text) -> Markup:
     """Return actual against predicted means, with the line where they are equal."""
-    end = _round_up(max((max(point) for point in points), default=1.0))
-    axes = Axes(end, end)
-    ticks = [(end * part, shown(end * part)) for part in (0.0, 0.25, 0.5, 0.75, 1.0)]
-    drawn = frame(
-        axes,
-        ticks,
-        ticks[1:],
-        Text(zh="预测均值", en="mean predicted"),
-        Text(zh="实际均值", en="mean actual"),
-    )
-    drawn += line(axes.path([(0.0, 0.0), (end, end)]), "ideal")
+    axes, drawn = _actual_by_predicted(points, shown)
     drawn += line(axes.path(points), "series")
     for x, y in points:
         drawn += Markup('<circle cx="{:.1f}" cy="{:.1f}" r="4" class="dot"/>').format(
@@ -140,7 +130,21 @@ def calibration_of_two(
     about: Text,
 ) -> Markup:
     """Return the calibration of two models laid over each other."""
-    end = _round_up(max((max(point) for point in (*champion, *challenger)), default=1.0))
+    axes, drawn = _actual_by_predicted([*champion, *challenger], shown)
+    drawn += line(axes.path(champion), "series rule")
+    drawn += line(axes.path(challenger), "series")
+    named = [
+        (Text(zh="挑战者", en="challenger"), "series"),
+        (Text(zh="冠军", en="champion"), "series rule"),
+    ]
+    return svg(drawn + _legend(named), about)
+
+
+def _actual_by_predicted(
+    points: Sequence[Point], shown: Callable[[float], str]
+) -> tuple[Axes, Markup]:
+    """Return axes that hold ``points``, framed, with the line where both are equal."""
+    end = _round_up(max((max(point) for point in points), default=1.0))
     axes = Axes(end, end)
     ticks = [(end * part, shown(end * part)) for part in (0.0, 0.25, 0.5, 0.75, 1.0)]
     drawn = frame(
@@ -150,14 +154,7 @@ def calibration_of_two(
         Text(zh="预测均值", en="mean predicted"),
         Text(zh="实际均值", en="mean actual"),
     )
-    drawn += line(axes.path([(0.0, 0.0), (end, end)]), "ideal")
-    drawn += line(axes.path(champion), "series rule")
-    drawn += line(axes.path(challenger), "series")
-    named = [
-        (Text(zh="挑战者", en="challenger"), "series"),
-        (Text(zh="冠军", en="champion"), "series rule"),
-    ]
-    return svg(drawn + _legend(named), about)
+    return axes, drawn + line(axes.path([(0.0, 0.0), (end, end)]), "ideal")
 
 
 def lift(
