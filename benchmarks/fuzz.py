@@ -34,7 +34,8 @@ from pydantic import ValidationError
 
 from benchmarks.bad_requests import CANARY, Sent, requests
 from configs.load import load
-from serving.endpoint.problems import KINDS, MEDIA_TYPE
+from serving.endpoint.problem_kinds import KINDS
+from serving.endpoint.problems import MEDIA_TYPE
 from serving.endpoint.replies import Problem
 from serving.endpoint.routes import ROUTES
 from serving.endpoint.serve import settle

@@ -36,7 +36,7 @@ from configs.schema import Config
 from features.contracts import TABLES
 from serving.access import key_office
 from serving.endpoint.model_reply import ModelReply
-from serving.endpoint.problems import KINDS
+from serving.endpoint.problem_kinds import KINDS
 from serving.endpoint.replies import Explanations, PathsReply, Predictions, Problem, WhatIfReply
 from serving.endpoint.served import bundle_of, open_served
 from serving.scores.publication import Publication, open_live

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from configs.load import load
 from serving.endpoint.gate import DOCUMENT, Gate, Rules
-from serving.endpoint.problems import KINDS, ProblemError, pointer
+from serving.endpoint.problem_kinds import KINDS
+from serving.endpoint.problems import ProblemError, pointer
 from serving.endpoint.route import PUBLIC, Body, RouteTable, Row
 from serving.endpoint.strict_json import strict_json
 

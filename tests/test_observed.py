@@ -18,7 +18,8 @@ from serving.endpoint.gate import ROW
 from serving.endpoint.logs import Line
 from serving.endpoint.meters import Meters
 from serving.endpoint.observed import NO_ANSWER, Observed
-from serving.endpoint.problems import KINDS, ProblemError, encoded
+from serving.endpoint.problem_kinds import KINDS
+from serving.endpoint.problems import ProblemError, encoded
 from serving.endpoint.route import PUBLIC, Row
 
 ONE = Row("/v1/predictions", ("POST",), PUBLIC, "predictions")

@@ -14,7 +14,7 @@ from configs.load import load
 from serving.endpoint.contract_rows import ContractRows
 from serving.endpoint.openapi import BY_ADDRESS, OF_KEYS, openapi, plain
 from serving.endpoint.operations import OPERATIONS, WEBHOOKS
-from serving.endpoint.problems import KINDS
+from serving.endpoint.problem_kinds import KINDS
 from serving.endpoint.route import PUBLIC
 from serving.endpoint.routes import ROUTES
 from training.described import DescribedFeature

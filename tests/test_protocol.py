@@ -13,7 +13,7 @@ import uvicorn
 
 from configs.load import load
 from serving.endpoint.gate import Gate, Rules
-from serving.endpoint.problems import KINDS
+from serving.endpoint.problem_kinds import KINDS
 from serving.endpoint.protocol import ProblemProtocol
 from serving.endpoint.replies import Problem
 from serving.endpoint.route import PUBLIC, Body, RouteTable, Row

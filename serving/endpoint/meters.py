@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from serving.endpoint.problems import KINDS
+from serving.endpoint.problem_kinds import KINDS
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Upper bounds of the histogram of latency."""

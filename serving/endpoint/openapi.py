@@ -1,7 +1,7 @@
 """The OpenAPI 3.1 document: the rows of the table of routes with what is said of each.
 
 Addresses, methods, body types and who may call come from ``routes.py``, words and types from
-``operations.py``, problems from ``problems.py``: nothing is written twice.
+``operations.py``, problems from ``problem_kinds.py``: nothing is written twice.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from configs.schema import Config
 from configs.version import VERSION
 from serving.endpoint.contract_rows import ContractRows
 from serving.endpoint.operations import JSON, OPERATIONS, TAGS, WEBHOOKS, Answer, Operation
-from serving.endpoint.problems import KINDS, MEDIA_TYPE, ProblemError, document
+from serving.endpoint.problem_kinds import KINDS
+from serving.endpoint.problems import MEDIA_TYPE, ProblemError, document
 from serving.endpoint.replies import Problem
 from serving.endpoint.requests import ROWS
 from serving.endpoint.route import PUBLIC, Row

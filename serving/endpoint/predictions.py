@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 from configs.section import Text
 from serving.endpoint.complaints import invalid
-from serving.endpoint.problems import KINDS, FieldError, ProblemError, pointer
+from serving.endpoint.problem_kinds import KINDS
+from serving.endpoint.problems import FieldError, ProblemError, pointer
 from serving.endpoint.replies import as_text
 from serving.endpoint.requests import ROWS, Closed
 from serving.endpoint.rules import check_rows, of_repeated

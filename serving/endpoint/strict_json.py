@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from configs.section import Text
-from serving.endpoint.problems import KINDS, FieldError, ProblemError, pointer
+from serving.endpoint.problem_kinds import KINDS
+from serving.endpoint.problems import FieldError, ProblemError, pointer
 
 NOT_UTF8 = Text(zh="请以UTF-8文本发送请求体。", en="Send the body as UTF-8 text.")
 TOO_DEEP = Text(zh="请求体嵌套过深。", en="The body is nested too deeply.")

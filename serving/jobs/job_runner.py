@@ -27,7 +27,7 @@ from serving.access.keys import listed
 from serving.endpoint import logs
 from serving.endpoint.current import Current
 from serving.endpoint.logs import failure
-from serving.endpoint.problems import KINDS
+from serving.endpoint.problem_kinds import KINDS
 from serving.endpoint.served import Served, open_served
 from serving.endpoint.state import State, open_state
 from serving.jobs.background import NICENESS, Stop, alone, told

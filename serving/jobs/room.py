@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 from configs.schema import Config, Text
-from serving.endpoint.problems import KINDS
+from serving.endpoint.problem_kinds import KINDS
 from serving.jobs.job_rows import UnreadableError
 
 NO_ROOM = KINDS["no-room"].detail
