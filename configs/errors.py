@@ -102,6 +102,15 @@ class AuditError(EchelonError):
     exit_code = 12
 
 
+def first_line(error: BaseException) -> str:
+    r"""Return the first line of what an error says; its kind, where it says nothing.
+
+    >>> first_line(ValueError("no header.\nLook at line 1")), first_line(MemoryError())
+    ('no header', 'MemoryError')
+    """
+    return str(error).strip().partition("\n")[0].rstrip(". \r") or type(error).__name__
+
+
 def did_you_mean(wrong: str, right: Iterable[str]) -> str:
     """Return a sentence that lists the right names, the nearest first.
 

@@ -83,27 +83,24 @@ def draft_folder(store: Path, name: str) -> Iterator[Path]:
     While its writer lives it is locked, so that :func:`sweep_drafts` leaves it alone.
     """
     store.mkdir(parents=True, exist_ok=True)
-    draft = store / f".{name}.{uuid.uuid4().hex}.draft"
-    draft.mkdir()
+    draft, handle = _locked_draft(store, name)
     try:
-        with _held(draft):
-            yield draft
+        yield draft
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+        os.close(handle)
 
 
-def sweep_drafts(store: Path) -> list[str]:
+def sweep_drafts(store: Path, name: str = "*") -> list[str]:
     """Remove the drafts that killed processes left in ``store`` and return their names.
 
     A draft folder whose writer lives is held by it, whatever its age, and stays.
+
+    Args:
+        store: where they lie.
+        name: what they were called by their writers; default: all.
     """
-    left = [draft for draft in sorted(store.glob(".*.draft")) if _is_abandoned(draft)]
-    for draft in left:
-        if draft.is_dir():
-            shutil.rmtree(draft, ignore_errors=True)
-        else:
-            draft.unlink(missing_ok=True)
-    return [draft.name for draft in left]
+    return [one.name for one in sorted(store.glob(f".{name}.*.draft")) if _swept(one)]
 
 
 @contextmanager
@@ -119,26 +116,35 @@ def held_alone(lock: Path) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Lock ``folder``; the system frees it when the process ends, however it ends."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
+def _locked_draft(store: Path, name: str) -> tuple[Path, int]:
+    """Return a new folder and what locks it; the system frees it when the process ends."""
+    while True:
+        draft = store / f".{name}.{uuid.uuid4().hex}.draft"
+        draft.mkdir()
+        try:
+            handle = os.open(draft, os.O_RDONLY)
+        except FileNotFoundError:  # swept before it could be locked
+            continue
         fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
+        if draft.is_dir():
+            return draft, handle
         os.close(handle)
 
 
-def _is_abandoned(draft: Path) -> bool:
+def _swept(draft: Path) -> bool:
+    """Remove a draft unless somebody is writing it, and return whether it was."""
     try:
         if not draft.is_dir():
-            return time.time() - draft.stat().st_mtime > DRAFT_FILE_SECONDS
+            is_old = time.time() - draft.stat().st_mtime > DRAFT_FILE_SECONDS
+            if is_old:
+                draft.unlink(missing_ok=True)
+            return is_old
         handle = os.open(draft, os.O_RDONLY)
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):  # gone meanwhile, or another user's
         return False
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(draft, ignore_errors=True)  # still locked: nobody takes it up meanwhile
     except BlockingIOError:
         return False
     finally:

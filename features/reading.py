@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from configs.errors import RecordsError, did_you_mean
+from configs.errors import RecordsError, did_you_mean, first_line
 from configs.records import SnapshotFile, Source
 from features.columns import as_text
 from features.delimited import detect_layout, header_of, open_bytes, records_of
@@ -275,11 +275,12 @@ def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
     try:
         with pq.ParquetFile(path) as file:
             yield file
+    except pa.ArrowMemoryError:
+        raise
     except (pa.ArrowException, OSError) as error:
-        said = str(error).splitlines()[0].rstrip(".")
         raise RecordsError(
-            f"{path} cannot be read as Parquet ({said}). If it is damaged or not whole, copy or "
-            "export it anew; if it is still being written, wait for its end"
+            f"{path} cannot be read as Parquet ({first_line(error)}). If it is damaged or not "
+            "whole, copy or export it anew; if it is still being written, wait for its end"
         ) from error
 
 

@@ -8,8 +8,6 @@ was not given is null, so every declared feature can be built for every company.
 from __future__ import annotations
 
 import datetime as dt
-import os
-import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +20,7 @@ from configs.errors import RecordsError
 from configs.schema import Engine
 from features.contracts import LATER_SOURCES, TABLES, LaterSource
 from features.generation import parts_of, require_whole
+from features.spilling import spill_folder_of_process
 
 if TYPE_CHECKING:
     import ibis
@@ -82,7 +81,7 @@ def open_engine(engine: Engine) -> ibis.BaseBackend:
     backend = ibis.duckdb.connect(
         threads=engine.threads,
         memory_limit=f"{engine.memory_limit_gib}GiB",
-        temp_directory=str(Path(tempfile.gettempdir()) / f"echelon-duckdb-{os.getpid()}"),
+        temp_directory=str(spill_folder_of_process()),
         preserve_insertion_order=False,
     )
     backend.con.execute("SET parquet_metadata_cache = true")

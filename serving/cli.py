@@ -10,6 +10,7 @@ import sys
 import typer
 
 from configs.errors import EchelonError
+from configs.shortage import shortage, shortages
 from serving import (
     commands_access,
     commands_customers,
@@ -21,7 +22,6 @@ from serving import (
     commands_webhooks,
 )
 from serving.hints import config_of, with_config
-from serving.shortage import shortage, shortages
 
 EXIT_CODES = """
 Exit codes: 0 done · 1 `doctor` found a failure, or disk or memory ran out · 2 wrong usage ·

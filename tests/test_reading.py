@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from configs.errors import RecordsError
 from configs.records import Source
+from features import reading
 from features.databases import read_database
 from features.delimited import Layout, detect_encoding, detect_layout, header_of, records_of
 from features.reading import RawTable, joined_text, read_files
@@ -226,6 +227,28 @@ def test_a_damaged_parquet_file_is_named_with_what_is_wrong_and_how_to_mend_it(t
     pq.write_table(pa.table({"id": texts}), path, compression="zstd", use_dictionary=False)
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(RecordsError, match=r"a\.parquet cannot be read as Parquet \(.+export it"):
+        read(tmp_path, "a.parquet")
+
+
+def test_memory_that_runs_out_is_not_taken_for_a_damaged_file(tmp_path, monkeypatch):
+    pq.write_table(pa.table({"id": ["a"]}), tmp_path / "a.parquet")
+
+    def too_much(*_: object, **__: object) -> None:
+        raise pa.ArrowMemoryError("malloc of size 64 failed")
+
+    monkeypatch.setattr(reading, "group_sizes", too_much)
+    with pytest.raises(MemoryError, match="malloc"):
+        read(tmp_path, "a.parquet")
+
+
+def test_an_error_that_says_nothing_is_told_by_its_kind(tmp_path, monkeypatch):
+    pq.write_table(pa.table({"id": ["a"]}), tmp_path / "a.parquet")
+
+    def fails(*_: object) -> None:
+        raise pa.ArrowInvalid("")
+
+    monkeypatch.setattr(reading, "group_sizes", fails)
+    with pytest.raises(RecordsError, match=r"as Parquet \(ArrowInvalid\)"):
         read(tmp_path, "a.parquet")
 
 

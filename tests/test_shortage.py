@@ -7,8 +7,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from configs.shortage import shortage
 from serving import cli
-from serving.shortage import shortage
 
 
 def fills_the_disk() -> None:
@@ -21,9 +21,14 @@ def takes_more_memory_than_the_engine_has() -> None:
     connection.execute("SELECT list(range) FROM range(1000000)").fetchone()
 
 
+def takes_more_memory_than_there_is() -> None:
+    bytearray(1 << 62)
+
+
 @pytest.mark.parametrize(
     ("work", "words"),
     [
+        (takes_more_memory_than_there_is, "End what else runs on it"),
         (fills_the_disk, "a disk is full"),
         (takes_more_memory_than_the_engine_has, "Raise engine.memory_limit_gib"),
     ],

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import re
+import socket
 import subprocess
 import sys
 from functools import partial
@@ -12,11 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from configs.errors import ConfigError, FeatureError
+from configs.errors import ConfigError, EchelonError, FeatureError
 from features.build import feature_matrix, question_of, write_matrix
 from features.catalogue import FEATURES
 from features.labels import MARGIN, NO_PURCHASE, SPEND, label_table, write_labels
 from features.sources import Records, open_records
+from features.spark import parts
 from features.spark import ranges as cut
 from features.spark.matrix import written_of
 from features.spark.ranges import ranges
@@ -148,6 +152,47 @@ def test_workers_write_what_one_machine_computes(
     with pytest.raises(FeatureError, match="no column or method 'amounts'"):
         write_matrix(in_files, [wrong], CUTOFFS, tmp_path / "wrong", engine)
     assert not (tmp_path / "wrong").exists()
+
+
+def full(number: int) -> dict[str, object]:
+    with Path("/dev/full").open("w") as file:
+        file.write(str(number))
+    return {}
+
+
+@pytest.mark.slow
+@pytest.mark.spark
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+def test_a_full_disk_of_a_worker_is_said_with_how_to_mend_it(workers: None) -> None:
+    session = open_session(settings("spark"))
+    says = rf"a disk of worker {socket.gethostname()} is full \(.*No space left.*TMPDIR.*is whole"
+    with pytest.raises(EchelonError, match=says):
+        parts.spread(session, 2, full)
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "a disk of worker .* is full"),
+        (
+            PermissionError(errno.EACCES, "Permission denied"),
+            "must see the sources and stores.root",
+        ),
+        (MemoryError(), "too little memory .*MemoryError.*Give workers more memory"),
+    ],
+)
+def test_what_a_worker_lacks_is_tried_elsewhere_before_it_is_said(
+    error: Exception, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work(number: int) -> dict[str, object]:
+        raise error
+
+    for attempt in (1, 2, 3):
+        monkeypatch.setattr(parts, "_attempt", lambda now=attempt: now)
+        with pytest.raises(type(error)):
+            parts._tried(work, 0, tries=4)
+    monkeypatch.setattr(parts, "_attempt", lambda: 4)
+    assert re.search(says, parts._tried(work, 0, tries=4)["said"])
 
 
 def test_without_pyspark_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 from pydantic import BaseModel, ConfigDict
 
 from configs.child import child_environment
-from configs.errors import ModelError
+from configs.errors import ModelError, first_line
 from configs.redaction import redacted
 from configs.schema import Config
 from configs.version import VERSION
@@ -195,7 +195,7 @@ def parsed(folder: Path, whole: Verified) -> Bundle:
         raise ModelError(
             f"{folder} is signed and whole, but Echelon {whole.manifest.libraries['echelon']} made "
             f"it in a form that {VERSION} does not know "
-            f"({str(error).splitlines()[0]}). {AGAIN}"
+            f"({first_line(error)}). {AGAIN}"
         ) from error
 
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from configs.errors import ModelError
+from configs.errors import ModelError, first_line
 from configs.files import draft_folder, flush_to_disk, sweep_drafts
 from configs.redaction import redacted_text
 from configs.schema import Stores
@@ -58,7 +58,7 @@ def client_of(stores: Stores) -> Iterator[MlflowClient]:
             "in the address (postgresql+psycopg2://…)"
         ) from error
     except (MlflowException, SQLAlchemyError) as error:
-        first = redacted_text(str(error)).splitlines()[0]
+        first = redacted_text(first_line(error))
         raise ModelError(
             f"the registry at {redacted_text(uri)} does not do what it is asked: {first}. Check "
             "that it runs and that stores.tracking_uri (MLFLOW_TRACKING_URI) is its address; an "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import socket
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,7 @@ import pyarrow as pa
 from configs import errors
 from configs.files import draft_folder, sweep_drafts
 from configs.progress import Progress, silent
+from configs.shortage import is_beyond_limit, is_full, shortages
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -36,7 +38,7 @@ def spread(
     however often it runs.
 
     Raises:
-        EchelonError: ``work`` did, on a worker.
+        EchelonError: ``work`` did, on a worker, or the worker's disk or memory did not suffice.
     """
     told: list[dict[str, Any]] = []
     for done in spreading(session, n, work, told):
@@ -51,11 +53,12 @@ def spreading(
 
     The work is that of :func:`spread`.
     """
+    tries = _tries(session)
 
     def on_worker(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for number in batch.column(0).to_pylist():
-                text = json.dumps(_tried(work, number))
+                text = json.dumps(_tried(work, number, tries))
                 yield pa.RecordBatch.from_pydict({"number": [number], "told": [text]})
 
     if n == 0:
@@ -75,12 +78,55 @@ def spreading(
     yield n
 
 
-def _tried(work: Work, number: int) -> dict[str, Any]:
+def _tries(session: SparkSession) -> int:
+    """Return how often Spark tries a task; on this machine alone it tries once."""
+    if session.sparkContext.master.startswith("local"):
+        return 1
+    return int(session.sparkContext.getConf().get("spark.task.maxFailures") or 4)
+
+
+def _tried(work: Work, number: int, tries: int) -> dict[str, Any]:
     """Return what ``work`` returned, or the error that it would end in again if tried again."""
     try:
         return {"done": work(number)}
     except errors.EchelonError as error:
         return {"failed": type(error).__name__, "said": str(error)}
+    except shortages() as error:
+        said = _said_of_worker(error)
+        if said is None or _attempt() < tries:
+            raise
+        return {"failed": errors.EchelonError.__name__, "said": said}
+
+
+def _attempt() -> int:
+    """Return which try of its task this is, from 1 on."""
+    from pyspark import TaskContext
+
+    task = TaskContext.get()
+    return 1 if task is None else int(task.attemptNumber()) + 1
+
+
+def _said_of_worker(error: Exception) -> str | None:
+    """Return what a worker lacks and how to mend it; ``None`` where it is no such error."""
+    worker, said = socket.gethostname(), errors.first_line(error)
+    again = "then run the same again: what is live is whole"
+    if is_full(error):
+        return (
+            f"a disk of worker {worker} is full ({said}). Free some of stores.root, such as old "
+            f"publications, or of the worker's folder for temporary files (TMPDIR); {again}"
+        )
+    if isinstance(error, MemoryError) or is_beyond_limit(error):
+        return (
+            f"worker {worker} has too little memory for a range of customers ({said}). Give "
+            f"workers more memory or fewer cores, or set engine.name to 'duckdb'; {again}"
+        )
+    if isinstance(error, OSError):
+        return (
+            f"worker {worker} cannot read or write a file ({said}). Every worker must see the "
+            "sources and stores.root under the paths that they have here, and be allowed to write "
+            f"to stores.root; {again}"
+        )
+    return None
 
 
 def _done_or_raised(told: dict[str, Any]) -> dict[str, Any]:

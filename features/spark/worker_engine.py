@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from features.spilling import spill_folder
 
 if TYPE_CHECKING:
     import ibis
@@ -19,11 +20,11 @@ def on_worker(memory_limit: str = MEMORY_LIMIT) -> Iterator[ibis.BaseBackend]:
     """Yield DuckDB on one thread; what it held is gone afterwards."""
     import ibis
 
-    with tempfile.TemporaryDirectory(prefix="echelon-duckdb-") as spilled:
+    with spill_folder() as spilled:
         backend = ibis.duckdb.connect(
             threads=1,
             memory_limit=memory_limit,
-            temp_directory=spilled,
+            temp_directory=str(spilled),
             preserve_insertion_order=False,
         )
         try:
