@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from configs.errors import RecordsError
+from configs.errors import RecordsError, first_line
 
+REPORT_FILE = "report.json"
+"""In every generation: what was read to make it."""
 SINCE = ".since"
 """Before ``.parquet`` in the name of the part that holds what came since the whole was sorted."""
 
@@ -53,19 +56,67 @@ def require_whole(folder: Path, parts: Iterable[Path]) -> None:
     for path in parts:
         try:
             pq.read_metadata(path)
+        except pa.ArrowMemoryError:
+            raise
         except (pa.ArrowException, OSError) as error:
-            said = str(error).splitlines()[0].rstrip(".")
-            raise RecordsError(
-                f"{path}, a file of the records taken in, is damaged or not whole ({said}). "
-                f"Remove {folder} and run `echelon intake`, which makes it anew from the sources"
-            ) from error
+            raise _damaged(folder, path, error) from error
+
+
+@contextmanager
+def naming_damage(parts: Iterable[Path]) -> Iterator[None]:
+    """Say which of the record files ``parts`` is damaged, should reading them fail within.
+
+    Raises:
+        RecordsError: one cannot be read to its end.
+    """
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        require_readable(parts, error)
+        raise
+
+
+def require_readable(parts: Iterable[Path], failed: Exception) -> None:
+    """Check that the files of generations among ``parts`` can be read to their ends.
+
+    It takes as long as reading them, so it is asked only where something ``failed``.
+
+    Raises:
+        RecordsError: one cannot, by damage in its middle.
+    """
+    for path in parts:
+        folder = _generation_of(path)
+        if folder is None:
+            continue
+        try:
+            with pq.ParquetFile(path) as file:
+                for _ in file.iter_batches():
+                    pass
+        except pa.ArrowMemoryError:
+            raise
+        except (pa.ArrowException, OSError) as error:
+            raise _damaged(folder, path, error) from failed
+
+
+def _generation_of(path: Path) -> Path | None:
+    """Return the generation that a file is of, also one in a folder of parts or digests."""
+    folders = (one for one in path.parents[:2] if (one / REPORT_FILE).is_file())
+    return next(folders, None)
+
+
+def _damaged(folder: Path, path: Path, error: Exception) -> RecordsError:
+    return RecordsError(
+        f"{path}, a file of the records taken in, is damaged or not whole ({first_line(error)}). "
+        f"Remove {folder} and run `echelon intake`, which makes it anew from the sources"
+    )
 
 
 def read_rows(
     parts: Sequence[Path], columns: list[str] | None = None, filters: Any = None
 ) -> pa.Table:
     """Return the rows of ``parts``, at least one, those of the first part first."""
-    tables = (pq.read_table(path, columns=columns, filters=filters) for path in parts)
+    with naming_damage(parts):
+        tables = [pq.read_table(path, columns=columns, filters=filters) for path in parts]
     return pa.concat_tables(tables, promote_options="default")
 
 

@@ -37,7 +37,7 @@ from features.checks import Clock
 from features.contract_customers import SnapshotRows, read_snapshot, snapshot_rows
 from features.contracts import TABLES
 from features.databases import read_database
-from features.generation import parts_of, whole_part
+from features.generation import REPORT_FILE, parts_of, whole_part
 from features.ledger import (
     KEYS_FOLDER,
     FileRead,
@@ -341,7 +341,7 @@ class Intake:
                 for file in self.records.iterdir():
                     os.replace(file, folder / file.name)
                 os.replace(self.draft / KEYS_FOLDER, folder / KEYS_FOLDER)
-                write_text(folder / "report.json", report.model_dump_json(indent=2) + "\n")
+                write_text(folder / REPORT_FILE, report.model_dump_json(indent=2) + "\n")
         make_live(stores.records, report.generation)
         ledger = Ledger(
             echelon=VERSION,

@@ -87,7 +87,8 @@ def take_in_new(config: Config, progress: Progress = silent) -> Refreshed:
             return _everything(intake, SNAPSHOT)
         if live is None or ledger is None or not (live / KEYS_FOLDER).is_dir():
             return _everything(intake, NO_LEDGER)
-        require_whole(live, [path for name in ledger.tables for path in parts_of(live, name)])
+        parts = [path for name in ledger.tables for path in parts_of(live, name)]
+        require_whole(live, [*parts, *(live / KEYS_FOLDER / part.name for part in parts)])
         return _Refresh(intake, live, ledger).run()
 
 

@@ -8,8 +8,10 @@ was not given is null, so every declared feature can be built for every company.
 from __future__ import annotations
 
 import datetime as dt
+import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +20,9 @@ import pyarrow as pa
 
 from configs.errors import RecordsError
 from configs.schema import Engine
+from configs.shortage import shortage
 from features.contracts import LATER_SOURCES, TABLES, LaterSource
-from features.generation import parts_of, require_whole
+from features.generation import parts_of, require_readable, require_whole
 from features.spilling import spill_folder_of_process
 
 if TYPE_CHECKING:
@@ -230,7 +233,8 @@ def held(backend: ibis.BaseBackend, table: ibis.Table) -> ibis.Table:
 
     DuckDB keeps it within its memory limit and moves what is beyond to its temporary folder.
     """
-    return backend.create_table(f"held_{uuid.uuid4().hex}", table, temp=True)
+    with naming_files(backend):
+        return backend.create_table(f"held_{uuid.uuid4().hex}", table, temp=True)
 
 
 def release(
@@ -250,7 +254,8 @@ def _held_for(tables: Iterable[ibis.Table]) -> set[str]:
 
 def fetch(backend: ibis.BaseBackend, table: ibis.Table) -> pa.Table:
     """Return the rows of ``table`` as Arrow, without a detour through pandas."""
-    found = _rows(backend, table)  # Ibis's own way to Arrow asks for pandas too
+    with naming_files(backend):
+        found = _rows(backend, table)  # Ibis's own way to Arrow asks for pandas too
     return found.cast(table.schema().to_pyarrow())
 
 
@@ -259,7 +264,8 @@ def fetch_batches(
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a table as Arrow, ``rows`` at a time, computed meanwhile."""
     backend._run_pre_execute_hooks(table)  # Ibis's own way to batches calls what DuckDB 2 has not
-    yield from backend.con.sql(backend.compile(table)).to_arrow_reader(rows)
+    with naming_files(backend):
+        yield from backend.con.sql(backend.compile(table)).to_arrow_reader(rows)
 
 
 def write_in_order(
@@ -280,6 +286,35 @@ def write_in_order(
         backend.con.execute("SET preserve_insertion_order = false")
 
 
+@contextmanager
+def naming_files(backend: ibis.BaseBackend, others: Iterable[Path] = ()) -> Iterator[None]:
+    """Say which record file is damaged, should ``backend`` or what it is given fail within.
+
+    Args:
+        backend: that reads files.
+        others: files that are read on the way to it.
+
+    Raises:
+        RecordsError: one cannot be read to its end.
+    """
+    import duckdb
+
+    try:
+        yield
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        if shortage(error) is None:
+            require_readable([*_files_of(backend), *others], error)
+        raise
+
+
+def _files_of(backend: ibis.BaseBackend) -> list[Path]:
+    """Return the Parquet files that ``backend`` was given to read."""
+    views = backend.con.execute("SELECT sql FROM duckdb_views() WHERE NOT internal").fetchall()
+    texts = (text for (sql,) in views for text in re.findall(r"'((?:[^']|'')*)'", sql))
+    paths = (Path(text.replace("''", "'")) for text in texts if text.endswith(".parquet"))
+    return [path for path in dict.fromkeys(paths) if path.is_file()]
+
+
 def _rows(backend: ibis.BaseBackend, table: ibis.Table) -> pa.Table:
     backend._run_pre_execute_hooks(table)
     return backend.con.sql(backend.compile(table)).to_arrow_table()
@@ -297,7 +332,8 @@ class Range:
 
     def all(self) -> pa.Table:
         """Return all rows."""
-        return self._backend.con.sql(self._sql).to_arrow_table()
+        with naming_files(self._backend):
+            return self._backend.con.sql(self._sql).to_arrow_table()
 
     def between(self, first: pa.StringScalar, last: pa.StringScalar) -> pa.Table:
         """Return the rows of customers from ``first`` to ``last``, these included."""
@@ -305,8 +341,9 @@ class Range:
 
         customer = ColumnExpression("customer_id")
         low, high = (ConstantExpression(one.as_py()) for one in (first, last))
-        rows = self._backend.con.sql(self._sql)
-        return rows.filter((customer >= low) & (customer <= high)).to_arrow_table()
+        with naming_files(self._backend):
+            rows = self._backend.con.sql(self._sql)
+            return rows.filter((customer >= low) & (customer <= high)).to_arrow_table()
 
 
 def _limits(backend: ibis.BaseBackend) -> dict[str, str]:

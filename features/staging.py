@@ -26,7 +26,7 @@ from features.quarantine import COLUMNS, message
 from features.reading import Refusal
 from features.repeats import sharing_rows
 from features.runs import RunFile, Runs, read_ranges
-from features.sources import fetch, write_in_order
+from features.sources import fetch, naming_files, write_in_order
 
 if TYPE_CHECKING:
     import ibis
@@ -183,6 +183,18 @@ class Staging:
             duplicate: reason that duplicates are refused for.
             before: what was accepted earlier, where these rows are added to it.
         """
+        earlier = () if before is None or before.since is None else (before.since,)
+        with naming_files(backend, earlier):
+            return self._write(backend, records, order, duplicate, before)
+
+    def _write(
+        self,
+        backend: ibis.BaseBackend,
+        records: Path,
+        order: tuple[str, ...],
+        duplicate: str,
+        before: Before | None,
+    ) -> int:
         staged = backend.read_parquet(self.accepted)
         repeated = self._find_repeated(backend, staged, before)
         count = len(repeated)

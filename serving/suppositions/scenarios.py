@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from configs.events import AnyEvent, ComplaintResolved, Contact, Order, Survey
 from configs.section import Text
 from features.contracts import LATER_SOURCES, TABLES
-from features.generation import parts_of
+from features.generation import naming_damage, parts_of
 from features.sources import contract_schema, date_of
 from features.vocabulary import SCALES
 from serving.suppositions.supposed import NotSupposableError
@@ -299,8 +299,11 @@ def stored_tables(folder: Path, customer_id: str) -> dict[str, pa.Table]:
 
 def rows_in_file(path: Path, customer_id: str) -> pa.Table:
     """Return one customer's rows of a file sorted by customer, from the few groups they lie in."""
-    metadata = _metadata(path)
-    with pq.ParquetFile(path, metadata=metadata, memory_map=True) as file:
+    with (
+        naming_damage([path]),
+        pq.ParquetFile(path, metadata=_metadata(path), memory_map=True) as file,
+    ):
+        metadata = file.metadata
         place = file.schema_arrow.get_field_index("customer_id")
         bounds = [
             metadata.row_group(i).column(place).statistics for i in range(metadata.num_row_groups)
