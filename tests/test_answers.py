@@ -8,8 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from serving.scores.answer_texts import FEW, written
+from serving.scores.answer_texts import FEW, as_list, written
 from serving.scores.answers import Answer, answer_texts, answers
 from serving.scores.population import Population
 from serving.scores.reasons import Reasoner
@@ -118,7 +120,7 @@ def test_the_text_of_an_answer_is_what_json_makes_of_its_values(tmp_path: Path) 
     scorer = Scorer(small_bundle(), config.lifecycle)
     scores = scorer.score(matrix)
     reasons = Reasoner(scorer, "CNY", UNITS).reasons(matrix, scores)
-    for text in answer_texts(scores, reasons, terms(config)):
+    for text in as_list(answer_texts(scores, reasons, terms(config))):
         again = json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":"))
         assert text == again
 
@@ -139,12 +141,19 @@ def test_customers_are_told_of_alone_as_among_many(tmp_path: Path) -> None:
     for row in range(len(scores)):
         one = scores.slice(row, 1)
         own = pc.equal(reasons["customer_id"], one["customer_id"][0])
-        alone += answer_texts(one, reasons.filter(own), terms(config))
-    assert alone == list(answer_texts(scores, reasons, terms(config)))
+        alone += as_list(answer_texts(one, reasons.filter(own), terms(config)))
+    assert alone == as_list(answer_texts(scores, reasons, terms(config)))
 
 
 @pytest.mark.parametrize("n", [1, FEW])
 @pytest.mark.parametrize("value", [1e-5, 0.1 + 0.2, 1e16, -0.0, 1 / 3, 'q"\\\n\x01', "小 é", True])
 def test_a_value_is_written_as_json_writes_it(value: float | str, n: int) -> None:
     said = [json.dumps(value, ensure_ascii=False), "null"]
-    assert written(pa.chunked_array([[value, None] * n])) == said * n
+    assert as_list(written(pa.chunked_array([[value, None] * n]))) == said * n
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
+@example([0.1 + 0.2, 1e-4, 9999999999.5, 1e10 + 0.5, 1e16, 5.0, -0.0, 5e-324])
+def test_of_many_numbers_each_is_written_as_json_writes_it(values: list[float]) -> None:
+    many = values * (FEW + 1)
+    assert as_list(written(pa.chunked_array([many]))) == [json.dumps(one) for one in many]

@@ -17,8 +17,8 @@ from features.spec import Feature
 from serving.scores.points import Breakdown, Ranked, break_down, keeps_its_place, rank
 from serving.scores.population import Population
 from serving.scores.reasons import REASONS, Reasoner, _Teller
-from serving.scores.scorer import Scorer
-from serving.scores.wording import Sentences, sibling_of, tier_sentence
+from serving.scores.scorer import SCORES, Scorer
+from serving.scores.wording import Sentences, sibling_of, tier_sentences
 from tests.small_bundle import FEATURES, UNITS, matrix_of, small_bundle
 
 LIFECYCLE = Lifecycle(new_within_days=90, lost_after_days=365)
@@ -437,11 +437,13 @@ def test_the_tier_sentence_tells_the_distance_to_the_tiers_above_and_below() -> 
         "tier_rises_at": 6_200.0,
         "tier_falls_below": 4_000.0,
     }
-    zh, en = tier_sentence(score, policy, "CNY")
-    assert en == "CN¥1,200 short of the next tier; CN¥1,000 above this tier's floor"
-    assert zh == "距上一等级还差¥1,200\uff1b高于本等级下限¥1,000"
     capped = score | {"tier_guard": 0, "tier_rises_at": None, "tier_held": True}
-    assert tier_sentence(capped, policy, "CNY")[1].startswith("Set by the rule “Very dissatisfied”")
+    schema = pa.schema([SCORES.field(name) for name in score])
+    table = pa.Table.from_pylist([score, capped], schema)
+    zh, en = tier_sentences(table, policy, "CNY")
+    assert en[0] == "CN¥1,200 short of the next tier; CN¥1,000 above this tier's floor"
+    assert zh[0] == "距上一等级还差¥1,200\uff1b高于本等级下限¥1,000"
+    assert en[1].startswith("Set by the rule “Very dissatisfied”")
 
 
 def test_without_models_there_are_no_reasons(reasoner: Reasoner) -> None:

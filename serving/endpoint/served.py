@@ -28,6 +28,7 @@ from serving.endpoint.live import customers_of, in_order, record_tables
 from serving.endpoint.replies import as_text
 from serving.endpoint.requests import Closed
 from serving.endpoint.tracing import span
+from serving.scores.answer_texts import as_list
 from serving.scores.answers import answer_texts
 from serving.scores.explanations import Explanation, explanations
 from serving.scores.publication import FEATURES_FILE, SCORES_FILE, Publication, open_publication
@@ -121,7 +122,7 @@ class Served:
         with span("reasons"):
             reasons = self.reasoner.reasons(matrix, scores)
         terms = self.publication.manifest.terms
-        return list(answer_texts(scores, reasons, terms))
+        return as_list(answer_texts(scores, reasons, terms))
 
     def explained_by_id(self, customer_ids: Sequence[str]) -> dict[str, str]:
         """Return the explanations of those of ``customer_ids`` who are published, as JSON text."""

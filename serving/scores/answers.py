@@ -66,8 +66,8 @@ def terms_of(config: Config, bundle: BundleLike, model: str, features: str) -> T
     )
 
 
-def answer_texts(scores: pa.Table, reasons: pa.Table, terms: Terms) -> Iterator[str]:
-    """Yield the answer about each customer of ``scores`` as JSON text, in order.
+def answer_texts(scores: pa.Table, reasons: pa.Table, terms: Terms) -> texts.Written:
+    """Return the answer about each customer of ``scores`` as JSON text, in order.
 
     ``churn`` or ``clv`` is null where there is no such model; ``base`` plus the points of the
     number's reasons (a hundredth of them for churn) is the number.
@@ -81,31 +81,25 @@ def answer_texts(scores: pa.Table, reasons: pa.Table, terms: Terms) -> Iterator[
         ValueError: a number is not finite.
     """
     versions = json.dumps(terms.versions, ensure_ascii=False, separators=(",", ":"))
-    grade = json.dumps(terms.grade)
-    columns = (
-        texts.written(scores["customer_id"]),
+    here, level = texts.HERE, terms.interval_level
+    warnings, sizes = texts.written_lists(scores["warnings"])
+    names = ("customer_id", "lifecycle", "segment", "completeness", "fallback")
+    who, stage, segment, known, fallback = (texts.written(scores[name]) for name in names)
+    return texts.joined(
+        f'{{"customer_id":{here},"as_of":{here},"versions":{versions},"churn":{here},'
+        f'"clv":{here},"tier":{here},"lifecycle":{here},"segment":{here},'
+        f'"reasons":[{here}],"confidence":{{"grade":{json.dumps(terms.grade)},'
+        f'"completeness":{here},"fallback":{here}}},"warnings":[{here}]}}',
+        who,
         texts.written(scores["cutoff"].cast(pa.date32())),
         texts.churns(scores, terms.churn_horizon_days),
-        texts.values(scores, terms.currency, terms.clv_horizon_days, terms.interval_level),
+        texts.values(scores, terms.currency, terms.clv_horizon_days, level),
         texts.tiers(scores, terms.policy, terms.currency),
-        texts.written(scores["lifecycle"]),
-        texts.written(scores["segment"]),
-        texts.by_customer(scores, reasons),
-        texts.written(scores["completeness"]),
-        texts.written(scores["fallback"]),
-        (",".join(one or ()) for one in texts.written_lists(scores["warnings"])),
+        *(stage, segment, texts.by_customer(scores, reasons), known, fallback),
+        texts.grouped(warnings, [size or 0 for size in sizes]),
     )
-    for who, day, churn, clv, tier, stage, segment, why, known, fallback, warnings in zip(
-        *columns, strict=True
-    ):
-        yield (
-            f'{{"customer_id":{who},"as_of":{day},"versions":{versions},"churn":{churn},'
-            f'"clv":{clv},"tier":{tier},"lifecycle":{stage},"segment":{segment},'
-            f'"reasons":[{why}],"confidence":{{"grade":{grade},"completeness":{known},'
-            f'"fallback":{fallback}}},"warnings":[{warnings}]}}'
-        )
 
 
 def answers(scores: pa.Table, reasons: pa.Table, terms: Terms) -> Iterator[Answer]:
     """Yield what :func:`answer_texts` says as values."""
-    return map(json.loads, answer_texts(scores, reasons, terms))
+    return map(json.loads, texts.as_list(answer_texts(scores, reasons, terms)))

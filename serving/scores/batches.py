@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from serving.scores.answer_texts import as_array
 from serving.scores.answers import answer_texts
 from serving.scores.draft import Draft
 from serving.scores.job import Job
@@ -104,7 +105,7 @@ def explain_batch(work: Work, number: int) -> None:
     reasons = work.reasoner.reasons(work.rows(number), scores)
     with work.draft.adding(REASONS, number) as path:
         pq.write_table(reasons, path, compression="zstd")
-    texts = pa.array(answer_texts(scores, reasons, work.job.terms), pa.large_string())
+    texts = as_array(answer_texts(scores, reasons, work.job.terms))
     table = pa.table({"customer_id": scores["customer_id"], "answer": texts})
     with work.draft.adding(ANSWERS, number) as path:
         pq.write_table(table, path, compression="zstd", use_dictionary=False)

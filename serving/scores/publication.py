@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict
 from configs.errors import PublicationError
 from configs.files import live_generation
 from configs.section import Text
+from serving.scores.answer_texts import as_list
 from serving.scores.answers import Answer, Terms, answer_texts
 from serving.scores.lookup import Lookup
 from serving.scores.population import Population
@@ -121,7 +122,7 @@ class Publication:
             pq.read_table(self.folder / name, filters=wanted)
             for name in (SCORES_FILE, REASONS_FILE)
         )
-        texts = answer_texts(scores, reasons, self.manifest.terms)
+        texts = as_list(answer_texts(scores, reasons, self.manifest.terms))
         return dict(zip(scores["customer_id"].to_pylist(), texts, strict=True))
 
     def scores(self) -> pa.Table:

@@ -12,6 +12,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+import pyarrow as pa
+
 from configs.section import Language, Text
 from serving.scores.numbers import money, number, percent
 from serving.scores.population import EVERYBODY
@@ -41,6 +43,8 @@ CAPPED = re.compile(
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
 OUT_OF = re.compile(r"（满分\d+分）| out of \d+")
 CAPS = {"一": 365, "两": 728, "三": 1095}
+TIER_SENTENCE = ("clv_expected", "tier_guard", "tier_rises_at", "tier_falls_below", "tier_held")
+"""Columns of the scores that the sentence about a tier is made of."""
 REMEMBERED = 100_000
 """Sentences kept, so that a million customers' do not fill the memory: about 70 MB."""
 YES = Text(zh="是", en="yes")
@@ -453,32 +457,34 @@ def _or_more(feature: Described, value: float, language: Language) -> str:
     return "以上" if language == "zh" else " or more"
 
 
-def tier_sentence(score: Mapping[str, Any], policy: Policy, currency: str) -> tuple[str, str]:
-    """Return where a customer stands between the tiers' thresholds, in Chinese and English.
+def tier_sentences(scores: pa.Table, policy: Policy, currency: str) -> tuple[list[str], list[str]]:
+    """Return where customers stand between the tiers' thresholds, in Chinese and English.
 
     Args:
-        score: a row of the scores table, with a tier.
+        scores: table of schema ``SCORES``.
         policy: the tiers and their guard rules.
         currency: ISO 4217 code.
     """
-    return _tier_sentence(score, policy, currency, "zh"), _tier_sentence(
-        score, policy, currency, "en"
+    columns = [scores[name].to_pylist() for name in TIER_SENTENCE]
+    zh, en = (
+        [_tier_sentence(row, policy, currency, language) for row in zip(*columns, strict=True)]
+        for language in LANGUAGES
     )
+    return zh, en
 
 
-def _tier_sentence(
-    score: Mapping[str, Any], policy: Policy, currency: str, language: Language
-) -> str:
-    value = score["clv_expected"]
+def _tier_sentence(row: tuple[Any, ...], policy: Policy, currency: str, language: Language) -> str:
+    """Return the sentence of one customer, by the columns ``TIER_SENTENCE``."""
+    value, guard, rises_at, falls_below, is_held = row
     parts = []
-    if score["tier_guard"] is not None:
-        rule = policy.guards[score["tier_guard"]].name[language]
+    if guard is not None:
+        rule = policy.guards[guard].name[language]
         parts.append(f"由规则「{rule}」确定" if language == "zh" else f"set by the rule “{rule}”")
-    if score["tier_rises_at"] is not None:
-        parts.append(_missing_to_rise(score["tier_rises_at"] - value, currency, language))
-    if score["tier_falls_below"] is not None:
-        parts.append(_above_the_floor(value - score["tier_falls_below"], currency, language))
-    if score["tier_held"]:
+    if value is not None and rises_at is not None:
+        parts.append(_missing_to_rise(rises_at - value, currency, language))
+    if value is not None and falls_below is not None:
+        parts.append(_above_the_floor(value - falls_below, currency, language))
+    if is_held:
         held = "缓冲区间内，保留原等级" if language == "zh" else "kept within the buffer zone"
         parts.append(held)
     text = ("；" if language == "zh" else "; ").join(parts)
