@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
+from features.arrays import numbers, whole
+
 KEYS = {"customer_id": pa.string(), "cutoff": pa.int32()}
 """What a row is of, and the types of that."""
 
@@ -30,6 +32,6 @@ def in_one(ranges: Sequence[pa.Table], cutoffs: Sequence[int]) -> pa.Table:
 
 def at_cutoff(matrix: pa.Table, day: int) -> pa.Table:
     """Return the rows of one cutoff of a matrix sorted by cutoff."""
-    days = matrix["cutoff"].to_numpy()
+    days = numbers(whole(matrix["cutoff"]))
     first, end = (int(days.searchsorted(day, side)) for side in ("left", "right"))
     return matrix.slice(first, end - first)

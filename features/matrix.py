@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from configs.errors import RecordsError
 from configs.files import new_generation
+from features.arrays import whole
 from features.layout import at_cutoff
 
 ROWS_A_GROUP = 8_192
@@ -88,12 +89,8 @@ class StoredMatrix:
             for group in range(opened.num_row_groups):
                 read = opened.read_row_group(group, stored, use_threads=False)
                 days = pa.repeat(pa.scalar(day, pa.int32()), len(read))
-                columns = [days if n == "cutoff" else _whole(read[n]) for n in names]
+                columns = [days if n == "cutoff" else whole(read[n]) for n in names]
                 yield pa.RecordBatch.from_arrays(columns, schema=schema)
-
-
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def store(ranges: Iterable[pa.Table], cutoffs: Sequence[int], folder: Path) -> StoredMatrix:

@@ -296,11 +296,12 @@ def _check_reduction(declared: Declaration, reduction: ops.Reduction) -> None:
             f"feature {declared.name} uses t.cutoff inside {kind}. Windows are applied by the "
             "build: say window_days and lag_days, and use t.cutoff outside"
         )
-    if isinstance(reduction, ops.ArgMax) and not _is_day(reduction.key):
+    if isinstance(reduction, ops.ArgMax) and not is_day(reduction.key):
         raise FeatureError(f"feature {declared.name}: argmax takes t.day only, for the latest day")
 
 
-def _is_day(key: ops.Value) -> bool:
+def is_day(key: ops.Value) -> bool:
+    """Return whether ``key`` is the day of a row."""
     return isinstance(key, ops.Field) and key.name == "day"
 
 

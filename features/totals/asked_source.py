@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from configs.errors import FeatureError
+from features.arrays import numbers, true, whole
 from features.plan import SCALE, Asked
 from features.sources import Range
 from features.totals.population import Population
@@ -41,6 +42,7 @@ class AskedSource:
         """
         self._rows = Range(backend, rows.table)
         self._columns, self._asked, self._as_known = rows.columns, asked, as_known
+        self._by_column = sorted(asked.items(), key=lambda one: rows.columns[one[0][0]] or "")
 
     def rows(self, part: Population, whole: bool) -> pa.Table:
         """Return the rows of a range of customers, or all at once."""
@@ -70,7 +72,7 @@ class AskedSource:
         running = Running(line, cutoffs, {window for _, window in self._asked}, table)
         return {
             name: running.answer(reduction, self._columns[reduction], window)
-            for (reduction, window), name in self._asked.items()
+            for (reduction, window), name in self._by_column
         }
 
     def _check_sums(self, table: pa.Table, codes: Ints, ids: pa.Array) -> None:
@@ -80,7 +82,7 @@ class AskedSource:
             least, most = pc.min_max(table[column]).values()
             largest = max(-(least.as_py() or 0), most.as_py() or 0)
             if largest * len(table) > LARGEST_SUM:
-                size = np.abs(pc.fill_null(table[column], 0).to_numpy().astype(np.float64))
+                size = np.abs(numbers(whole(table[column])).astype(np.float64))
                 total = np.bincount(codes, size)
                 if total.max() > LARGEST_SUM:
                     raise _too_large(part, ids[int(total.argmax())].as_py())
@@ -97,14 +99,14 @@ def _too_large(part: ops.Reduction, customer_id: str) -> FeatureError:
 
 def _codes(customers: pa.ChunkedArray, ids: pa.Array) -> Ints:
     """Return the place of each customer among ``ids``, which hold them all."""
-    each = customers.combine_chunks()
+    each = whole(customers)
     if not len(each):
         return np.empty(0, np.int64)
-    differs = pc.not_equal(each[1:], each[:-1]).to_numpy(zero_copy_only=False)
+    differs = true(pc.not_equal(each[1:], each[:-1]))
     starts = np.append(0, 1 + np.flatnonzero(differs))
-    place = pc.index_in(each.take(pa.array(starts)), ids).to_numpy().astype(np.int64)
+    place = numbers(pc.index_in(each.take(pa.array(starts)), ids)).astype(np.int64)
     return np.repeat(place, np.diff(starts, append=len(each)))
 
 
 def _days(column: pa.ChunkedArray) -> Ints:
-    return np.asarray(pc.fill_null(column, 0).to_numpy(), np.int64)
+    return numbers(whole(column)).astype(np.int64)

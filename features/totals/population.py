@@ -10,6 +10,7 @@ import ibis
 import numpy as np
 import pyarrow as pa
 
+from features.arrays import numbers, whole
 from features.sources import Records, fetch
 from features.totals.timeline import Ints
 
@@ -76,9 +77,6 @@ def first_known(tables: Mapping[str, ibis.Table]) -> ibis.Table:
 def population(records: Records) -> Population:
     """Return the customers who are ever known."""
     known = first_known(records.tables).filter(lambda t: t.first_known.notnull())
-    found = fetch(records.backend, known.order_by("customer_id")).combine_chunks()
-    return Population(
-        found["customer_id"].cast(pa.string()).combine_chunks(),
-        found["first_known"].to_numpy().astype(np.int64),
-        found["n_rows"].to_numpy().astype(np.int64),
-    )
+    found = fetch(records.backend, known.order_by("customer_id"))
+    ids, first, rows = (whole(found[name]) for name in ("customer_id", "first_known", "n_rows"))
+    return Population(ids, *(numbers(one).astype(np.int64) for one in (first, rows)))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import ibis.expr.operations as ops
@@ -18,11 +19,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.plan import SCALE, Window, is_whole
+from features.arrays import Flags, Numbers, numbers, present, true, whole
+from features.plan import SCALE, Window, is_day, is_whole
 from features.totals.timeline import Ints, Places, Timeline
 
-Numbers = npt.NDArray[Any]
-Flags = npt.NDArray[np.bool_]
+Small = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,10 @@ class Repeats:
 
 
 class Running:
-    """The rows of one source, and their running totals as far as they were asked for."""
+    """The rows of one source, and their running totals as far as they were asked for.
+
+    Those of one column at a time: ask all of a column before the next.
+    """
 
     def __init__(
         self, line: Timeline, cutoffs: Sequence[int], windows: set[Window], columns: pa.Table
@@ -52,6 +56,8 @@ class Running:
         ends = {window.end(day) for window in windows for day in cutoffs}
         starts = {w.start(day) for w in windows for day in cutoffs if w.days is not None}
         self._places = Places(line, ends | starts)
+        self._placed: dict[int | None, Ints] = {}
+        self._column: str | None = None
         self._known: dict[Hashable, Any] = {}
 
     def answer(self, part: ops.Reduction, column: str | None, window: Window) -> pa.Array:
@@ -62,6 +68,8 @@ class Running:
             column: what it reduces; ``None`` where rows are counted.
             window: one of those that were announced.
         """
+        if column != self._column:
+            self._column, self._known = column, {}
         return ANSWERS[type(part)](self, part, column, window)
 
     def count(self, part: ops.Reduction, column: str | None, window: Window) -> pa.Array:
@@ -89,14 +97,16 @@ class Running:
 
     def distinct(self, part: ops.Reduction, column: str, window: Window) -> pa.Array:
         """Return how many different values there are."""
-        new, repeats = self._once(self._repeated, column)
-        total = self._between(new, window)
+        found = self._new_days if is_day(part.arg) else self._repeated
+        new, repeats = self._once(found, column)
+        total = self._between(new, window).astype(np.int64)
         again = []
         for cutoff, who in zip(self._cutoffs, self._line.who, strict=True):
             inside = repeats.days <= window.end(cutoff)
             if window.days is not None:
                 inside &= repeats.before > window.start(cutoff)
-            count = np.bincount(repeats.codes[inside], minlength=self._line.n_codes)
+            codes = repeats.codes[np.flatnonzero(inside)]
+            count = np.bincount(codes, minlength=self._line.n_codes)
             again.append(count[who])
         return pa.array(total - np.concatenate(again))
 
@@ -110,7 +120,7 @@ class Running:
         totals, counts = self._once(self._totals, column), self._once(self._counts, column)
         day, after = first[place], np.minimum(place + 1, len(totals) - 1)
         total = (totals[after] - totals[day]).astype(np.float64)
-        count = np.where(none, 1, counts[after] - counts[day])
+        count = np.where(none, 1, (counts[after] - counts[day]).astype(np.int64))
         total = total if is_whole(part.arg) else total / SCALE
         return pa.array(total / count, mask=none)
 
@@ -120,29 +130,31 @@ class Running:
         if column is None:
             start, end = self._span(window)
             return end - start
-        return self._between(self._once(self._counts, column), window)
+        return self._between(self._once(self._counts, column), window).astype(np.int64)
 
-    def _between(self, totals: Ints, window: Window) -> Ints:
+    def _between(self, totals: Numbers, window: Window) -> Numbers:
         start, end = self._span(window)
         return totals[end] - totals[start]
 
     def _span(self, window: Window) -> tuple[Ints, Ints]:
         """Return the first place in the window and that after it, for all that are asked for."""
         start = None if window.days is None else window.start(0)
-        return self._once(self._after, start), self._once(self._after, window.end(0))
+        return self._after(start), self._after(window.end(0))
 
     def _after(self, offset: int | None) -> Ints:
-        found = []
-        for cutoff, who in zip(self._cutoffs, self._line.who, strict=True):
-            found.append(self._places.after(None if offset is None else cutoff + offset)[who])
-        return np.concatenate(found)
+        """Return the places after days so far from the cutoffs, for all that are asked for."""
+        if offset not in self._placed:
+            days = (None if offset is None else cutoff + offset for cutoff in self._cutoffs)
+            each = zip(days, self._line.who, strict=True)
+            self._placed[offset] = np.concatenate([self._places.after(d)[who] for d, who in each])
+        return self._placed[offset]
 
     def _stretch(self, window: Window, cutoff: int) -> tuple[Ints, Ints]:
         """Return the same of every code, at one cutoff."""
         start = None if window.days is None else window.start(cutoff)
         return self._places.after(start), self._places.after(window.end(cutoff))
 
-    # ---- along the line, each computed once
+    # ---- along the line, each computed once, those of a column while it is asked for
 
     def _once(self, compute: Callable[[Any], Any], what: Hashable) -> Any:
         key = (compute.__name__, what)
@@ -151,34 +163,34 @@ class Running:
         return self._known[key]
 
     def _given(self, column: str) -> pa.Array:
-        given = self._columns[column].combine_chunks()
+        given = whole(self._columns[column])
         return given if self._line.order is None else given.take(pa.array(self._line.order))
 
     def _valid(self, column: str) -> Flags:
         """Return which rows count."""
-        given = self._given(column)
-        flags = given if pa.types.is_boolean(given.type) else given.is_valid()
-        return np.asarray(flags.to_numpy(zero_copy_only=False), dtype=np.bool_)
+        given = self._once(self._given, column)
+        return true(given) if pa.types.is_boolean(given.type) else present(given)
 
     def _data(self, column: str) -> Numbers:
         """Return numbers, 0 where a row does not count."""
-        given = self._given(column)
-        return np.asarray(pc.fill_null(given, pa.scalar(0, given.type)).to_numpy())
+        return numbers(self._once(self._given, column))
 
-    def _counts(self, column: str) -> Ints:
-        return _running(self._once(self._valid, column).view(np.int8))
+    def _counts(self, column: str) -> Small:
+        return _counted(self._once(self._valid, column))
 
     def _totals(self, column: str) -> Ints:
-        return _running(self._data(column))
+        data = self._data(column)
+        totals = np.zeros(len(data) + 1, np.int64)
+        totals[1:] = data  # made wide first: the sum itself would do so slowly
+        return np.cumsum(totals, out=totals)
 
     def _ordered(self, column: str) -> tuple[Numbers, Callable[[pa.Array], pa.Array]]:
         """Return numbers in the order of the values, and the way back to these."""
-        given = self._given(column)
+        given = self._once(self._given, column)
         if pa.types.is_integer(given.type) or pa.types.is_floating(given.type):
             return self._data(column), lambda found: found
         values = pc.unique(given.drop_null()).sort()
-        place = pc.fill_null(pc.index_in(given, values), 0)
-        return np.asarray(place.to_numpy(), np.int64), values.take
+        return numbers(pc.index_in(given, values)).astype(np.int64), values.take
 
     def _padded(self, what: tuple[str, str]) -> Numbers:
         """Return numbers, the ``worst`` there may be where a row does not count and at the end."""
@@ -192,28 +204,46 @@ class Running:
 
     def _last_valid(self, column: str) -> tuple[Ints, Ints]:
         """Return the last counting place before each, and the first place of each one's day."""
-        line, valid = self._line, self._once(self._valid, column)
+        valid = self._once(self._valid, column)
         place = np.arange(len(valid))
         last = np.maximum.accumulate(np.append(-1, np.where(valid, place, -1)))
-        begins = (np.diff(line.codes, prepend=-1) != 0) | (np.diff(line.days, prepend=0) != 0)
+        begins = np.diff(self._dated, prepend=-1) != 0
         return last, np.append(np.maximum.accumulate(np.where(begins, place, 0)), 0)
 
-    def _repeated(self, column: str) -> tuple[Ints, Repeats]:
+    @cached_property
+    def _dated(self) -> Small:
+        """Return a number for each row, the same for rows of one code and day, rising."""
+        line = self._line
+        begins = np.ones(len(line.codes), np.bool_)
+        np.not_equal(line.days[1:], line.days[:-1], out=begins[1:])
+        begins[1:] |= line.codes[1:] != line.codes[:-1]
+        return np.cumsum(begins, dtype=np.int32)
+
+    def _new_days(self, column: str) -> tuple[Small, Repeats]:
+        """Return totals of rows that are the first to count on their day; none has an earlier."""
+        rows = np.flatnonzero(self._once(self._valid, column))
+        dated = self._dated[rows]
+        new = np.zeros(len(self._line.codes), np.bool_)
+        new[rows[np.diff(dated, prepend=0) != 0]] = True
+        none = np.zeros(0, np.int64)
+        return _counted(new), Repeats(none, none, none)
+
+    def _repeated(self, column: str) -> tuple[Small, Repeats]:
         """Return totals of values that are new on their day, and those seen on a day before."""
         line = self._line
-        encoded = self._given(column).dictionary_encode()
-        new = np.asarray(encoded.is_valid().to_numpy(zero_copy_only=False), np.bool_)
+        encoded = self._once(self._given, column).dictionary_encode()
+        new, keys = present(encoded.indices), numbers(encoded.indices)
         rows = np.flatnonzero(new)
-        rows = rows[_by_key(encoded.indices.drop_null().to_numpy(), len(encoded.dictionary))]
-        key, codes = encoded.indices.fill_null(0).to_numpy()[rows], line.codes[rows]
-        same = (key[1:] == key[:-1]) & (codes[1:] == codes[:-1])
-        earlier, later = rows[:-1][same], rows[1:][same]
-        today = line.days[earlier] == line.days[later]
-        new[later[today]] = False
-        earlier, later = earlier[~today], later[~today]
-        return _running(new.view(np.int8)), Repeats(
-            line.codes[later], line.days[later], line.days[earlier]
-        )
+        rows = rows[_by_key(keys[rows], len(encoded.dictionary))]
+        key, codes = keys[rows], line.codes[rows]
+        same = np.flatnonzero((key[1:] == key[:-1]) & (codes[1:] == codes[:-1]))
+        earlier, later = rows[same], rows[same + 1]
+        today = self._dated[earlier] == self._dated[later]
+        new[later[np.flatnonzero(today)]] = False
+        past = np.flatnonzero(~today)
+        earlier, later = earlier[past], later[past]
+        again = Repeats(line.codes[later], line.days[later], line.days[earlier])
+        return _counted(new), again
 
 
 def _by_key(keys: Numbers, n_keys: int) -> Ints:
@@ -221,11 +251,11 @@ def _by_key(keys: Numbers, n_keys: int) -> Ints:
     return np.argsort(keys.astype(np.min_scalar_type(n_keys)), kind="stable")
 
 
-def _running(values: Numbers) -> Ints:
-    """Return the total before each place, and that of all."""
-    totals = np.zeros(len(values) + 1, np.int64)
-    np.cumsum(values, out=totals[1:])
-    return totals
+def _counted(flags: Flags) -> Small:
+    """Return how many are true before each place, and of all."""
+    counts = np.zeros(len(flags) + 1, np.int32)
+    np.cumsum(flags.view(np.int8), dtype=np.int32, out=counts[1:])
+    return counts
 
 
 _EXTREMES: dict[type, tuple[np.ufunc, str]] = {
