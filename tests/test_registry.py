@@ -16,6 +16,7 @@ from tests.small_bundle import config_in
 from tests.small_fitted import PROVENANCE, small_fitted
 from training import registry
 from training.bundle import read_bundle, write_bundle
+from training.champion_known import state_of
 from training.registry import champion, history, log_run, promote, rollback
 from training.signing import public_key, signing_key
 from training.tracking import tracking_uri
@@ -205,6 +206,41 @@ def test_an_alias_moved_by_hand_is_put_back(config, quick_check):
     client_of(config).set_registered_model_alias("echelon", "champion", two)
     assert champion(config).version == one
     assert str(client_of(config).get_model_version_by_alias("echelon", "champion").version) == one
+
+
+def test_a_registry_that_nobody_wrote_to_since_is_not_asked_again(config, quick_check, monkeypatch):
+    trained(config)
+    promote(config)
+    held = champion(config)
+    with monkeypatch.context() as patched:
+        patched.setattr(registry, "client_of", unreachable)
+        assert champion(config) == held
+    client_of(config).set_registered_model_tag("echelon", "seen by", "somebody else")
+    monkeypatch.setattr(registry, "client_of", unreachable)
+    with pytest.raises(ModelError, match="asked"):
+        champion(config)
+
+
+def test_a_bundle_damaged_since_is_not_taken_for_the_champion_last_named(
+    config, quick_check, monkeypatch
+):
+    trained(config)
+    promote(config)
+    (champion(config).folder / "policy.json").write_text("{}")
+    monkeypatch.setattr(registry, "client_of", unreachable)
+    with pytest.raises(ModelError, match="asked"):
+        champion(config)
+
+
+def unreachable(stores):
+    raise ModelError("the registry was asked")
+
+
+@pytest.mark.parametrize("beside", ["mlflow.db-wal", "mlflow.db-journal"])
+def test_a_registry_that_is_being_written_to_is_always_asked(config, beside):
+    assert state_of(config.stores) is not None
+    (config.stores.root / beside).touch()
+    assert state_of(config.stores) is None
 
 
 def test_a_version_that_echelon_did_not_make_is_refused(config):

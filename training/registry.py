@@ -29,6 +29,7 @@ from configs.files import draft_folder, new_generation, sweep_drafts
 from configs.redaction import redacted, redacted_text
 from configs.schema import Config, Stores
 from training.bundle import check_in_child
+from training.champion_known import Known, keep, recall, state_of
 from training.fitted import Fitted
 from training.manifest import AGAIN, Verified, verified
 from training.promotions import (
@@ -163,9 +164,15 @@ def rollback(config: Config, reason: str = "") -> Promotion:
 def champion(config: Config) -> Registered:
     """Return the champion and the folder of its bundle, downloaded once and verified.
 
+    A registry that nobody has written to since it was last asked is not asked again.
+
     Raises:
         ModelError: nothing is promoted yet, or the bundle is refused.
     """
+    state = state_of(config.stores)
+    known = recall(config.stores, state)
+    if known is not None and _holds(config.stores, known):
+        return Registered(known.version, config.stores.bundles / known.version)
     with client_of(config.stores) as client:
         past = _promotions(client, config.stores.model_name)
         if not past:
@@ -176,7 +183,9 @@ def champion(config: Config) -> Registered:
             )
         _follow(client, config.stores.model_name, past[0].version)
         found = _version(client, config.stores.model_name, past[0].version)
-        return Registered(past[0].version, _downloaded(client, config.stores, found))
+        folder = _downloaded(client, config.stores, found)
+    keep(config.stores, state, past[0].version, found.tags[DIGEST])
+    return Registered(past[0].version, folder)
 
 
 def registered(config: Config, version: str = "latest") -> Registered:
@@ -369,6 +378,16 @@ def _fetch(client: MlflowClient, stores: Stores, found: ModelVersion) -> None:
             file.rename(draft / file.name)
         fetched.rmdir()
         _check(draft, stores, found)
+
+
+def _holds(stores: Stores, known: Known) -> bool:
+    """Return whether the bundle of the champion is there as it was registered."""
+    try:
+        return (
+            verified(stores.bundles / known.version, public_key(stores.keys)).digest == known.digest
+        )
+    except ModelError:
+        return False
 
 
 def _check(folder: Path, stores: Stores, found: ModelVersion) -> None:

@@ -27,13 +27,18 @@ from serving.scores.points import break_down
 from serving.scores.population import Array, column
 from serving.scores.publication import FEATURES_FILE, SCORES_FILE, Publication
 from serving.scores.reasons import TARGETS
-from serving.scores.scorer import BundleLike, before_of, days_of, tiers_by
+from serving.scores.scorer import PREVIOUS, BundleLike, before_of, days_of, tiers_by
 from serving.scores.wording import Described
 from training.anchor import TargetName
 
 Texts = npt.NDArray[np.object_]
 PARTS = ("data", "model", "policy")
 ROWS_AT_ONCE = 50_000
+READ = [
+    *("customer_id", "cutoff", "tier", *TARGETS.values()),
+    *(f"previous_{name}" for name in PREVIOUS.names[1:]),
+]
+"""Of scores."""
 
 
 @dataclass(frozen=True)
@@ -86,29 +91,25 @@ class Comparison:
 
     def walk(self, customer_ids: Sequence[str] | None = None) -> Walk:
         """Return the way of these customers, by default of all who are in either publication."""
-        before, now = (_read(p, SCORES_FILE, customer_ids) for p in (self.old, self.new))
-        ids = tuple(sorted({*before["customer_id"].to_pylist(), *now["customer_id"].to_pylist()}))
+        before, now = (_read(p, SCORES_FILE, customer_ids, READ) for p in (self.old, self.new))
+        ids = _ids_of(before, now)
+        was, is_ = (_Side.of(ids, scores) for scores in (before, now))
         columns = _columns(_read(self.new, FEATURES_FILE, customer_ids, self._read_by_old))
         by_data = self._by_old_model(columns, now)
         numbers: dict[TargetName, Array] = {}
         for target, name in TARGETS.items():
             after = column(now, name)
-            steps = (column(before, name), by_data[target], after, after)
-            sides = (before, now, now, now)
-            placed = [_placed(ids, side, step) for side, step in zip(sides, steps, strict=True)]
-            numbers[target] = np.stack(placed)
-        tiers = (
-            (before, _texts(before["tier"])),
-            (now, self._tiers_before(by_data["clv"], columns, now)),
-            (now, self._tiers_before(column(now, "clv_expected"), columns, now)),
-            (now, _texts(now["tier"])),
-        )
+            steps = (by_data[target], after, after)
+            numbers[target] = np.stack(
+                [was.numbers(column(before, name)), *map(is_.numbers, steps)]
+            )
+        tiers = (*self._tiers_by_old_policy(by_data["clv"], columns, now), _texts(now["tier"]))
         return Walk(
-            ids,
+            tuple(ids.to_pylist()),
             numbers,
-            np.stack([_placed_texts(ids, side, codes) for side, codes in tiers]),
-            is_new=~np.isin(ids, before["customer_id"].to_pylist()),
-            is_gone=~np.isin(ids, now["customer_id"].to_pylist()),
+            np.stack([was.texts(_texts(before["tier"])), *map(is_.texts, tiers)]),
+            is_new=~was.is_there,
+            is_gone=~is_.is_there,
         )
 
     def concepts(
@@ -152,6 +153,15 @@ class Comparison:
     @cached_property
     def _concept_of(self) -> dict[str, str]:
         return {feature.name: feature.concept for feature in self.features}
+
+    def _tiers_by_old_policy(
+        self, by_data: Array, columns: Mapping[str, Array], now: pa.Table
+    ) -> tuple[Texts, Texts]:
+        """Return the tiers by the old policy, of the old models and of those of now."""
+        first = self._tiers_before(by_data, columns, now)
+        if self._is_same_model:
+            return first, first
+        return first, self._tiers_before(column(now, "clv_expected"), columns, now)
 
     def _tiers_before(self, values: Array, columns: Mapping[str, Array], now: pa.Table) -> Texts:
         """Return the tiers by the old policy, held against the past that ``now`` was held to."""
@@ -235,17 +245,41 @@ def _texts(values: pa.ChunkedArray) -> Texts:
     return np.array(values.to_pylist(), dtype=object)
 
 
-def _placed(ids: Sequence[str], side: pa.Table, values: Array) -> Array:
-    placed = np.zeros(len(ids))
-    placed[_rows(ids, side)] = values
-    return placed
+def _ids_of(before: pa.Table, now: pa.Table) -> pa.Array:
+    """Return the ids of both, sorted, each once."""
+    chunks = [*before["customer_id"].chunks, *now["customer_id"].chunks]
+    ids = pc.unique(pa.chunked_array(chunks, pa.string()))
+    return ids.take(pc.sort_indices(ids))
 
 
-def _placed_texts(ids: Sequence[str], side: pa.Table, values: Texts) -> Texts:
-    placed = np.full(len(ids), None, dtype=object)
-    placed[_rows(ids, side)] = values
-    return placed
+@dataclass(frozen=True)
+class _Side:
+    """Where the customers of one publication lie among those of both.
 
+    Attributes:
+        rows: place of each of its customers.
+        is_there: of all, who is published in it.
+    """
 
-def _rows(ids: Sequence[str], side: pa.Table) -> npt.NDArray[np.int64]:
-    return np.searchsorted(np.array(ids), np.array(side["customer_id"].to_pylist(), dtype=str))
+    rows: npt.NDArray[np.int64]
+    is_there: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, ids: pa.Array, scores: pa.Table) -> _Side:
+        """Return where the customers of ``scores`` lie among ``ids``."""
+        rows = pc.index_in(scores["customer_id"], ids).to_numpy().astype(np.int64)
+        is_there = np.zeros(len(ids), dtype=np.bool_)
+        is_there[rows] = True
+        return cls(rows, is_there)
+
+    def numbers(self, values: Array) -> Array:
+        """Return the values of its customers among all; 0 where one is not published."""
+        placed = np.zeros(len(self.is_there))
+        placed[self.rows] = values
+        return placed
+
+    def texts(self, values: Texts) -> Texts:
+        """Return the words of its customers among all; ``None`` where one is not published."""
+        placed = np.full(len(self.is_there), None, dtype=object)
+        placed[self.rows] = values
+        return placed

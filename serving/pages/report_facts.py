@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -16,7 +17,12 @@ from configs.section import Text
 from serving.scores.answers import Answer
 from serving.scores.population import Array
 from serving.scores.population import column as numbers
-from serving.scores.publication import FEATURES_FILE, REASONS_FILE, Publication
+from serving.scores.publication import (
+    FEATURES_FILE,
+    REASONS_FILE,
+    SCORES_FILE,
+    Publication,
+)
 from serving.scores.reasons import REST_CONCEPT
 
 PAST_YEAR = "spend_364d"
@@ -132,7 +138,7 @@ class Facts:
     @property
     def headline(self) -> Headline:
         """The company in a few figures."""
-        high = self._codes("churn_band") == "high"
+        high = self._is("churn_band", "high")
         return Headline(
             customers=len(self),
             value=_total(self.value),
@@ -178,7 +184,7 @@ class Facts:
         """
         counts_alike = np.isnan(self.value) | (self.terms.policy.objective == "retention")
         stake = np.nan_to_num(self.churn * np.where(counts_alike, 1.0, self.value))
-        stake[self._codes("churn_band") == "low"] = 0.0
+        stake[self._is("churn_band", "low")] = 0.0
         order = np.argsort(-stake, kind="stable")[:WATCHED]
         ids = [self._id(row) for row in order if stake[row] > 0]
         found = self.publication.find_many(ids)
@@ -203,18 +209,19 @@ class Facts:
         if earlier is None or not self.tiers:
             return None
         codes = list(self.terms.policy.codes)
-        before, now = self._codes("previous_tier"), self._codes("tier")
-        rank = {code: place for place, code in enumerate(codes)}
-        known = np.array([code in rank for code in before])
-        moved = np.array(
-            [rank[n] - rank[b] if k else 0 for b, n, k in zip(before, now, known, strict=True)]
-        )
+        before, now = self._ranks("previous_tier"), self._ranks("tier")
+        known = before >= 0
+        moved = np.where(known, now - before, 0)
         rows = {
-            one: {other: int(((before == one) & (now == other)).sum()) for other in codes[::-1]}
-            for one in codes[::-1]
+            codes[one]: {
+                codes[other]: int(((before == one) & (now == other)).sum())
+                for other in range(len(codes))[::-1]
+            }
+            for one in range(len(codes))[::-1]
         }
-        ids_before = set(earlier.scores()["customer_id"].to_pylist())
-        gone = len(ids_before - set(self.scores["customer_id"].to_pylist()))
+        ids_before = pq.read_table(earlier.folder / SCORES_FILE, columns=["customer_id"])
+        stayed = pc.is_in(ids_before["customer_id"], self.scores["customer_id"].combine_chunks())
+        gone = len(stayed) - (pc.sum(stayed).as_py() or 0)
         change = self.value - numbers(self.scores, "previous_clv_expected")
         return Migration(
             since=earlier.manifest.as_of,
@@ -244,8 +251,15 @@ class Facts:
             tier_now=names.get(score["tier"]),
         )
 
-    def _codes(self, name: str) -> npt.NDArray[np.object_]:
-        return np.array(self.scores[name].fill_null("").to_pylist(), dtype=object)
+    def _is(self, name: str, code: str) -> npt.NDArray[np.bool_]:
+        """Return whose ``name`` is ``code``."""
+        return np.asarray(pc.equal(self.scores[name].fill_null(""), code).to_numpy())
+
+    def _ranks(self, name: str) -> npt.NDArray[np.int64]:
+        """Return the place of each customer's tier among those of the policy, -1 for others."""
+        codes = pa.array(self.terms.policy.codes, pa.string())
+        places = pc.index_in(self.scores[name], codes).fill_null(-1).to_numpy()
+        return np.asarray(places, dtype=np.int64)
 
     def _id(self, row: int) -> str:
         return str(self.scores["customer_id"][int(row)].as_py())
@@ -258,8 +272,8 @@ class Facts:
         description: Text | None = None,
         floor: float | None = None,
     ) -> Group:
-        rows = self._codes(axis) == code
-        bands = self._codes("churn_band")[rows]
+        rows = self._is(axis, code)
+        bands = {band: self._is("churn_band", band)[rows] for band in BANDS}
         value, past, n = self.value[rows], self.past[rows], int(rows.sum())
         return Group(
             code=code,
@@ -272,8 +286,8 @@ class Facts:
             past_revenue=_total(past),
             past_share=_share(past, self.past),
             mean_churn=_mean(self.churn[rows]),
-            bands={band: int((bands == band).sum()) for band in BANDS},
-            value_in_band={band: _total(value[bands == band]) or 0.0 for band in BANDS},
+            bands={band: int(among.sum()) for band, among in bands.items()},
+            value_in_band={band: _total(value[among]) or 0.0 for band, among in bands.items()},
             description=description,
             floor=floor,
         )

@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
 
 from configs.errors import PublicationError
 from configs.files import write_text, written_whole
 from configs.version import VERSION
 from serving.scores.population import Array, column
-from serving.scores.publication import Publication
+from serving.scores.publication import FEATURES_FILE, SCORES_FILE, Publication
 from training.exports import arff_lines, pmml_of_segments, pmml_of_tree
 from training.segments import Segments
 from training.surrogate import SurrogateTree, fit_surrogate
@@ -52,17 +54,29 @@ def surrogate_of(publication: Publication, customers_at_most: int | None = None)
     Raises:
         PublicationError: the publication has no tiers.
     """
-    scores, matrix = publication.scores(), publication.features()
-    if customers_at_most is not None and len(scores) > customers_at_most:
-        rows = np.linspace(0, len(scores) - 1, customers_at_most).astype(np.int64)
-        scores, matrix = scores.take(rows), matrix.take(rows)
-    tiers = scores["tier"].to_pylist()
+    codes = pq.read_table(publication.folder / SCORES_FILE, columns=["tier"])["tier"]
+    rows = np.arange(len(codes))
+    if customers_at_most is not None and len(codes) > customers_at_most:
+        rows = np.linspace(0, len(codes) - 1, customers_at_most).astype(np.int64)
+    tiers = codes.take(rows).to_pylist()
     if None in tiers:
         raise PublicationError(
             f"publication {publication.manifest.id} has no tiers to imitate: there is no model of "
             "value. Train one, or export csv or arff"
         )
-    return fit_surrogate(_columns(matrix), tiers)
+    return fit_surrogate(_columns(_taken(publication.folder / FEATURES_FILE, rows)), tiers)
+
+
+def _taken(path: Path, rows: npt.NDArray[np.int64]) -> pa.Table:
+    """Return some rows, rising, of a Parquet file that is never held whole."""
+    taken, begin = [], 0
+    with pq.ParquetFile(path) as file:
+        for number in range(file.num_row_groups):
+            end = begin + file.metadata.row_group(number).num_rows
+            first, last = np.searchsorted(rows, (begin, end))
+            taken.append(file.read_row_group(number).take(pa.array(rows[first:last] - begin)))
+            begin = end
+        return pa.concat_tables([file.schema_arrow.empty_table(), *taken])
 
 
 def _columns(matrix: pa.Table) -> dict[str, Array]:
