@@ -77,10 +77,12 @@ def break_down(
     base_shown = scale * float(inverse_link(np.array([base]))[0])
     points = scale * _mean_slope(inverse_link, base, _column_sum(links)) * links
     unexplained = scale * shown - base_shown - _column_sum(points)
-    weights = np.abs(links)
-    total = _column_sum(weights)
-    shares = np.divide(weights, total, out=np.zeros_like(weights), where=total > 0)
-    return Breakdown(base_shown, scale * shown, inputs, points + shares * unexplained)
+    shares = np.abs(links, out=links)
+    total = _column_sum(shares)
+    np.divide(shares, total, out=shares, where=total > 0)
+    shares *= unexplained
+    points += shares
+    return Breakdown(base_shown, scale * shown, inputs, points)
 
 
 def _mean_slope(inverse_link: InverseLink, base: float, step: Array) -> Array:
@@ -99,7 +101,7 @@ def _column_sum(rows: Array) -> Array:
     """Return the sum of ``rows`` in their order, the same to the bit for any number of columns."""
     total = np.zeros(rows.shape[1])
     for row in rows:
-        total = total + row
+        total += row
     return total
 
 
@@ -159,15 +161,24 @@ def keeps_its_place(ranked: Ranked, again: Sequence[Ranked]) -> npt.NDArray[np.b
 
 
 def _told_first(totals: Array, target: str, n: int) -> npt.NDArray[np.int64]:
-    """Return the indices of the concepts to tell, shape (n_reasons, n_customers)."""
-    strength = np.abs(totals)
-    if target in LEADS:
-        raising = np.where(totals >= LEADS[target], totals, 0.0)
-        leading = np.argsort(-raising, axis=0, kind="stable")[: n - 1]
-        leads = np.zeros(totals.shape, dtype=bool)
-        np.put_along_axis(leads, leading, True, axis=0)
-        strength = np.where(leads & (raising > 0), strength + strength.max(initial=0.0), strength)
-    return np.argsort(-strength, axis=0, kind="stable")[:n]
+    """Return the indices of the concepts to tell, shape (n_reasons, n_customers).
+
+    Place by place the strongest that is left, of equal ones the first; by customer, so that a
+    customer's concepts lie side by side.
+    """
+    strength = np.ascontiguousarray(np.abs(totals).T)
+    raising = np.where(totals >= LEADS.get(target, np.inf), totals, 0.0).T.copy()
+    everybody = np.arange(len(strength))
+    told = np.empty((min(n, len(totals)), len(strength)), dtype=np.int64)
+    for place in range(len(told)):
+        told[place] = strength.argmax(axis=1)
+        if place < n - 1 and target in LEADS:
+            leading = raising.argmax(axis=1)
+            leads = raising[everybody, leading] > 0
+            told[place, leads] = leading[leads]
+            raising[everybody, told[place]] = 0.0
+        strength[everybody, told[place]] = -1.0
+    return told
 
 
 def _members(inputs: Sequence[str], concept_of: Mapping[str, str], concept: str) -> list[int]:
@@ -175,4 +186,6 @@ def _members(inputs: Sequence[str], concept_of: Mapping[str, str], concept: str)
 
 
 def _strongest(points: Array, rows: list[int]) -> npt.NDArray[np.int64]:
+    if len(rows) == 1:
+        return np.full(points.shape[1], rows[0])
     return np.array(rows)[np.argmax(np.abs(points[rows]), axis=0)]

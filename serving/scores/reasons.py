@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,17 @@ import pyarrow as pa
 from configs.section import Text
 from serving.scores.points import Breakdown, Ranked, break_down, keeps_its_place, rank
 from serving.scores.population import Array, column
-from serving.scores.scorer import Scorer, Texts
+from serving.scores.scorer import Scorer
 from serving.scores.wording import FLAGS, REST, RHYTHM, TOLD_BY, Described, Sentences
 from training.anchor import TargetName
+
+Codes = npt.NDArray[np.int64]
+Claims = npt.NDArray[np.bool_]
 
 TARGETS: dict[TargetName, str] = {"churn": "churn_probability", "clv": "clv_expected"}
 """The numbers that reasons are given for, and their columns of the scores."""
 REST_CONCEPT = "rest"
+NOTHING = float("nan")
 ADVERSE: dict[TargetName, int] = {"churn": 1, "clv": -1}
 """The sign of points that speak against a customer: only there is something to be mended."""
 
@@ -72,7 +77,12 @@ class Reasoner:
         models = self.scorer.bundle.models
         targets = [target for target in TARGETS if target in models and models[target].inputs]
         blocks = [self._block(target, columns, scores, teller) for target in targets]
-        return _interleaved(scores["customer_id"], targets, blocks, self.n + 1)
+        flat = [
+            (target, self.n + 1 if told.feature is None else place, told)
+            for target, block in zip(targets, blocks, strict=True)
+            for place, told in enumerate(block, start=1)
+        ]
+        return _table(scores["customer_id"], flat, teller)
 
     def sentences(
         self, target: TargetName, matrix: pa.Table, scores: pa.Table
@@ -91,8 +101,8 @@ class Reasoner:
         teller = self._teller(columns, scores)
         split = self.breakdown(target, columns, scores)
         ranked = rank(split, teller.concept_of, target, len(split.inputs))
-        found = (_first(teller, split, ranked, target, i) for i in range(len(ranked.points)))
-        return {one["concept"]: one for one in found if one["concept"] is not None}
+        places = (teller.told(split, ranked, i, target) for i in range(len(ranked.points)))
+        return {concept: one for told in places for concept, one in teller.first(told)}
 
     def breakdown(
         self, target: TargetName, columns: Mapping[str, Array], scores: pa.Table
@@ -125,17 +135,18 @@ class Reasoner:
         columns: Mapping[str, Array],
         scores: pa.Table,
         teller: _Teller,
-    ) -> list[dict[str, Any]]:
-        """Return columns for each rank of one target, ``rest`` last."""
+    ) -> list[_Told]:
+        """Return what is told at each rank of one target, ``rest`` last."""
         own, *anew = self.scorer.bundle.models[target].contributions_of_all(columns)
         breakdown = self._split(target, own, scores)
         ranked = rank(breakdown, teller.concept_of, target, self.n)
-        stable = self._stable(target, anew, ranked, teller.concept_of)
-        block = []
-        for place in range(len(ranked.points)):
-            told = teller.told(breakdown, ranked, place, target)
-            block.append(told | {"stable": stable[place]})
-        return [*block, _rest(ranked.rest)]
+        told = [
+            teller.told(breakdown, ranked, place, target) for place in range(len(ranked.points))
+        ]
+        if anew:
+            stable = self._stable(target, anew, ranked, teller.concept_of)
+            told = [replace(one, stable=own) for one, own in zip(told, stable, strict=True)]
+        return [*told, teller.rest(ranked.rest)]
 
     def _stable(
         self,
@@ -143,8 +154,8 @@ class Reasoner:
         anew: Sequence[tuple[float, Mapping[str, Array]]],
         ranked: Ranked,
         concept_of: Mapping[str, str],
-    ) -> npt.NDArray[np.object_]:
-        """Return whether each reason keeps its place, ``None`` where that was not looked into."""
+    ) -> Claims:
+        """Return whether each reason keeps its place, shape (n_reasons, n_customers)."""
         model = self.scorer.bundle.models[target]
         again = []
         for base, parts in anew:
@@ -152,9 +163,7 @@ class Reasoner:
             shown = model.inverse_link(base + np.sum(list(summed.values()), axis=0))
             split = break_down(target, base, summed, shown, model.inverse_link)
             again.append(rank(split, {concept: concept for concept in summed}, target, self.n))
-        if not again:
-            return np.full(ranked.points.shape, None, dtype=object)
-        return np.asarray(keeps_its_place(ranked, again).astype(object))
+        return keeps_its_place(ranked, again)
 
 
 def _by_concept(parts: Mapping[str, Array], concept_of: Mapping[str, str]) -> dict[str, Array]:
@@ -165,8 +174,34 @@ def _by_concept(parts: Mapping[str, Array], concept_of: Mapping[str, str]) -> di
     return summed
 
 
+@dataclass(frozen=True)
+class _Told:
+    """What is told of every customer at one place.
+
+    Attributes:
+        concept: place among the teller's concepts, -1 where nothing more is worth telling.
+        points: of the concept.
+        text: place among the teller's texts.
+        feature: place among the teller's features; ``None`` where none is spoken of.
+        actionable: whether a company can mend it; ``None`` for nobody.
+        stable: whether it keeps its place; ``None`` where that was not looked into.
+    """
+
+    concept: Codes
+    points: Array
+    text: Codes
+    feature: Codes | None = None
+    actionable: Claims | None = None
+    stable: Claims | None = None
+
+
 class _Teller:
-    """Finds for each customer and concept the feature to speak of, and its sentence."""
+    """Finds for each customer and concept the feature to speak of, and its sentence.
+
+    Attributes:
+        concepts, features: names, by the places that what is told holds.
+        texts: sentences in both languages; of customers who are told the same there is one.
+    """
 
     def __init__(
         self,
@@ -178,69 +213,80 @@ class _Teller:
         self._features = {feature.name: feature for feature in features}
         self._sentences = sentences
         self._columns = columns
-        self._tiers = tiers
+        self._tiers = np.array(tiers, dtype=object)
         self.concept_of = {name: feature.concept for name, feature in self._features.items()}
+        self.concepts = [REST_CONCEPT, *sorted({feature.concept for feature in features})]
+        self.features = list(self._features)
+        self.texts = [(REST.zh, REST.en)]
+        self._places: dict[str, dict[tuple[Any, ...], int]] = {}
 
-    def told(
-        self, breakdown: Breakdown, ranked: Ranked, place: int, target: TargetName
-    ) -> dict[str, Any]:
-        """Return concept, feature, points, texts and actionability of one rank."""
+    def told(self, breakdown: Breakdown, ranked: Ranked, place: int, target: TargetName) -> _Told:
+        """Return what is told at one rank."""
         n = len(self._tiers)
-        feature = np.full(n, None, dtype=object)
-        zh, en = feature.copy(), feature.copy()
-        actionable = np.zeros(n, dtype=bool)
+        text, actionable = np.full(n, -1), np.zeros(n, dtype=bool)
         strongest = self._with_taken_levels(breakdown.inputs, ranked, place)
         is_shown = ranked.concept[place] >= 0
         for index in np.unique(strongest[is_shown]):
             name = breakdown.inputs[index]
             rows = np.flatnonzero(is_shown & (strongest == index))
-            feature[rows] = name
             actionable[rows] = self._features[self._sentences.subject(name)].actionable
             weighs = -ADVERSE[target] * np.sign(ranked.points[place][rows]).astype(int)
-            zh[rows], en[rows] = self._written(name, rows, weighs)
-        concepts = np.array([*ranked.concepts, None], dtype=object)[ranked.concept[place]]
-        return {
-            "concept": concepts,
-            "feature": feature,
-            "points": ranked.points[place],
-            "text_zh": zh,
-            "text_en": en,
-            "actionable": actionable & (ADVERSE[target] * ranked.points[place] > 0),
-        }
+            text[rows] = self._written(name, rows, weighs)
+        concepts = np.array([*(self.concepts.index(one) for one in ranked.concepts), -1])
+        features = np.array([self.features.index(name) for name in breakdown.inputs])
+        return _Told(
+            concept=concepts[ranked.concept[place]],
+            points=ranked.points[place],
+            text=text,
+            feature=features[strongest],
+            actionable=actionable & (ADVERSE[target] * ranked.points[place] > 0),
+        )
 
-    def _written(
-        self, name: str, rows: npt.NDArray[np.int64], weighs: npt.NDArray[np.int64]
-    ) -> tuple[list[str], list[str]]:
+    def rest(self, points: Array) -> _Told:
+        """Return what is told of everything else."""
+        nothing = np.zeros(len(points), dtype=np.int64)
+        return _Told(concept=nothing, points=points, text=nothing)
+
+    def first(self, told: _Told) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the concept that the first customer is told of, and what, if anything."""
+        if told.concept[0] >= 0:
+            zh, en = self.texts[told.text[0]]
+            mends = told.actionable is not None and bool(told.actionable[0])
+            about = {"text_zh": zh, "text_en": en, "actionable": mends}
+            yield self.concepts[told.concept[0]], about
+
+    def _written(self, name: str, rows: Codes, weighs: Codes) -> Codes:
+        """Return the place of each row's sentence among the texts."""
         subject = self._sentences.subject(name)
-        written = np.empty(len(rows), dtype=object)
+        written = np.empty(len(rows), dtype=np.int64)
         itself = self._tells_itself(name, subject, rows, weighs)
         for told, chosen in ((subject, ~itself), (name, itself)):
-            written[chosen] = self._pairs(told, rows[chosen], weighs[chosen])
-        return [zh for zh, _ in written], [en for _, en in written]
+            if chosen.any():
+                written[chosen] = self._texts_of(told, rows[chosen], weighs[chosen])
+        return written
 
-    def _pairs(
-        self, name: str, rows: npt.NDArray[np.int64], weighs: npt.NDArray[np.int64]
-    ) -> Texts:
-        """Return the sentence of each row in both languages, a pair each."""
-        sibling = self._sentences.sibling(name) if len(rows) else None
-        values = self._columns[name][rows].tolist() if len(rows) else []
-        befores = [float("nan")] * len(rows)
+    def _texts_of(self, name: str, rows: Codes, weighs: Codes) -> list[int]:
+        sibling = self._sentences.sibling(name)
+        befores = [NOTHING] * len(rows)
         if sibling is not None and sibling in self._columns:
-            befores = self._columns[sibling][rows].tolist()
-        pairs = np.empty(len(rows), dtype=object)
-        for i, row in enumerate(rows.tolist()):
-            pairs[i] = self._sentences.write(
-                name, values[i], befores[i], self._tiers[row], int(weighs[i])
-            )
-        return pairs
+            befores = _listed(self._columns[sibling][rows])
+        values = _listed(self._columns[name][rows])
+        places = self._places.setdefault(name, {})
+        found = []
+        for key in zip(values, befores, self._tiers[rows], weighs.tolist(), strict=True):
+            if key not in places:
+                places[key] = len(self.texts)
+                self.texts.append(self._sentences.write(name, *key))
+            found.append(places[key])
+        return found
 
     def _tells_itself(
         self,
         name: str,
         subject: str,
-        rows: npt.NDArray[np.int64],
-        weighs: npt.NDArray[np.int64],
-    ) -> npt.NDArray[np.bool_]:
+        rows: Codes,
+        weighs: Codes,
+    ) -> Claims:
         """Return where days of silence must not stand for the input whose points are told.
 
         A silence longer than usual speaks against a customer. Where the points speak for them, or
@@ -252,9 +298,7 @@ class _Teller:
         silence = self._columns[subject][rows] - self._columns[usual][rows]
         return np.asarray(silence * weighs > 0)
 
-    def _with_taken_levels(
-        self, inputs: Sequence[str], ranked: Ranked, place: int
-    ) -> npt.NDArray[np.int64]:
+    def _with_taken_levels(self, inputs: Sequence[str], ranked: Ranked, place: int) -> Codes:
         """Return the strongest features; of a category, the level that the customer has."""
         strongest = ranked.strongest[place].copy()
         by_concept = self._levels(inputs)
@@ -276,49 +320,50 @@ class _Teller:
         return levels
 
 
-def _first(
-    teller: _Teller, split: Breakdown, ranked: Ranked, target: TargetName, place: int
-) -> dict[str, Any]:
-    """Return what is told of the first customer at one place."""
-    told = teller.told(split, ranked, place, target)
-    return {name: values[0] for name, values in told.items()}
+def _listed(values: Array) -> list[float]:
+    """Return values that are told apart as keys are; NaN is not even equal to another NaN."""
+    return [NOTHING if isnan(value) else value for value in values.tolist()]
 
 
-def _rest(points: Array) -> dict[str, Any]:
-    n = len(points)
-    return {
-        "concept": np.full(n, REST_CONCEPT, dtype=object),
-        "feature": np.full(n, None, dtype=object),
-        "points": points,
-        "text_zh": np.full(n, REST.zh, dtype=object),
-        "text_en": np.full(n, REST.en, dtype=object),
-        "actionable": np.zeros(n, dtype=bool),
-        "stable": np.full(n, None, dtype=object),
-    }
-
-
-def _interleaved(
-    customer_ids: pa.ChunkedArray,
-    targets: Sequence[TargetName],
-    blocks: Sequence[Sequence[dict[str, Any]]],
-    ranks: int,
+def _table(
+    customer_ids: pa.ChunkedArray, flat: Sequence[tuple[TargetName, int, _Told]], teller: _Teller
 ) -> pa.Table:
-    """Return rows customer by customer from columns that are target by target, rank by rank."""
-    if not blocks or len(customer_ids) == 0:
+    """Return rows customer by customer.
+
+    Args:
+        customer_ids: of everybody.
+        flat: target, rank and what is told there, in the order of a customer's rows.
+        teller: whose words what is told stands for.
+    """
+    if not flat or len(customer_ids) == 0:
         return REASONS.empty_table()
-    flat = [
-        (target, place, part)
-        for target, block in zip(targets, blocks, strict=True)
-        for place, part in enumerate(block)
-    ]
-    n = len(customer_ids)
-    names = ("concept", "feature", "points", "text_zh", "text_en", "actionable", "stable")
-    stacked = {name: np.stack([part[name] for _, _, part in flat]).T.ravel() for name in names}
-    lengths = {target: len(block) for target, block in zip(targets, blocks, strict=True)}
-    stacked["customer_id"] = np.repeat(np.array(customer_ids.to_pylist(), dtype=object), len(flat))
-    stacked["target"] = np.tile(np.array([target for target, _, _ in flat], dtype=object), n)
-    places = [ranks if place == lengths[t] - 1 else place + 1 for t, place, _ in flat]
-    stacked["rank"] = np.tile(np.array(places, dtype=np.int8), n)
-    is_given = np.array([concept is not None for concept in stacked["concept"]])
-    arrays = [pa.array(stacked[f.name][is_given], f.type, from_pandas=True) for f in REASONS]
-    return pa.table(arrays, schema=REASONS)
+    concept = np.stack([told.concept for _, _, told in flat]).T.ravel()
+    given = np.flatnonzero(concept >= 0)
+    who, which = np.divmod(given, len(flat))
+    nobody = np.zeros(len(customer_ids), dtype=np.int64)
+
+    def of(parts: Iterable[npt.NDArray[Any] | None]) -> npt.NDArray[Any]:
+        stacked = np.stack([nobody - 1 if part is None else part for part in parts])
+        return stacked.T.ravel()[given]
+
+    text = of(told.text for _, _, told in flat)
+    stable = of(told.stable for _, _, told in flat)
+    zh, en = zip(*teller.texts, strict=True)
+    columns = {
+        "customer_id": customer_ids.combine_chunks().take(pa.array(who)),
+        "target": _words([target for target, _, _ in flat], which),
+        "rank": pa.array(np.array([place for _, place, _ in flat], dtype=np.int8)[which]),
+        "concept": _words(teller.concepts, concept[given]),
+        "feature": _words(teller.features, of(told.feature for _, _, told in flat)),
+        "points": pa.array(of(told.points for _, _, told in flat), from_pandas=True),
+        "text_zh": _words(zh, text),
+        "text_en": _words(en, text),
+        "actionable": pa.array(of(told.actionable for _, _, told in flat) > 0),
+        "stable": pa.array(stable > 0, mask=stable < 0),
+    }
+    return pa.table(columns, schema=REASONS)
+
+
+def _words(words: Sequence[str], places: Codes) -> pa.StringArray:
+    """Return the word at each place, null where it is -1."""
+    return pa.array(words, pa.string()).take(pa.array(places, mask=places < 0))
