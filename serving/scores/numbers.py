@@ -110,6 +110,8 @@ def signed(text: str, value: float) -> str:
 
 def _rounded(value: float, tenths_from: float = 100.0) -> float:
     """Return ``value`` as it is shown, half away from zero left to the binary value."""
+    if value % 1 == 0:
+        return float(value) + 0.0
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= tenths_from else 2
     shown = round(value, digits)
     return float(shown) if math.isfinite(shown) and shown != 0 else 0.0

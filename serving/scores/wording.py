@@ -184,10 +184,16 @@ class Sentences:
     ) -> None:
         self._features = {feature.name: feature for feature in features}
         self._siblings = {feature.name: sibling_of(feature, features) for feature in features}
-        self._units = units
         self._currency = currency
         self._medians = medians
         self._told_medians: dict[tuple[str, str, Language], str | None] = {}
+        self._told_rates: dict[tuple[str, str, Language], str | None] = {}
+        self._units_of = {
+            (one.name, language): _units_beside(one, units, language)
+            for one in features
+            for language in LANGUAGES
+        }
+        self._caps = {one.name: _cap(one) for one in features}
         self._labels = {
             (one.name, language): CAPPED.sub("", one.label[language])
             for one in features
@@ -258,7 +264,7 @@ class Sentences:
             return f"{label}{colon}{self._missing(name)[language]}"
         if feature.family == "snapshot" and feature.unit in FLAGS:
             return _category(label, value, language)
-        shown = self._quantity(feature, value, language) + _or_more(feature, value, language)
+        shown = self._quantity(feature, value, language) + self._or_more(name, value, language)
         of_tier = self._median(tier, name, language)
         if not math.isnan(before) and feature.window_days is not None:
             was = self._quantity(feature, before, language)
@@ -273,8 +279,8 @@ class Sentences:
         of_all = self._median(EVERYBODY, name, language)
         if not math.isnan(before) and name in RATE:
             shown = _within(shown, before, language)
-            of_all = self._median_rate(EVERYBODY, name, of_all, language)
-            of_tier = self._median_rate(tier, name, of_tier, language)
+            of_all = self._median_rate(EVERYBODY, name, language)
+            of_tier = self._median_rate(tier, name, language)
         return label + colon + _beside(shown, of_all, of_tier, language)
 
     def _missing(self, name: str) -> Text:
@@ -298,11 +304,14 @@ class Sentences:
             return None
         return self._median(group, name, language)
 
-    def _median_rate(
-        self, group: str, name: str, median: str | None, language: Language
-    ) -> str | None:
-        days = self._medians.get(group, {}).get(RATE[name])
-        return median if median is None or days is None else _within(median, days, language)
+    def _median_rate(self, group: str, name: str, language: Language) -> str | None:
+        """Return the median of a count with the median of the time that it took."""
+        key = (group, name, language)
+        if key not in self._told_rates:
+            median, days = self._median(*key), self._medians.get(group, {}).get(RATE[name])
+            told = None if median is None or days is None else _within(median, days, language)
+            self._told_rates[key] = median if told is None else told
+        return self._told_rates[key]
 
     def _median(self, group: str, name: str, language: Language) -> str | None:
         """Return a median with its unit; the scale that a score is out of is told once before."""
@@ -316,18 +325,34 @@ class Sentences:
         if median is None:
             return None
         feature = self._features[name]
-        return _bare(self._quantity(feature, median, language)) + _or_more(
-            feature, median, language
+        return _bare(self._quantity(feature, median, language)) + self._or_more(
+            name, median, language
         )
 
     def _quantity(self, feature: Described, value: float, language: Language) -> str:
-        """Return the value with its unit, which English leaves out where the label says it."""
-        units = self._units
-        if language == "en" and feature.unit in units:
-            word = units[feature.unit].en
-            if word and word in feature.label["en"].lower().split():
-                units = {}
+        units = self._units_of[feature.name, language]
         return quantity(value, feature.unit, units, self._currency, language)
+
+    def _or_more(self, name: str, value: float, language: Language) -> str:
+        """Return what a figure counted up to a number of days lacks where it has reached it."""
+        if value < self._caps[name]:
+            return ""
+        return "以上" if language == "zh" else " or more"
+
+
+def _units_beside(
+    feature: Described, units: Mapping[str, Text], language: Language
+) -> Mapping[str, Text]:
+    """Return the words of units; English leaves out a unit that the label says."""
+    word = units[feature.unit].en if feature.unit in units else ""
+    is_said = language == "en" and word in feature.label.get("en", "").lower().split()
+    return {} if is_said else units
+
+
+def _cap(feature: Described) -> float:
+    """Return the days up to which a feature counts."""
+    capped = CAPPED.search(feature.label.get("zh", ""))
+    return math.inf if capped is None else CAPS[capped["years"]]
 
 
 def _key(value: float) -> float | None:
@@ -444,17 +469,7 @@ def _bare(quantity: str) -> str:
     >>> _bare("4分（满分5分）"), _bare("4.1 out of 5"), _bare("2 orders")
     ('4分', '4.1', '2 orders')
     """
-    return OUT_OF.sub("", quantity)
-
-
-def _or_more(feature: Described, value: float, language: Language) -> str:
-    """Return what a figure counted up to a number of days lacks where it has reached it."""
-    if value < min(CAPS.values()):
-        return ""
-    capped = CAPPED.search(feature.label["zh"])
-    if capped is None or value < CAPS[capped["years"]]:
-        return ""
-    return "以上" if language == "zh" else " or more"
+    return OUT_OF.sub("", quantity) if "满" in quantity or " o" in quantity else quantity
 
 
 def tier_sentences(scores: pa.Table, policy: Policy, currency: str) -> tuple[list[str], list[str]]:
