@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import pytest
 
 from configs.lean import TRAINING_ONLY
+from serving.scores.crew import begin
 
 HEAVY = (
     *TRAINING_ONLY,
@@ -35,3 +38,19 @@ def test_what_serves_imports_no_library_that_only_training_uses():
     command = [sys.executable, "-c", PROGRAM, *HEAVY]
     found = subprocess.run(command, capture_output=True, text=True, check=True)
     assert found.stdout.split() == []
+
+
+WORK = b"cserving.scores.batches\nscore_batch\n."
+"""What unpickles to something that work on a batch needs."""
+
+
+@pytest.mark.slow
+def test_processes_that_score_import_no_library_that_only_training_uses():
+    with ProcessPoolExecutor(1, get_context("spawn"), begin, (WORK,)) as pool:
+        assert pool.submit(imported, "serving.scores.batches", *HEAVY).result() == [
+            "serving.scores.batches"
+        ]
+
+
+def imported(*names):
+    return [name for name in names if sys.modules.get(name) is not None]

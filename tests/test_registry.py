@@ -236,6 +236,13 @@ def unreachable(stores):
     raise ModelError("the registry was asked")
 
 
+def test_a_registry_copied_with_its_times_is_as_it_was(config, tmp_path):
+    copied = config_in(tmp_path / "copy")
+    copied.stores.root.mkdir(parents=True)
+    shutil.copy2(config.stores.root / "mlflow.db", copied.stores.root / "mlflow.db")
+    assert state_of(copied.stores) == state_of(config.stores) is not None
+
+
 @pytest.mark.parametrize("beside", ["mlflow.db-wal", "mlflow.db-journal"])
 def test_a_registry_that_is_being_written_to_is_always_asked(config, beside):
     assert state_of(config.stores) is not None

@@ -44,7 +44,10 @@ class Known(BaseModel):
 
 
 def state_of(stores: Stores) -> str | None:
-    """Return what is another as soon as the registry is written to; ``None`` if it cannot tell."""
+    """Return what is another as soon as the registry is written to; ``None`` if it cannot tell.
+
+    A store that was moved, or copied with its times, is as it was.
+    """
     uri = tracking_uri(stores)
     if not uri.startswith(SQLITE):
         return None
@@ -56,8 +59,7 @@ def state_of(stores: Stores) -> str | None:
             header, about = file.read(HEADER_BYTES), os.fstat(file.fileno())
     except OSError:
         return None
-    place = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns)
-    return f"{uri} {place} {header.hex()}"
+    return f"{about.st_size} {about.st_mtime_ns} {header.hex()}"
 
 
 def recall(stores: Stores, state: str | None) -> Known | None:

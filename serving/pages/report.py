@@ -97,6 +97,8 @@ def report_html(
     """Return the report as HTML text; nothing in it is loaded from elsewhere."""
     facts = Facts(publication, STAGES)
     earlier = publication.earlier()
+    at_stake = facts.most_at_stake
+    traces = publication.traces([one["customer_id"] for one in at_stake])
     page = environment_of(config.currency).get_template(TEMPLATE)
     return page.render(
         company=config.company,
@@ -107,7 +109,8 @@ def report_html(
         migration=facts.migration(earlier),
         change=None if earlier is None else portfolio_sums(compare(config, earlier, publication)),
         parts=PART_NAMES,
-        traces={one["customer_id"]: _traced(publication, one) for one in facts.most_at_stake},
+        most_at_stake=at_stake,
+        traces={customer_id: _traced(trace) for customer_id, trace in traces.items()},
         todo=_todo,
         rules=rules,
         segments=segments,
@@ -136,9 +139,8 @@ def _todo(answer: Answer) -> Markup:
     return both(f"{zh}。", f"{en[:1].upper()}{en[1:]}.") if zh else Markup("")
 
 
-def _traced(publication: Publication, answer: Answer) -> list[Mapping[str, str]]:
+def _traced(trace: Mapping[str, Any] | None) -> list[Mapping[str, str]]:
     """Return which rules set a customer's tier, and how far its edges are, line by line."""
-    trace = publication.trace(answer["customer_id"])
     if trace is None:
         return []
     edges = [trace[side] for side in ("above", "below") if trace[side] is not None]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+import pickle
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -16,14 +17,17 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
 from configs.errors import PublicationError
-from serving.scores.batches import Work
+from configs.lean import keep_out
 
-Step = Callable[[Work, int], None]
+if TYPE_CHECKING:
+    from serving.scores.batches import Work
+
+Step = Callable[["Work", int], None]
 """Does one batch: :func:`score_batch` or :func:`explain_batch`."""
 
 KILLED = (
@@ -47,11 +51,12 @@ def crew(work: Work, processes: int) -> Iterator[Crew]:
             yield lambda step, numbers: _alone(work, step, numbers)
         return
     context = get_context("spawn")
-    with ProcessPoolExecutor(processes, context, _begin, (work,)) as pool:
+    with ProcessPoolExecutor(processes, context, begin, (pickle.dumps(work),)) as pool:
         try:
             yield lambda step, numbers: _together(pool, step, numbers)
-        finally:
+        except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 @contextmanager
@@ -86,15 +91,16 @@ def _together(pool: ProcessPoolExecutor, step: Step, numbers: Sequence[int]) -> 
 _given: list[Work] = []
 
 
-def _begin(work: Work) -> None:
-    """Get ready in a process of the crew."""
+def begin(pickled: bytes) -> None:
+    """Get ready in a process of the crew, which is lean: work is unpickled when it is."""
+    keep_out()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
+    _given.append(pickle.loads(pickled))
     gc.freeze()
     atexit.register(gc.unfreeze)
-    _given.append(work)
 
 
 def _do(step: Step, number: int) -> None:

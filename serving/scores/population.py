@@ -66,14 +66,15 @@ def population_of(
     probabilities = column(scores, "churn_probability")
     probabilities = probabilities[~np.isnan(probabilities)]
     grid = np.percentile(probabilities, range(1, 100)).tolist() if len(probabilities) else ()
-    rows_of = {EVERYBODY: np.arange(len(scores))} | _rows_of_tiers(scores["tier"])
-    medians: dict[str, dict[str, float]] = {tier: {} for tier in rows_of}
+    rows_of = _rows_of_tiers(scores["tier"])
+    medians: dict[str, dict[str, float]] = {tier: {} for tier in (EVERYBODY, *rows_of)}
     for name in names:
         values = feature(name)
-        for tier, rows in rows_of.items():
-            known = values[rows][~np.isnan(values[rows])]
+        groups = {EVERYBODY: values} | {tier: values[rows] for tier, rows in rows_of.items()}
+        for tier, group in groups.items():
+            known = group[~np.isnan(group)]
             if len(known):
-                medians[tier][name] = float(np.median(known))
+                medians[tier][name] = float(np.median(known, overwrite_input=True))
     return Population(churn_percentiles=tuple(grid), medians=medians)
 
 

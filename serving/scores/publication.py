@@ -139,10 +139,20 @@ class Publication:
 
     def trace(self, customer_id: str) -> dict[str, Any] | None:
         """Return which rules set the tier of a published customer; ``None`` without a tier."""
-        (score,) = self._rows(SCORES_FILE, customer_id).to_pylist()
-        (features,) = self.features(customer_id).to_pylist()
+        return self.traces([customer_id])[customer_id]
+
+    def traces(self, customer_ids: Sequence[str]) -> dict[str, dict[str, Any] | None]:
+        """Return which rules set the tiers of published customers; ``None`` without a tier."""
+        wanted = pc.field("customer_id").isin(pa.array(customer_ids, pa.string()))
+        scores, features = (
+            pq.read_table(self.folder / name, filters=wanted).to_pylist()
+            for name in (SCORES_FILE, FEATURES_FILE)
+        )
         terms = self.manifest.terms
-        return tier_trace(score, features, terms.policy, terms.currency)
+        return {
+            score["customer_id"]: tier_trace(score, row, terms.policy, terms.currency)
+            for score, row in zip(scores, features, strict=True)
+        }
 
     def before(self, customer_ids: Iterable[str]) -> pa.Table:
         """Return the past that these customers were scored with.

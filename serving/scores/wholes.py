@@ -18,6 +18,8 @@ from serving.scores.scorer import SCORES
 
 SCORES_OF_A_GROUP = 10_000
 REASONS_OF_A_GROUP = 50_000
+LOOKUP_PAGE_BYTES = 32_768
+"""Of SQLite: an answer takes some thousand bytes, and one that fills no page is spread over two."""
 
 
 def narrow_scores(work: Work) -> pa.Table:
@@ -42,11 +44,15 @@ def write_lookup(work: Work, path: Path) -> None:
     """Write the look-up of all answers."""
     with _lookup_writer(path) as lookup:
         for number in work.batches:
-            lookup.executemany("INSERT INTO answers VALUES (?, ?)", _answers(work, number))
+            insert = "INSERT INTO answers VALUES (?, CAST(? AS TEXT))"
+            lookup.executemany(insert, _answers(work, number))
 
 
-def _answers(work: Work, number: int) -> Iterator[tuple[str, str]]:
+def _answers(work: Work, number: int) -> Iterator[tuple[str, bytes]]:
+    """Yield ids and answers of a batch, in UTF-8: SQLite holds what Arrow does, nobody decodes."""
     table = pq.read_table(work.draft.part(batches.ANSWERS, number))
+    at = table.column_names.index("answer")
+    table = table.set_column(at, "answer", table["answer"].cast(pa.large_binary()))
     for some in table.to_batches(max_chunksize=1_000):
         yield from zip(some["customer_id"].to_pylist(), some["answer"].to_pylist(), strict=True)
 
@@ -56,6 +62,7 @@ def _lookup_writer(path: Path) -> Iterator[sqlite3.Connection]:
     """Yield a new look-up; nobody reads it before it is whole, so no journal is kept."""
     connection = sqlite3.connect(path)
     try:
+        connection.execute(f"PRAGMA page_size = {LOOKUP_PAGE_BYTES}")
         connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("CREATE TABLE answers (customer_id TEXT PRIMARY KEY, answer TEXT)")
