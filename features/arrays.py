@@ -1,4 +1,4 @@
-"""Arrow columns as NumPy arrays: without pandas, which Arrow's own way loads, and hardly copied."""
+"""Arrow columns as NumPy arrays and back: without pandas, which Arrow's own ways load."""
 
 from __future__ import annotations
 
@@ -45,12 +45,32 @@ def numbers(array: pa.Array) -> Numbers:
     >>> numbers(pa.array([7, None, 9])).tolist()
     [7, 0, 9]
     """
-    if array.null_count == 0:
-        return np.asarray(array.to_numpy())
-    bare = pa.Array.from_buffers(
-        array.type, len(array), [None, array.buffers()[1]], offset=array.offset
-    ).to_numpy()
-    return np.where(present(array), bare, bare.dtype.type(0))
+    kind = np.dtype(f"{_letter(array.type)}{array.type.byte_width}")
+    if len(array) == 0:
+        return np.zeros(0, kind)
+    start = array.offset * kind.itemsize
+    bare = np.frombuffer(array.buffers()[1], kind, len(array), start)
+    return np.where(present(array), bare, kind.type(0)) if array.null_count else bare
+
+
+def arrow(values: Numbers, missing: Flags | None = None) -> pa.Array:
+    """Return whole numbers or fractions as an Arrow array.
+
+    >>> arrow(np.array([7, 8, 9]), missing=np.array([False, True, False])).to_pylist()
+    [7, None, 9]
+    """
+    there = None
+    if missing is not None and missing.any():
+        there = pa.py_buffer(np.packbits(~missing, bitorder="little"))
+    data = pa.py_buffer(np.ascontiguousarray(values))
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [there, data])
+
+
+def _letter(kind: pa.DataType) -> str:
+    """Return what NumPy calls ``kind``."""
+    if pa.types.is_floating(kind):
+        return "f"
+    return "u" if pa.types.is_unsigned_integer(kind) else "i"
 
 
 def _bits(array: pa.Array, buffer: int) -> Flags:

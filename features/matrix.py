@@ -14,12 +14,13 @@ from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from configs.errors import RecordsError
 from configs.files import new_generation
-from features.arrays import whole
+from features.arrays import arrow, whole
 from features.layout import at_cutoff
 
 ROWS_A_GROUP = 8_192
@@ -145,4 +146,4 @@ class _File:
 
 def _copied(rows: pa.Table) -> pa.Table:
     """Return ``rows`` with memory of their own, lest a few of them keep all others."""
-    return rows.take(pa.array(range(len(rows)), pa.int64()))
+    return rows.take(arrow(np.arange(len(rows))))

@@ -10,6 +10,7 @@ import sys
 import typer
 
 from configs.errors import EchelonError
+from configs.garbage import look_for_garbage_seldom
 from configs.shortage import shortage, shortages
 from serving import (
     commands_access,
@@ -53,6 +54,7 @@ for part in (
 
 def main() -> None:
     """Run the command line; an Echelon error becomes one message and its exit code."""
+    look_for_garbage_seldom()
     try:
         app()
     except EchelonError as error:

@@ -9,9 +9,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import ibis
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from configs.errors import ConfigError
@@ -519,3 +521,30 @@ def test_only_what_the_company_can_change_by_an_act_of_its_own_is_marked_actiona
     assert marked == ACTS
     assert not [f.name for f in FEATURES if f.actionable and f.source == "transactions"
                 and f.concept != "discounts"]  # fmt: skip
+
+
+FEATURES_IN_A_NEW_PROCESS = """
+import sys
+from pathlib import Path
+from configs.load import load
+from features.build import write_matrix
+from features.catalogue import by_name
+from features.sources import open_engine, open_records
+
+folder, engine = Path(sys.argv[1]), load(None, {}).engine
+some = [by_name()[name] for name in ("order_count_84d", "spend_84d", "recency_days")]
+records = open_records(open_engine(engine), folder)
+assert write_matrix(records, some, [19813], folder / "matrix", engine).count() == 1
+assert "pandas" not in sys.modules
+"""
+
+
+@pytest.mark.slow
+def test_computing_features_loads_no_pandas(tmp_path: Path):
+    bought = {"customer_id": "ada", "kind": "purchase", "amount": 5.0, "day": 19800}
+    rows = {"transactions": [{**bought, "known_day": 19800}]}
+    for name in TABLES:
+        table = pa.Table.from_pylist(rows.get(name, []), contract_schema(name))
+        pq.write_table(table, tmp_path / f"{name}.parquet")
+    run = [sys.executable, "-c", FEATURES_IN_A_NEW_PROCESS, str(tmp_path)]
+    subprocess.run(run, check=True)

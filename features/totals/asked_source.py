@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from configs.errors import FeatureError
-from features.arrays import numbers, true, whole
+from features.arrays import arrow, numbers, true, whole
 from features.plan import SCALE, Asked
 from features.sources import Range
 from features.totals.population import Population
@@ -104,7 +104,7 @@ def _codes(customers: pa.ChunkedArray, ids: pa.Array) -> Ints:
         return np.empty(0, np.int64)
     differs = true(pc.not_equal(each[1:], each[:-1]))
     starts = np.append(0, 1 + np.flatnonzero(differs))
-    place = numbers(pc.index_in(each.take(pa.array(starts)), ids)).astype(np.int64)
+    place = numbers(pc.index_in(each.take(arrow(starts)), ids)).astype(np.int64)
     return np.repeat(place, np.diff(starts, append=len(each)))
 
 

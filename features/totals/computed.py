@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from configs.progress import Progress, silent
+from features.arrays import arrow
 from features.layout import schema_of
 from features.plan import Asked, Reading
 from features.sources import Calculation, Records, release
@@ -109,14 +110,14 @@ def _ranges(
     cost = everybody.rows * BYTES_A_ROW + width * BYTES_A_VALUE
     ranges = list(everybody.ranges(cost, bytes_at_once))
     whole = len(ranges) == 1
-    given = ({name: s.rows(part, whole) for name, s in sources.items()} for part in ranges)
-    for number, rows in enumerate(given if threads == 1 else ahead(given)):
+    given = (source.rows(part, whole) for part in ranges for source in sources.values())
+    rows = given if threads == 1 else ahead(given)
+    for number, part in enumerate(ranges):
         progress("features", number / len(ranges))
-        part = ranges[number]
         members = part.members(question.cutoffs)
         columns = _keys(part, question.cutoffs, members)
-        for name, source in sources.items():
-            columns |= source.answers(rows[name], part, question.cutoffs, members)
+        for source in sources.values():
+            columns |= source.answers(next(rows), part, question.cutoffs, members)
         yield finishing(pa.table(columns))
     progress("features", 1.0)
 
@@ -124,7 +125,7 @@ def _ranges(
 def _keys(part: Population, cutoffs: Sequence[int], members: Sequence[Ints]) -> dict[str, pa.Array]:
     who = np.concatenate(members)
     days = np.repeat(np.array(cutoffs, np.int32), [len(one) for one in members])
-    return {"customer_id": part.ids.take(pa.array(who)), "cutoff": pa.array(days)}
+    return {"customer_id": part.ids.take(arrow(who)), "cutoff": arrow(days)}
 
 
 def _finishing(records: Records, question: Question) -> Callable[[pa.Table], pa.Table]:

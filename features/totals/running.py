@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.arrays import Flags, Numbers, numbers, present, true, whole
+from features.arrays import Flags, Numbers, arrow, numbers, present, true, whole
 from features.plan import SCALE, Window, is_day, is_whole
 from features.totals.timeline import Ints, Places, Timeline
 
@@ -74,12 +74,12 @@ class Running:
 
     def count(self, part: ops.Reduction, column: str | None, window: Window) -> pa.Array:
         """Return how many rows count."""
-        return pa.array(self._count(column, window))
+        return arrow(self._count(column, window))
 
     def sum(self, part: ops.Reduction, column: str, window: Window) -> pa.Array:
         """Return the sum of whole numbers, missing where no row counts."""
         total = self._between(self._once(self._totals, column), window)
-        return pa.array(total, mask=self._count(column, window) == 0)
+        return arrow(total, missing=self._count(column, window) == 0)
 
     def extreme(self, part: ops.Reduction, column: str, window: Window) -> pa.Array:
         """Return the least or the largest value, missing where no row counts."""
@@ -93,7 +93,7 @@ class Running:
             found.append(choose.reduceat(data, stretch)[::2][who])
         none = self._count(column, window) == 0
         best = np.where(none, given.dtype.type(0), np.concatenate(found))
-        return restored(pa.array(best, mask=none))
+        return restored(arrow(best, missing=none))
 
     def distinct(self, part: ops.Reduction, column: str, window: Window) -> pa.Array:
         """Return how many different values there are."""
@@ -108,7 +108,7 @@ class Running:
             codes = repeats.codes[np.flatnonzero(inside)]
             count = np.bincount(codes, minlength=self._line.n_codes)
             again.append(count[who])
-        return pa.array(total - np.concatenate(again))
+        return arrow(total - np.concatenate(again))
 
     def latest(self, part: ops.ArgMax, column: str, window: Window) -> pa.Array:
         """Return the mean on the last day on which a row counts."""
@@ -122,7 +122,7 @@ class Running:
         total = (totals[after] - totals[day]).astype(np.float64)
         count = np.where(none, 1, (counts[after] - counts[day]).astype(np.int64))
         total = total if is_whole(part.arg) else total / SCALE
-        return pa.array(total / count, mask=none)
+        return arrow(total / count, missing=none)
 
     # ---- look-ups
 
@@ -164,7 +164,7 @@ class Running:
 
     def _given(self, column: str) -> pa.Array:
         given = whole(self._columns[column])
-        return given if self._line.order is None else given.take(pa.array(self._line.order))
+        return given if self._line.order is None else given.take(arrow(self._line.order))
 
     def _valid(self, column: str) -> Flags:
         """Return which rows count."""
