@@ -56,6 +56,14 @@ def over_values(reduce: Callable[[list[int]], int]) -> Callable[[list[Row]], int
     return answer
 
 
+def over_days(reduce: Callable[[set[int]], int]) -> Callable[[list[Row]], int | None]:
+    def answer(inside: list[Row]) -> int | None:
+        days = {row.day for row in inside if row.value is not None}
+        return reduce(days) if days else None
+
+    return answer
+
+
 REDUCTIONS = {
     "sum": (ops.Sum(T.value), "value", over_values(sum)),
     "least": (ops.Min(T.value), "value", over_values(min)),
@@ -72,6 +80,9 @@ REDUCTIONS = {
         lambda inside: len({row.key for row in inside if row.key is not None}),
     ),
     "latest": (ops.ArgMax(T.value, T.day), "value", latest),
+    "first day": (ops.Min(T.day), "on", over_days(min)),
+    "last day": (ops.Max(T.day), "on", over_days(max)),
+    "days": (ops.CountDistinct(T.day), "on", lambda inside: over_days(len)(inside) or 0),
 }
 
 
@@ -86,6 +97,9 @@ def test_a_window_holds_what_looking_at_every_row_finds(
         {
             "value": pa.array([row.value for row in given_rows], pa.int64()),
             "key": pa.array([row.key for row in given_rows], pa.string()),
+            "on": pa.array(
+                [None if row.value is None else row.day for row in given_rows], pa.int32()
+            ),
         }
     )
     who, days, known = (

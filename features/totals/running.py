@@ -83,6 +83,8 @@ class Running:
 
     def extreme(self, part: ops.Reduction, column: str, window: Window) -> pa.Array:
         """Return the least or the largest value, missing where no row counts."""
+        if is_day(part.arg):
+            return self._outermost_day(part, column, window)
         given, restored = self._once(self._ordered, column)
         choose, worst = _EXTREMES[type(part)]
         data = self._once(self._padded, (column, worst))
@@ -95,11 +97,22 @@ class Running:
         best = np.where(none, given.dtype.type(0), np.concatenate(found))
         return restored(arrow(best, missing=none))
 
+    def _outermost_day(self, part: ops.Reduction, column: str, window: Window) -> pa.Array:
+        """Return the first or the last day on which a row counts: rows stand by day."""
+        counts, days = self._once(self._counts, column), self._once(self._days, column)
+        start, end = self._span(window)
+        first, after = counts[start], counts[end]
+        none = first == after
+        found = days[np.where(none, -1, after - 1 if isinstance(part, ops.Max) else first)]
+        return arrow(found, missing=none)
+
     def distinct(self, part: ops.Reduction, column: str, window: Window) -> pa.Array:
         """Return how many different values there are."""
         found = self._new_days if is_day(part.arg) else self._repeated
         new, repeats = self._once(found, column)
         total = self._between(new, window).astype(np.int64)
+        if not len(repeats.codes):
+            return arrow(total)
         again = []
         for cutoff, who in zip(self._cutoffs, self._line.who, strict=True):
             inside = repeats.days <= window.end(cutoff)
@@ -163,8 +176,12 @@ class Running:
         return self._known[key]
 
     def _given(self, column: str) -> pa.Array:
-        given = whole(self._columns[column])
-        return given if self._line.order is None else given.take(arrow(self._line.order))
+        line, given = self._line, whole(self._columns[column])
+        if line.order is not None:
+            given = given.take(arrow(line.order))
+        if not len(line.again):
+            return given
+        return pa.concat_arrays([given, given.take(arrow(line.again))])
 
     def _valid(self, column: str) -> Flags:
         """Return which rows count."""
@@ -177,6 +194,11 @@ class Running:
 
     def _counts(self, column: str) -> Small:
         return _counted(self._once(self._valid, column))
+
+    def _days(self, column: str) -> Small:
+        """Return the days of the rows that count, and one more number."""
+        rows = np.flatnonzero(self._once(self._valid, column))
+        return np.append(self._line.days[rows], 0).astype(np.int32)
 
     def _totals(self, column: str) -> Ints:
         data = self._data(column)

@@ -27,6 +27,7 @@ class Timeline:
 
     Attributes:
         order: which given row stands at each place; ``None`` where all stand as given.
+        again: the places whose rows stand once more at the end, in second stretches.
         codes: whose row it is, rising: the customer's number, or that of a second stretch.
         days: the row's day, rising within a code.
         n_codes: one more than the largest code there may be.
@@ -34,6 +35,7 @@ class Timeline:
     """
 
     order: Ints | None
+    again: Ints
     codes: Ints
     days: Ints
     n_codes: int
@@ -106,9 +108,8 @@ def timeline(rows: Rows, cutoffs: Sequence[int], members: Sequence[Ints]) -> Tim
     if order is not None:
         codes, days = codes[order], days[order]
         known = None if known is None else known[order]
-    if known is None:
-        return Timeline(order, codes, days, n, tuple(members))
-    return _with_late(Timeline(order, codes, days, n, tuple(members)), known, cutoffs)
+    line = Timeline(order, np.zeros(0, np.int64), codes, days, n, tuple(members))
+    return line if known is None else _with_late(line, known, cutoffs)
 
 
 def _with_late(line: Timeline, known: Ints, cutoffs: Sequence[int]) -> Timeline:
@@ -117,22 +118,22 @@ def _with_late(line: Timeline, known: Ints, cutoffs: Sequence[int]) -> Timeline:
     if not (first < end).any():
         return line
     starts = np.searchsorted(line.codes, np.arange(line.n_codes + 1))
-    rows, codes, who = [np.arange(len(line.codes))], [line.codes], list(line.who)
+    again, codes, who = [], [line.codes], list(line.who)
     n_codes = line.n_codes
     for k, cutoff in enumerate(cutoffs):
         here = later[(first <= k) & (k < end)]
         affected = np.unique(line.codes[here])
         stretch, place = _stretches(starts[affected], starts[affected + 1])
         then = known[stretch] <= cutoff
-        rows.append(stretch[then])
+        again.append(stretch[then])
         codes.append(n_codes + place[then])
         now = np.arange(line.n_codes)
         now[affected] = n_codes + np.arange(len(affected))
         who[k] = now[who[k]]
         n_codes += len(affected)
-    chosen = np.concatenate(rows)
-    order = chosen if line.order is None else line.order[chosen]
-    return Timeline(order, np.concatenate(codes), line.days[chosen], n_codes, tuple(who))
+    places = np.concatenate(again)
+    days = np.concatenate([line.days, line.days[places]])
+    return Timeline(line.order, places, np.concatenate(codes), days, n_codes, tuple(who))
 
 
 def _stretches(starts: Ints, ends: Ints) -> tuple[Ints, Ints]:
