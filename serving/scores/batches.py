@@ -96,7 +96,7 @@ def score_batch(work: Work, number: int) -> None:
     matrix = work.rows(number)
     scores = work.scorer.score(matrix, work.past(matrix))
     with work.draft.adding(SCORES, number) as path:
-        pq.write_table(scores, path, compression="zstd")
+        pq.write_table(scores, path, compression="zstd", use_dictionary=False)
 
 
 def explain_batch(work: Work, number: int) -> None:

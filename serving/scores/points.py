@@ -133,8 +133,7 @@ def rank(breakdown: Breakdown, concept_of: Mapping[str, str], target: str, n: in
     """
     concepts = tuple(sorted({concept_of[name] for name in breakdown.inputs}))
     members = [_members(breakdown.inputs, concept_of, concept) for concept in concepts]
-    totals = np.stack([_column_sum(breakdown.points[rows]) for rows in members])
-    strongest = np.stack([_strongest(breakdown.points, rows) for rows in members])
+    totals = np.stack([_total(breakdown.points, rows) for rows in members])
     order = _told_first(totals, target, n)
     points = np.take_along_axis(totals, order, axis=0)
     is_shown = np.abs(points) >= SMALLEST_SHOWN[target]
@@ -143,7 +142,7 @@ def rank(breakdown: Breakdown, concept_of: Mapping[str, str], target: str, n: in
         concepts,
         np.where(is_shown, order, -1),
         points,
-        np.take_along_axis(strongest, order, axis=0),
+        _strongest(breakdown.points, members, order),
         breakdown.shown - breakdown.base - _column_sum(points),
     )
 
@@ -185,7 +184,18 @@ def _members(inputs: Sequence[str], concept_of: Mapping[str, str], concept: str)
     return [i for i, name in enumerate(inputs) if concept_of[name] == concept]
 
 
-def _strongest(points: Array, rows: list[int]) -> npt.NDArray[np.int64]:
-    if len(rows) == 1:
-        return np.full(points.shape[1], rows[0])
-    return np.array(rows)[np.argmax(np.abs(points[rows]), axis=0)]
+def _total(points: Array, rows: list[int]) -> Array:
+    return points[rows[0]] if len(rows) == 1 else _column_sum(points[rows])
+
+
+def _strongest(
+    points: Array, members: Sequence[list[int]], order: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Return the input of most points of each concept in ``order``."""
+    strongest = np.array([rows[0] for rows in members])[order]
+    for concept, rows in enumerate(members):
+        if len(rows) > 1:
+            place, customer = np.nonzero(order == concept)
+            own = np.abs(points[np.ix_(rows, customer)]).argmax(axis=0)
+            strongest[place, customer] = np.array(rows)[own]
+    return strongest
