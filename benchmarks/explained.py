@@ -116,13 +116,14 @@ def cost(served: Served, scores: pa.Table, matrix: pa.Table) -> None:
     """Print the processor time of reasons, and of looking whether they are stable."""
     columns = served.reasoner.scorer.columns(matrix)
     models = [served.bundle.models[target] for target in TARGETS if target in served.bundle.models]
+    concept_of = {one.name: one.concept for one in served.bundle.features}
     spent = []
     for _ in range(2):  # tables are made by the first
         began = time.process_time()
         served.reasoner.reasons(matrix, scores)
         told = time.process_time()
         for model in models:
-            model.contributions_of_all(columns)
+            model.contributions_of_all(columns, concept_of)
         again = time.process_time()
         for model in models:
             model.contributions(columns)

@@ -16,6 +16,7 @@ from training.dataset import Dataset
 
 N = 3_000
 CONCEPT_OF = {"silence": "silence", "score": "score", "copy": "copy", "dice": "dice"}
+HALVES = {"silence": "first", "score": "second", "copy": "first", "dice": "second"}
 
 
 def company(seed: int) -> Dataset:
@@ -52,7 +53,8 @@ def ranked(base: float, parts: dict[str, np.ndarray], model: AdditiveModel) -> R
 def found(churn: AdditiveModel) -> tuple[Ranked, np.ndarray]:
     """The first two reasons of other customers of the same company, and which are stable."""
     columns = company(1).columns(churn.inputs)
-    own, *again = (ranked(*one, churn) for one in churn.contributions_of_all(columns))
+    found = churn.contributions_of_all(columns, CONCEPT_OF)
+    own, *again = (ranked(*one, churn) for one in found)
     return own, keeps_its_place(own, again)
 
 
@@ -81,8 +83,17 @@ def test_models_learnt_anew_differ_and_come_back_from_their_files(churn: Additiv
 
 def test_models_learnt_anew_share_the_anchor_and_add_up(churn: AdditiveModel) -> None:
     columns = company(2).columns(churn.inputs)
-    for trees, (base, parts) in zip(
-        churn.resampled, churn.contributions_of_all(columns)[1:], strict=True
-    ):
+    anew = churn.contributions_of_all(columns, CONCEPT_OF)[1:]
+    for trees, (base, parts) in zip(churn.resampled, anew, strict=True):
         alone = replace(churn, trees=trees, resampled=())
         assert base + np.sum([*parts.values()], axis=0) == pytest.approx(alone.link_score(columns))
+
+
+def test_contributions_in_groups_are_the_sums_of_those_alone(churn: AdditiveModel) -> None:
+    columns = company(2).columns(churn.inputs)
+    alone, grouped = (churn.contributions_of_all(columns, of)[1:] for of in (CONCEPT_OF, HALVES))
+    for (base, parts), (same, sums) in zip(alone, grouped, strict=True):
+        assert base == same
+        for half in ("first", "second"):
+            own = [part for name, part in parts.items() if HALVES[name] == half]
+            np.testing.assert_allclose(sums[half], np.sum(own, axis=0), rtol=0, atol=1e-12)

@@ -7,7 +7,7 @@ anchor plus TreeSHAP of the trees, times the slope, add up to what is served.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -98,23 +98,31 @@ class AdditiveModel:
         ``base + sum(contributions) == link_score`` to 1e-9 for every customer. The anchor is
         split by exact Shapley values, the trees by TreeSHAP (Lundberg et al. 2020).
         """
-        return self._contributions_of((self,), columns)[0]
+        n = _rows(columns)
+        bought = ~self.anchor.never_bought(columns, n)
+        trees = self._tree_parts(self._matrix(columns), bought)
+        return self._together(self.anchor.shapley(columns, n), trees)
 
-    def contributions_of_all(self, columns: Columns) -> list[tuple[float, dict[str, Vector]]]:
-        """Return base and contributions by this model, then by every one learnt anew.
+    def contributions_of_all(
+        self, columns: Columns, group_of: Mapping[str, str]
+    ) -> list[tuple[float, dict[str, Vector]]]:
+        """Return base and contributions by this model, then by every one learnt anew, in groups.
 
         Those learnt anew on resampled customers have this model's anchor, calibration and level,
         and trees of their own.
-        """
-        return self._contributions_of((self, *self._twins), columns)
 
-    def _contributions_of(
-        self, models: Sequence[AdditiveModel], columns: Columns
-    ) -> list[tuple[float, dict[str, Vector]]]:
+        Args:
+            columns: the inputs.
+            group_of: every input; the contributions of a group's are added up where only the
+                order of groups is asked for.
+        """
         n = _rows(columns)
-        anchor = self.anchor.shapley(columns, n)
         X, bought = self._matrix(columns), ~self.anchor.never_bought(columns, n)
-        return [self._together(anchor, model._tree_parts(X, bought)) for model in models]
+        base, of_anchor = self.anchor.shapley(columns, n)
+        own = self._together((base, of_anchor), self._tree_parts(X, bought))
+        grouped = _grouped(of_anchor, group_of)
+        anew = (twin._group_parts(X, bought, group_of) for twin in self._twins)
+        return [own, *(self._together((base, grouped), trees) for trees in anew)]
 
     @cached_property
     def _twins(self) -> tuple[AdditiveModel, ...]:
@@ -217,6 +225,31 @@ class AdditiveModel:
             parts[FREQUENCY] = np.where(bought, 0.0, -expected)
         return expected, parts
 
+    def _group_parts(
+        self, X: Vector, bought: NDArray[np.bool_], group_of: Mapping[str, str]
+    ) -> tuple[float, dict[str, Vector]]:
+        """Return what :meth:`_tree_parts` does with the parts of a group added up."""
+        if self.shap_tables is None:
+            expected, parts = self._tree_parts(X, bought)
+            return expected, _grouped(parts, group_of)
+        names = tuple(group_of[name] for name in self.tree_inputs)
+        if names not in self._summed:
+            _, numbers = np.unique(names, return_inverse=True)
+            self._summed[names] = self.shap_tables.summed(numbers)
+        tables = self._summed[names]
+        shap = tables.contributions(X, self.threads).T
+        parts = dict(zip(sorted(set(names)), shap, strict=True))
+        if not bought.all():
+            shap[:, ~bought] = 0.0
+            group, nothing = group_of[FREQUENCY], np.zeros(len(X))
+            parts[group] = parts.get(group, nothing) + np.where(bought, 0.0, -tables.expected)
+        return tables.expected, parts
+
+    @cached_property
+    def _summed(self) -> dict[tuple[str, ...], TreeShap]:
+        """Tables of groups, by the groups of the trees' inputs."""
+        return {}
+
     def _tree_shap(self, X: Vector) -> tuple[float, Vector]:
         """Return the trees' mean output and their Shapley values, of the shape of ``X``."""
         if self.shap_tables is not None:
@@ -233,6 +266,15 @@ class AdditiveModel:
 
 def _resampled_files(target: TargetName, n: int) -> list[str]:
     return [f"{target}_resampled_{one}.txt" for one in range(1, n + 1)]
+
+
+def _grouped(parts: Mapping[str, Vector], group_of: Mapping[str, str]) -> dict[str, Vector]:
+    """Return the sums of the parts of each group."""
+    summed: dict[str, Vector] = {}
+    for name, part in parts.items():
+        group = group_of[name]
+        summed[group] = summed[group] + part if group in summed else part
+    return summed
 
 
 def _rows(columns: Columns) -> int:

@@ -107,7 +107,9 @@ class ContractValue:
             parts[self.value_input] = parts.get(self.value_input, 0.0) + own
         return self._log_full_value() + float(_log_stays(np.array([start]))[0]), parts
 
-    def contributions_of_all(self, columns: Columns) -> list[tuple[float, dict[str, Vector]]]:
+    def contributions_of_all(
+        self, columns: Columns, group_of: Mapping[str, str]
+    ) -> list[tuple[float, dict[str, Vector]]]:
         """Return base and contributions by this model alone: none is learnt anew."""
         return [self.contributions(columns)]
 

@@ -103,7 +103,9 @@ class ContractChurn:
         _add(parts, self.line.contributions(columns))
         return base + self.line.level, parts
 
-    def contributions_of_all(self, columns: Columns) -> list[tuple[float, dict[str, Vector]]]:
+    def contributions_of_all(
+        self, columns: Columns, group_of: Mapping[str, str]
+    ) -> list[tuple[float, dict[str, Vector]]]:
         """Return base and contributions by this model alone: none is learnt anew."""
         return [self.contributions(columns)]
 

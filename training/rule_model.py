@@ -101,7 +101,9 @@ class RuleModel:
         own = parts.get(FREQUENCY, np.zeros(n))
         return base, parts | {FREQUENCY: np.where(never, self.without_purchases - base, own)}
 
-    def contributions_of_all(self, columns: Columns) -> list[tuple[float, dict[str, Vector]]]:
+    def contributions_of_all(
+        self, columns: Columns, group_of: Mapping[str, str]
+    ) -> list[tuple[float, dict[str, Vector]]]:
         """Return base and contributions by this model alone: none is learnt anew."""
         return [self.contributions(columns)]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,6 +103,14 @@ class Batch:
             total=_sums(counts),
         )
 
+    def summed(self, groups: Integers) -> Batch:
+        """Return the batch whose features are the ``groups`` of these."""
+        own = groups[np.repeat(self.features, np.diff(self.total.indptr))]
+        found, counts = np.unique(own, return_counts=True)
+        total = _sums(counts)
+        total.indices = np.argsort(own, kind="stable").astype(total.indices.dtype)
+        return replace(self, features=found, total=total)
+
     def values(self, go_left: NDArray[np.bool_]) -> Floats:
         """Return the sums of ``features``, one column per row of data."""
         index = np.zeros((len(self.asked[0]), go_left.shape[1]), dtype=np.uint16)
@@ -151,8 +159,17 @@ class TreeShap:
             batches=tuple(Batch.of([one for _, one in made[i]], places[i]) for i in parts),
         )
 
+    def summed(self, groups: Integers) -> TreeShap:
+        """Return the tables of the sums over features of each group, numbered from 0.
+
+        Args:
+            groups: of each feature.
+        """
+        batches = tuple(batch.summed(groups) for batch in self.batches)
+        return replace(self, n_features=int(groups.max()) + 1, batches=batches)
+
     def contributions(self, X: Floats, threads: int = 1) -> Floats:
-        """Return each row's Shapley values, of the shape of ``X``; NaN is missing.
+        """Return each row's Shapley values, one column a feature; NaN is missing.
 
         With ``expected`` they add up to the raw score. The number of threads changes no bit.
         """

@@ -196,6 +196,7 @@ def _strongest(
     for concept, rows in enumerate(members):
         if len(rows) > 1:
             place, customer = np.nonzero(order == concept)
-            own = np.abs(points[np.ix_(rows, customer)]).argmax(axis=0)
-            strongest[place, customer] = np.array(rows)[own]
+            own = np.array(rows)
+            at = np.abs(points[own[:, None], customer]).argmax(axis=0)
+            strongest[place, customer] = own[at]
     return strongest

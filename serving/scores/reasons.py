@@ -137,14 +137,15 @@ class Reasoner:
         teller: _Teller,
     ) -> list[_Told]:
         """Return what is told at each rank of one target, ``rest`` last."""
-        own, *anew = self.scorer.bundle.models[target].contributions_of_all(columns)
+        model = self.scorer.bundle.models[target]
+        own, *anew = model.contributions_of_all(columns, teller.concept_of)
         breakdown = self._split(target, own, scores)
         ranked = rank(breakdown, teller.concept_of, target, self.n)
         told = [
             teller.told(breakdown, ranked, place, target) for place in range(len(ranked.points))
         ]
         if anew:
-            stable = self._stable(target, anew, ranked, teller.concept_of)
+            stable = self._stable(target, anew, ranked)
             told = [replace(one, stable=own) for one, own in zip(told, stable, strict=True)]
         return [*told, teller.rest(ranked.rest)]
 
@@ -153,25 +154,15 @@ class Reasoner:
         target: TargetName,
         anew: Sequence[tuple[float, Mapping[str, Array]]],
         ranked: Ranked,
-        concept_of: Mapping[str, str],
     ) -> Claims:
         """Return whether each reason keeps its place, shape (n_reasons, n_customers)."""
         model = self.scorer.bundle.models[target]
         again = []
-        for base, parts in anew:
-            summed = _by_concept(parts, concept_of)
+        for base, summed in anew:
             shown = model.inverse_link(base + np.sum(list(summed.values()), axis=0))
             split = break_down(target, base, summed, shown, model.inverse_link)
             again.append(rank(split, {concept: concept for concept in summed}, target, self.n))
         return keeps_its_place(ranked, again)
-
-
-def _by_concept(parts: Mapping[str, Array], concept_of: Mapping[str, str]) -> dict[str, Array]:
-    summed: dict[str, Array] = {}
-    for name, part in parts.items():
-        concept = concept_of[name]
-        summed[concept] = summed[concept] + part if concept in summed else part
-    return summed
 
 
 @dataclass(frozen=True)
