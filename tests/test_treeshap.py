@@ -195,6 +195,15 @@ REFUSED = {
 }
 
 
+def test_tables_of_groups_add_up_the_features_of_each():
+    X = customers(12)
+    tables = TreeShap.from_text(text_of(grown(X, leaves=9)))
+    groups = np.array([2, 0, 1, 2, 1, 0, 1])
+    alone, summed = tables.contributions(X), tables.summed(groups).contributions(X)
+    expected = np.stack([alone[:, groups == group].sum(axis=1) for group in range(3)], axis=1)
+    np.testing.assert_allclose(summed, expected, rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("why", REFUSED)
 def test_trees_that_tables_cannot_hold_are_refused_by_name(why):
     with pytest.raises(ModelError, match=why):

@@ -100,7 +100,7 @@ class AdditiveModel:
         """
         n = _rows(columns)
         bought = ~self.anchor.never_bought(columns, n)
-        trees = self._tree_parts(self._matrix(columns), bought)
+        trees = self._tree_parts(self._by_column(columns), bought)
         return self._together(self.anchor.shapley(columns, n), trees)
 
     def contributions_of_all(
@@ -117,7 +117,7 @@ class AdditiveModel:
                 order of groups is asked for.
         """
         n = _rows(columns)
-        X, bought = self._matrix(columns), ~self.anchor.never_bought(columns, n)
+        X, bought = self._by_column(columns), ~self.anchor.never_bought(columns, n)
         base, of_anchor = self.anchor.shapley(columns, n)
         own = self._together((base, of_anchor), self._tree_parts(X, bought))
         grouped = _grouped(of_anchor, group_of)
@@ -262,6 +262,12 @@ class AdditiveModel:
         if not self.tree_inputs:
             return np.empty((_rows(columns), 0))
         return np.column_stack([columns[name] for name in self.tree_inputs])
+
+    def _by_column(self, columns: Columns) -> Vector:
+        """Return what :meth:`_matrix` does, each column's values side by side, as tables read."""
+        if not self.tree_inputs:
+            return self._matrix(columns)
+        return np.stack([columns[name] for name in self.tree_inputs]).T
 
 
 def _resampled_files(target: TargetName, n: int) -> list[str]:

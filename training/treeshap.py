@@ -53,7 +53,7 @@ class Splits:
 
     def go_left(self, X: Floats) -> NDArray[np.bool_]:
         """Return which rows go left, shape (n_splits, n_rows)."""
-        values = np.ascontiguousarray(X.T)[self.feature]
+        values = X.T[self.feature]
         threshold = self.threshold[:, None]
         left = np.empty(values.shape, dtype=np.bool_)
         first, rest = slice(0, self.n_nan_left), slice(self.n_nan_left, None)

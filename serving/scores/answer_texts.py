@@ -53,7 +53,7 @@ def written(column: pa.ChunkedArray, missing: str | None = NULL) -> Written:
     else:
         texts = array.cast(pa.large_string())
         texts = joined(f'"{HERE}"', texts) if pa.types.is_date(array.type) else texts
-    return texts if missing is None else texts.fill_null(missing)
+    return texts if missing is None or texts.null_count == 0 else texts.fill_null(missing)
 
 
 def _each(values: Iterable[Any], missing: str | None = NULL) -> list[str | None]:
@@ -130,7 +130,7 @@ def or_null(texts: Written) -> Written:
     """Return the texts with ``null`` for those there are not."""
     if isinstance(texts, list):
         return [NULL if one is None else one for one in texts]
-    return texts.fill_null(NULL)
+    return texts.fill_null(NULL) if texts.null_count else texts
 
 
 def written_lists(column: pa.ChunkedArray) -> tuple[Written, list[int | None]]:
