@@ -229,7 +229,8 @@ class Intake:
     ) -> Staging:
         """Stage the rows of ``parts``, by source, of table ``name``; ``None`` is a database."""
         sources = self.config.sources.tables[name]
-        staging = Staging(self.draft, name, _schema_of(name, sources))
+        schema, threads = _schema_of(name, sources), self.config.engine.threads
+        staging = Staging(self.draft, name, schema, threads=threads)
         for number, (source, some) in enumerate(zip(sources, parts, strict=True)):
             mapper = mapper_of(name, source, self.zone, self.config.data)
             taker = Taker(mapper, number, self.clock, mends)

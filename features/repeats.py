@@ -7,7 +7,7 @@ behind them are read of the few rows alone whose digest another row has.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-AT_ONCE = 1 << 24
-"""Digests compared at a time."""
+AT_ONCE = 1 << 25
+"""Digests compared at a time: 256 MiB."""
 _BYTES = pa.binary(16)
 Digests = npt.NDArray[np.uint64]
 Rows = npt.NDArray[np.int64]
@@ -32,30 +32,62 @@ def sharing_rows(path: Path, row: str, digest: str) -> pa.Array:
     """
     count = pq.read_metadata(path).num_rows
     bits = max(math.ceil(math.log2(max(count, 1) / AT_ONCE)), 0)
-    found = [_sharing(path, row, digest, bits, part) for part in range(1 << bits)]
+    shared = np.concatenate([_shared(path, digest, bits, part) for part in range(1 << bits)])
+    if not len(shared):
+        return pa.array([], pa.int64())
+    batches = _batches(path, [row, digest])
+    found = [_column(one, row)[np.isin(_halves(one[digest]), shared)] for one in batches]
     return pa.array(np.sort(np.concatenate(found)), pa.int64())
 
 
-def _sharing(path: Path, row: str, digest: str, bits: int, part: int) -> Rows:
-    """Return the rows of the digests that start with the ``bits`` of ``part``."""
-    parts = [digests[_is_of(digests, bits, part)] for _, digests in _batches(path, row, digest)]
-    rising = np.sort(np.concatenate([np.zeros(0, np.uint64), *parts]))
-    shared = np.unique(rising[1:][rising[1:] == rising[:-1]])
-    if not len(shared):
-        return np.zeros(0, np.int64)
-    return np.concatenate(
-        [rows[np.isin(digests, shared)] for rows, digests in _batches(path, row, digest)]
-    )
+class RowNumbers:
+    """Numbers of some of ``n`` rows, as a bit for each row: little, however many they are.
+
+    >>> some = RowNumbers(9, [pa.array([1, 8])])
+    >>> some.others(pa.array([8, 2, 1, 0])).tolist()
+    [False, True, False, True]
+    """
+
+    def __init__(self, n: int, numbers: Iterable[pa.Array]) -> None:
+        """Note the ``numbers``, from 0 to ``n`` - 1."""
+        self._bits = np.zeros(n // 8 + 1, np.uint8)
+        for some in numbers:
+            rows = np.asarray(some, np.int64)
+            np.bitwise_or.at(self._bits, rows >> 3, _bit(rows))
+
+    def others(self, rows: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.bool_]:
+        """Return which of ``rows`` are not among these."""
+        each = np.asarray(rows, np.int64)
+        return (self._bits[each >> 3] & _bit(each)) == 0
 
 
-def _is_of(digests: Digests, bits: int, part: int) -> npt.NDArray[np.bool_] | slice:
-    return digests >> np.uint64(64 - bits) == part if bits else slice(None)
+def _bit(rows: Rows) -> npt.NDArray[np.uint8]:
+    return np.left_shift(1, rows & 7).astype(np.uint8)
 
 
-def _batches(path: Path, row: str, digest: str) -> Iterator[tuple[Rows, Digests]]:
+def _shared(path: Path, digest: str, bits: int, part: int) -> Digests:
+    """Return the digests that come again, of those that start with the ``bits`` of ``part``."""
+    some = (_halves(one[digest]) for one in _batches(path, [digest]))
+    rising = np.concatenate([np.zeros(0, np.uint64), *(_of(one, bits, part) for one in some)])
+    rising.sort()
+    return np.unique(rising[1:][rising[1:] == rising[:-1]])
+
+
+def _of(digests: Digests, bits: int, part: int) -> Digests:
+    return digests[digests >> np.uint64(64 - bits) == part] if bits else digests
+
+
+def _batches(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
     with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=1 << 20, columns=[row, digest]):
-            wide = batch.column(digest).cast(_BYTES)
-            halves = np.frombuffer(wide.buffers()[1], ">u8")[::2]
-            first = halves[wide.offset : wide.offset + len(wide)].astype(np.uint64)
-            yield batch.column(row).to_numpy(), first
+        yield from file.iter_batches(batch_size=1 << 20, columns=columns)
+
+
+def _column(batch: pa.RecordBatch, name: str) -> Rows:
+    return np.asarray(batch[name], np.int64)
+
+
+def _halves(digests: pa.Array) -> Digests:
+    """Return the first 64 bits of digests."""
+    wide = digests.cast(_BYTES)
+    halves = np.frombuffer(wide.buffers()[1], ">u8")[::2]
+    return halves[wide.offset : wide.offset + len(wide)].astype(np.uint64)

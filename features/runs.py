@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 CUSTOMER = "customer_id"
-RUN_BYTES = 256 << 20
+RUN_BYTES = 160 << 20
+"""Two runs are held at most, besides one being sorted: while one is written the next one comes."""
 RANGE_BYTES = 256 << 20
 """Three ranges are held at most: as it was read, sorted, and the one before on its way to disk."""
 ROWS_A_RUN_GROUP = 8_192
@@ -39,18 +41,25 @@ class Runs:
         path: of the file.
         schema: of the rows; ``customer_id`` is one of its columns.
         long: columns of long texts, which are hardly ever the same.
+        threads: with more than one, a run is written while the rows of the next one come.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema, long: Sequence[str]) -> None:
+    def __init__(
+        self, path: Path, schema: pa.Schema, long: Sequence[str], threads: int = 1
+    ) -> None:
         self.path = path
         self._short = [name for name in schema.names if name not in long]
+        near = [field.name for field in schema if _lie_near(field.type)]
         self._writer = pq.ParquetWriter(
             path,
             schema,
             compression="lz4",
-            use_dictionary=self._short,
-            write_statistics=self._short,
+            use_dictionary=[name for name in self._short if name not in near],
+            column_encoding=dict.fromkeys(near, "DELTA_BINARY_PACKED"),
+            write_statistics=[CUSTOMER],
         )
+        self._beside = ThreadPoolExecutor(1) if threads > 1 else None
+        self._writing: Future[None] | None = None
         self._waiting: list[pa.Table] = []
         self._bytes = 0
         self._sampled: list[str] = []
@@ -63,7 +72,7 @@ class Runs:
         self._bytes += table.nbytes
         self.n_bytes += table.select(self._short).nbytes
         if self._bytes >= RUN_BYTES:
-            self._write()
+            self._end_run()
 
     def count_in(self, path: Path, names: Sequence[str]) -> None:
         """Have ranges allow for the rows of the Parquet file ``path``, which is read beside these.
@@ -79,7 +88,10 @@ class Runs:
 
     def close(self) -> None:
         """Finish the file."""
-        self._write()
+        self._end_run()
+        self._wait()
+        if self._beside is not None:
+            self._beside.shutdown()
         self._writer.close()
 
     def ranges(self) -> list[Range]:
@@ -90,17 +102,35 @@ class Runs:
         edges = [None, *dict.fromkeys(ends), None]
         return list(itertools.pairwise(edges))
 
-    def _write(self) -> None:
-        if not self._waiting:
+    def _end_run(self) -> None:
+        """Write the rows that wait as a run, once the run before is written."""
+        rows, self._waiting, self._bytes = self._waiting, [], 0
+        if not rows:
             return
-        run = brought_together(pa.concat_tables(self._waiting))
-        self._waiting, self._bytes = [], 0
+        self._wait()
+        if self._beside is None:
+            self._write(rows)
+        else:
+            self._writing = self._beside.submit(self._write, rows)
+
+    def _wait(self) -> None:
+        if self._writing is not None:
+            self._writing.result()
+
+    def _write(self, rows: list[pa.Table]) -> None:
+        run = brought_together(pa.concat_tables(rows))
+        rows.clear()
         self._writer.write_table(run, row_group_size=ROWS_A_RUN_GROUP)
         self._sample(run[CUSTOMER])
 
     def _sample(self, customers: pa.Array | pa.ChunkedArray) -> None:
         every = pa.array(np.arange(_SAMPLED_EVERY // 2, len(customers), _SAMPLED_EVERY))
         self._sampled += customers.take(every).to_pylist()
+
+
+def _lie_near(kind: pa.DataType) -> bool:
+    """Return whether values of ``kind``, all different, differ by little: moments and numbers."""
+    return bool(pa.types.is_timestamp(kind) or pa.types.is_int64(kind))
 
 
 def brought_together(table: pa.Table) -> pa.Table:
@@ -177,26 +207,37 @@ def read_ranges(
         held = [_customers_of(file.metadata) for _, file in opened]
         for bounds in ranges:
             parts = [
-                _read(one, file, _touched(groups, bounds), bounds, schema)
+                table
                 for (one, file), groups in zip(opened, held, strict=True)
+                for table in _read(one, file, groups, bounds, schema)
             ]
-            yield in_order(pa.concat_tables(parts), order)
+            yield in_order(pa.concat_tables([schema.empty_table(), *parts]), order)
     finally:
         for _, file in opened:
             file.close()
 
 
 def _read(
-    one: RunFile, file: pq.ParquetFile, groups: list[int], bounds: Range, schema: pa.Schema
-) -> pa.Table:
+    one: RunFile,
+    file: pq.ParquetFile,
+    held: Sequence[tuple[str, str] | None],
+    bounds: Range,
+    schema: pa.Schema,
+) -> Iterator[pa.Table]:
+    """Yield the rows of a file within ``bounds``.
+
+    Row groups that begin before or end beyond are read one at a time and cut, so that they take no
+    memory beside what is wanted of them, however many runs there are.
+    """
     columns = [*schema.names, *one.beside]
-    table = file.read_row_groups(groups, columns=columns)
-    for end, is_inside in zip(bounds, (pc.greater, pc.less_equal), strict=True):
-        if end is not None:
-            table = _filtered(table, is_inside(table[CUSTOMER], end))
-    if one.keep is not None:
-        table = _filtered(table, one.keep(table))
-    return table.select(schema.names).cast(schema)
+    for groups, are_within in _touched(held, bounds):
+        table = file.read_row_groups(groups, columns=columns)
+        for end, is_inside in zip(bounds, (pc.greater, pc.less_equal), strict=True):
+            if end is not None and not are_within:
+                table = _filtered(table, is_inside(table[CUSTOMER], end))
+        if one.keep is not None:
+            table = _filtered(table, one.keep(table))
+        yield table.select(schema.names).cast(schema)
 
 
 def _filtered(table: pa.Table, mask: Any) -> pa.Table:
@@ -213,12 +254,35 @@ def _customers_of(metadata: pq.FileMetaData) -> list[tuple[str, str] | None]:
     return told
 
 
-def _touched(groups: Sequence[tuple[str, str] | None], bounds: Range) -> list[int]:
-    """Return the row groups that may hold customers within ``bounds``."""
+def _touched(
+    groups: Sequence[tuple[str, str] | None], bounds: Range
+) -> Iterator[tuple[list[int], bool]]:
+    """Yield the row groups that may hold customers within ``bounds``.
+
+    Neighbours that hold no others come together, with the claim that they do not; any other alone.
+    """
+    within: list[int] = []
+    for number, told in enumerate(groups):
+        if _is_within(told, bounds):
+            within.append(number)
+        elif _may_meet(told, bounds):
+            if within:
+                yield within, True
+            within = []
+            yield [number], False
+    if within:
+        yield within, True
+
+
+def _is_within(told: tuple[str, str] | None, bounds: Range) -> bool:
     after, until = bounds
-    return [
-        number
-        for number, told in enumerate(groups)
-        if told is None
-        or ((after is None or told[1] > after) and (until is None or told[0] <= until))
-    ]
+    if told is None:
+        return after is None and until is None
+    return (after is None or told[0] > after) and (until is None or told[1] <= until)
+
+
+def _may_meet(told: tuple[str, str] | None, bounds: Range) -> bool:
+    after, until = bounds
+    if told is None:
+        return True
+    return (after is None or told[1] > after) and (until is None or told[0] <= until)

@@ -275,15 +275,40 @@ def write_in_order(
     path: Path,
     rows_a_group: int,
 ) -> None:
-    """Write the rows of ``tables`` to a Parquet file as they come, whatever DuckDB's threads."""
-    batches = (batch for table in tables for batch in table.to_batches(ROWS_AT_ONCE))
-    rows = pa.RecordBatchReader.from_batches(schema, batches)
+    """Write the rows of ``tables`` to a Parquet file as they come, whatever DuckDB's threads.
+
+    The same rows give the same bytes, however they are cut into tables.
+    """
+    at_once = ROWS_AT_ONCE // rows_a_group * rows_a_group
+    rows = pa.RecordBatchReader.from_batches(schema, evenly(tables, at_once))
     backend.con.execute("SET preserve_insertion_order = true")
     try:
         relation = backend.con.from_arrow(rows)
         relation.write_parquet(str(path), compression="zstd", row_group_size=rows_a_group)
     finally:
         backend.con.execute("SET preserve_insertion_order = false")
+
+
+def evenly(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of ``tables``, ``rows`` at a time, the last time what is left.
+
+    DuckDB cuts groups of rows where batches end, and else as its threads happen to come by.
+    """
+    held: list[pa.Table] = []
+    for table in tables:
+        while len(table):
+            held.append(table.slice(0, rows - sum(map(len, held))))
+            table = table.slice(len(held[-1]))
+            if sum(map(len, held)) == rows:
+                yield _in_one_batch(held)
+                held = []
+    if held:
+        yield _in_one_batch(held)
+
+
+def _in_one_batch(tables: Sequence[pa.Table]) -> pa.RecordBatch:
+    (batch,) = pa.concat_tables(tables).combine_chunks().to_batches()
+    return batch
 
 
 @contextmanager

@@ -10,21 +10,20 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from configs.section import Language
 from features.mending import fingerprint
 from features.quarantine import COLUMNS, message
 from features.reading import Refusal
-from features.repeats import sharing_rows
+from features.repeats import RowNumbers, sharing_rows
 from features.runs import RunFile, Runs, read_ranges
 from features.sources import fetch, naming_files, write_in_order
 
@@ -33,14 +32,15 @@ if TYPE_CHECKING:
 
 ROWS_A_GROUP = 16_384
 """Of a record table on disk, sorted by customer: few, so that one customer is quickly read."""
-_KEY, _RAW, ROW, _LINE, _SOURCE = "__key", "__raw", "__row", "__line", "__source"
-_ORDER = "__order"
+_KEY, _RAW, ROW, _AHEAD, _SOURCE = "__key", "__raw", "__row", "__ahead", "__source"
+_ORDER, _WITHIN = "__order", "__within"
 _META = pa.schema(
     [
         (_KEY, pa.string()),
+        (_WITHIN, pa.int16()),
         (_RAW, pa.string()),
         (ROW, pa.int64()),
-        (_LINE, pa.int64()),
+        (_AHEAD, pa.int64()),
         (_SOURCE, pa.string()),
         (_ORDER, pa.int64()),
     ]
@@ -59,6 +59,8 @@ _REFUSED = pa.schema(
 )
 DIGEST = "digest"
 """Of a row's key: 128 bits, for a row whose digest is known is refused, whatever its key."""
+BETWEEN = "\x1f"
+"""Between the parts of a key."""
 REFUSED_ORDER = ["order", "line", "column", "reason", "raw"]
 
 
@@ -92,6 +94,7 @@ class Staging:
         schema: of its rows.
         first_row: how many rows were read before this part.
         order_of: the place of each source in the order of reading, where that is known before.
+        threads: with more than one, rows are written while others come.
     """
 
     def __init__(
@@ -101,6 +104,7 @@ class Staging:
         schema: pa.Schema,
         first_row: int = 0,
         order_of: Mapping[str, int] | None = None,
+        threads: int = 1,
     ) -> None:
         self.schema = schema
         self.accepted = folder / f"{name}.accepted.parquet"
@@ -109,7 +113,7 @@ class Staging:
         self._sorted = folder / f"{name}.quarantine.parquet"
         self.keys = folder / f"{name}.keys.parquet"
         self._digests = folder / f"{name}.digests.parquet"
-        self._runs = Runs(self.accepted, pa.schema([*schema, *_META]), long=(_KEY, _RAW))
+        self._runs = Runs(self.accepted, pa.schema([*schema, *_META]), (_KEY, _RAW), threads)
         self._refused_writer = pq.ParquetWriter(self.refused, _REFUSED, compression="lz4")
         self.customers = pa.chunked_array([], pa.string())
         """Who has an accepted row, once added to what was there before."""
@@ -120,12 +124,23 @@ class Staging:
         self, table: pa.Table, source: str, lines: np.ndarray, keys: pa.Array, raw: pa.Array
     ) -> None:
         """Stage rows; of those that share a key, which is not null, the first one stays."""
+        self._stage(table, source, lines, {_KEY: keys, _RAW: raw})
+
+    def accept_by_text(
+        self, table: pa.Table, source: str, lines: np.ndarray, within: int, raw: pa.Array
+    ) -> None:
+        """Stage rows; of those of the same raw text ``within`` a source the first one stays."""
+        self._stage(table, source, lines, {_WITHIN: np.full(len(table), within), _RAW: raw})
+
+    def _stage(
+        self, table: pa.Table, source: str, lines: np.ndarray, told: Mapping[str, Any]
+    ) -> None:
         count = len(table)
+        rows = np.arange(self._rows, self._rows + count, dtype=np.int64)
         meta = {
-            _KEY: keys,
-            _RAW: raw,
-            ROW: np.arange(self._rows, self._rows + count, dtype=np.int64),
-            _LINE: lines,
+            **told,
+            ROW: rows,
+            _AHEAD: lines - rows,  # of the line, mostly the same in all of a file
             _SOURCE: pa.repeat(source, count),
             _ORDER: np.full(count, self._order(source), dtype=np.int64),
         }
@@ -135,7 +150,11 @@ class Staging:
                 table = table.append_column(field, pa.nulls(count, field.type))
         table = table.select(self.schema.names).cast(self.schema)
         for field in _META:
-            table = table.append_column(field, pa.array(meta[field.name], field.type))
+            given = meta.get(field.name)
+            nothing = pa.nulls(count, field.type)
+            table = table.append_column(
+                field, nothing if given is None else pa.array(given, field.type)
+            )
         self._runs.add(table)
 
     def refuse(self, refusals: Iterable[Refusal]) -> Counter[str]:
@@ -196,8 +215,7 @@ class Staging:
         before: Before | None,
     ) -> int:
         staged = backend.read_parquet(self.accepted)
-        repeated = self._find_repeated(backend, staged, before)
-        count = len(repeated)
+        count = self._find_repeated(backend, staged, before)
         keys, refused = backend.read_parquet(self._digests), backend.read_parquet(self.refused)
         if count:
             told = backend.read_parquet(self._repeated)
@@ -209,17 +227,17 @@ class Staging:
             self.customers = fetch(backend, staged.select("customer_id").distinct())["customer_id"]
             keys = before.with_keys(backend, keys)
         backend.to_parquet(keys, self.keys)
-        self._write_sorted(backend, records, order, repeated, before)
+        self._write_sorted(backend, records, order, count, before)
         backend.to_parquet(refused.order_by(REFUSED_ORDER), self._sorted)
         return count
 
     def _find_repeated(
         self, backend: ibis.BaseBackend, staged: ibis.Table, before: Before | None
-    ) -> pa.Array:
-        """Return the numbers of repeated rows; what is told of them goes to a file."""
+    ) -> int:
+        """Return how many rows are repeated; what is told of them goes to a file."""
         import ibis
 
-        backend.to_parquet(digested(staged).select(ROW, DIGEST), self._digests)
+        backend.to_parquet(digested(with_keys(staged)).select(ROW, DIGEST), self._digests)
         sharing = sharing_rows(self._digests, ROW, DIGEST)
         suspects = ibis.memtable(pa.table({ROW: sharing}))
         repeated = repeated_rows(staged.semi_join(suspects, ROW)) if len(sharing) else None
@@ -227,30 +245,33 @@ class Staging:
             known = _known_rows(staged, before.all_keys(backend))
             repeated = known if repeated is None else repeated.union(known, distinct=True)
         if repeated is None:
-            return sharing
+            return 0
         backend.to_parquet(repeated, self._repeated)
-        return pq.read_table(self._repeated, columns=[ROW])[ROW].combine_chunks()
+        return int(pq.read_metadata(self._repeated).num_rows)
 
     def _write_sorted(
         self,
         backend: ibis.BaseBackend,
         records: Path,
         order: tuple[str, ...],
-        repeated: pa.Array,
+        n_repeated: int,
         before: Before | None,
     ) -> None:
-        """Write the rows that are not among the ``repeated``, with those that came before."""
-
-        def is_first(table: pa.Table) -> pa.ChunkedArray:
-            return pc.invert(pc.is_in(table[ROW], value_set=repeated))
-
-        keep, beside = (is_first, (ROW,)) if len(repeated) else (None, ())
+        """Write the rows that are not repeated, with those that came before."""
+        keep, beside = (self._is_first(), (ROW,)) if n_repeated else (None, ())
         earlier = [] if before is None or before.since is None else [RunFile(before.since)]
         for one in earlier:
             self._runs.count_in(one.path, self.schema.names)
         files = [*earlier, RunFile(self.accepted, keep, beside)]
         tables = read_ranges(files, self._runs.ranges(), self.schema, order)
         write_in_order(backend, self.schema, tables, records, ROWS_A_GROUP)
+
+    def _is_first(self) -> Callable[[pa.Table], Any]:
+        """Return what says which staged rows are not repeated."""
+        with pq.ParquetFile(self._repeated) as file:
+            numbers = (batch[ROW] for batch in file.iter_batches(columns=[ROW]))
+            repeated = RowNumbers(self._rows, numbers)
+        return lambda table: pa.array(repeated.others(table[ROW]))
 
     def write_quarantine(self, path: Path, language: Language) -> None:
         """Write the refused rows to the CSV file ``path``, by file and line."""
@@ -291,30 +312,38 @@ def repeated_rows(staged: ibis.Table) -> ibis.Table:
 
     Few rows share the hash of their key, so only those keys, which are long, are held and compared.
     """
-    keyed = staged.filter(staged[_KEY].notnull()).mutate(hashed=lambda t: t[_KEY].hash())
+    keyed = with_keys(staged).mutate(hashed=lambda t: t[_KEY].hash())
     suspects = keyed.group_by("hashed").having(keyed.count() > 1).aggregate()
     keyed = keyed.semi_join(suspects, "hashed")
     shared = keyed.group_by(_KEY).having(keyed.count() > 1).aggregate(first=keyed[ROW].min())
     repeated = keyed.inner_join(shared, _KEY).filter(lambda t: t[ROW] > t["first"])
-    return repeated.select(ROW, _LINE, _SOURCE, _RAW, _ORDER)
+    return repeated.select(ROW, _AHEAD, _SOURCE, _RAW, _ORDER)
 
 
 def _known_rows(staged: ibis.Table, keys: ibis.Table) -> ibis.Table:
     """Return the staged rows whose key is among ``keys``, which are many more."""
-    keyed = digested(staged)
+    keyed = digested(with_keys(staged))
     known = keyed.semi_join(keys.semi_join(keyed, DIGEST).distinct(), DIGEST)
-    return known.select(ROW, _LINE, _SOURCE, _RAW, _ORDER)
+    return known.select(ROW, _AHEAD, _SOURCE, _RAW, _ORDER)
 
 
-def digested(staged: ibis.Table) -> ibis.Table:
-    """Return the staged rows that have a key, with its digest."""
+def with_keys(staged: ibis.Table) -> ibis.Table:
+    """Return the staged rows that have a key, with all of it.
+
+    One that is the raw text is not written beside it.
+    """
+    text = staged[_WITHIN].cast("string") + BETWEEN + staged[_RAW]
+    return staged.mutate(**{_KEY: staged[_KEY].coalesce(text)}).filter(lambda t: t[_KEY].notnull())
+
+
+def digested(keyed: ibis.Table) -> ibis.Table:
+    """Return rows that have a key with its digest."""
     import ibis
 
     @ibis.udf.scalar.builtin
     def md5_number(key: str) -> int:  # type: ignore[empty-body]
         """DuckDB's own: 128 bits, which Parquet holds as a UUID."""
 
-    keyed = staged.filter(staged[_KEY].notnull())
     return keyed.mutate(**{DIGEST: md5_number(keyed[_KEY]).cast("uuid")})
 
 
@@ -331,7 +360,7 @@ def with_repeated(refused: ibis.Table, repeated: ibis.Table, reason: str) -> ibi
         repeated.select(
             order=repeated[_ORDER],
             source=repeated[_SOURCE],
-            line=repeated[_LINE],
+            line=repeated[ROW] + repeated[_AHEAD],
             column=ibis.literal(""),
             reason=ibis.literal(reason),
             value=ibis.literal(""),

@@ -15,7 +15,7 @@ from features.columns import as_text
 from features.mapping import Mapper, Rows
 from features.mending import Mends, mended_rows, with_first_fingerprints
 from features.reading import RawTable, Refusal
-from features.staging import Staging
+from features.staging import BETWEEN, Staging
 
 
 @dataclass
@@ -92,17 +92,22 @@ class Taker:
         kept = table.filter(pa.array(good))
         where = np.flatnonzero(good)
         source, number = self.mapper.source, self.number
-        raw = keys = pa.nulls(len(where), pa.string())
-        if self.mapper.table.name == "customers":
-            raw = rows.raw.raw_texts(where)
-            keys = kept["customer_id"].combine_chunks()
+        of = (rows.raw.source, rows.raw.lines[where])
+        is_customer = self.mapper.table.name == "customers"
+        all_stay = not (is_customer or source.unique_by or source.duplicates == "quarantine")
+        nothing = pa.nulls(len(where), pa.string())
+        raw = nothing if all_stay else rows.raw.raw_texts(where)
+        if all_stay:
+            staging.accept(kept, *of, nothing, raw)
+        elif is_customer:
+            staging.accept(kept, *of, kept["customer_id"].combine_chunks(), raw)
         elif source.unique_by:
-            raw = rows.raw.raw_texts(where)
             keys = _keyed(kept, rows.raw.table.filter(pa.array(good)), source.unique_by, number)
-        elif source.duplicates == "quarantine":
-            raw = rows.raw.raw_texts(where)
-            keys = _row_keys(raw, rows, good, number, source.unpivot is not None)
-        staging.accept(kept, rows.raw.source, rows.raw.lines[where], keys, raw)
+            staging.accept(kept, *of, keys, raw)
+        elif source.unpivot is not None:
+            staging.accept(kept, *of, _unpivoted_keys(raw, rows, good, number), raw)
+        else:
+            staging.accept_by_text(kept, *of, number, raw)
 
 
 def _rows_in(raw: RawTable, mapper: Mapper) -> int:
@@ -115,11 +120,9 @@ def _applicable(mends: Mends, mapper: Mapper) -> Mends:
     return mends if mapper.source.unpivot is None else Mends({})
 
 
-def _row_keys(raw: pa.Array, rows: Rows, good: np.ndarray, number: int, named: bool) -> pa.Array:
-    parts = [pa.repeat(str(number), len(raw)), raw]
-    if named:
-        parts.append(as_text(rows.raw.table["name"].filter(pa.array(good)).combine_chunks()))
-    return pc.binary_join_element_wise(*parts, "\x1f")
+def _unpivoted_keys(raw: pa.Array, rows: Rows, good: np.ndarray, number: int) -> pa.Array:
+    names = as_text(rows.raw.table["name"].filter(pa.array(good)).combine_chunks())
+    return pc.binary_join_element_wise(pa.repeat(str(number), len(raw)), raw, names, BETWEEN)
 
 
 def _keyed(kept: pa.Table, raw: pa.Table, unique_by: tuple[str, ...], number: int) -> pa.Array:
@@ -131,4 +134,4 @@ def _keyed(kept: pa.Table, raw: pa.Table, unique_by: tuple[str, ...], number: in
             raise RecordsError(f"unique_by names {name!r}; {did_you_mean(name, known)}")
         table = kept if name in kept.column_names else raw
         parts.append(pc.fill_null(as_text(table[name].combine_chunks()), ""))
-    return pc.binary_join_element_wise(*parts, "\x1f")
+    return pc.binary_join_element_wise(*parts, BETWEEN)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import tempfile
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +22,8 @@ from features import repeats, runs
 from features.intake import take_in
 from features.repeats import sharing_rows
 from features.runs import RunFile, Runs, in_order, read_ranges
+from features.sources import write_in_order
+from tests.engines import duckdb
 
 LOADED = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 Drawn = list[tuple[str, int | None]]
@@ -48,16 +52,16 @@ def test_rows_are_sorted_by_bytes_with_nulls_last_and_ties_as_they_came(rows: Dr
 
 
 @LOADED
-@given(ROWS, st.integers(1, 200), st.integers(1, 400))
+@given(ROWS, st.integers(1, 200), st.integers(1, 400), st.integers(1, 2))
 def test_ranges_out_of_runs_are_the_whole_sorted_however_small_they_are(
-    rows: Drawn, run: int, part: int
+    rows: Drawn, run: int, part: int, threads: int
 ) -> None:
     given = table(rows)
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         for name, value in {"RUN_BYTES": run, "RANGE_BYTES": part, "_SAMPLED_EVERY": 2}.items():
             patch.setattr(runs, name, value)
         patch.setattr(runs, "ROWS_A_RUN_GROUP", 3)
-        written = Runs(Path(folder) / "runs.parquet", SCHEMA, long=())
+        written = Runs(Path(folder) / "runs.parquet", SCHEMA, long=(), threads=threads)
         for start in range(0, len(given), 4):
             written.add(given.slice(start, 4))
         written.close()
@@ -68,6 +72,48 @@ def test_ranges_out_of_runs_are_the_whole_sorted_however_small_they_are(
     assert len(parts) == len(ranges)
     several = [set(one["customer_id"].to_pylist()) for one in parts]
     assert sum(map(len, several)) == len(set().union(*several))
+
+
+def test_row_groups_that_reach_beyond_a_range_are_read_alone_and_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "ROWS_A_RUN_GROUP", 100)
+    monkeypatch.setattr(runs, "RUN_BYTES", 1)
+    written = Runs(tmp_path / "runs.parquet", SCHEMA, long=())
+    for _ in range(20):
+        written.add(table([(f"c{n:03}", n) for n in range(650)]))
+    written.close()
+    read: list[int] = []
+
+    def noting(self: Any, groups: list[int], **how: Any) -> pa.Table:
+        read.append(len(groups))
+        return whole(self, groups, **how)
+
+    whole = pq.ParquetFile.read_row_groups
+    monkeypatch.setattr(pq.ParquetFile, "read_row_groups", noting)
+    bounds: list[runs.Range] = [("c149", "c449")]
+    (found,) = read_ranges([RunFile(written.path)], bounds, SCHEMA, ("customer_id",))
+    assert found["day"].to_pylist() == sorted(20 * [*range(150, 450)])
+    assert read == 20 * [1, 2, 1], "an end of every run, what lies between, the other end"
+
+
+def test_the_same_rows_give_the_same_bytes_however_they_are_cut_into_tables(
+    tmp_path: Path,
+) -> None:
+    rows = pa.table({"customer_id": [f"c{n:06}" for n in range(230_000)]})
+    cuts = [[0, 230_000], [0, 70_001, 70_002, 230_000], [0, 99_999, 200_000, 230_000]]
+    for number, cut in enumerate(cuts):
+        tables = [rows.slice(a, b - a) for a, b in itertools.pairwise(cut)]
+        write_in_order(duckdb(), rows.schema, tables, tmp_path / f"{number}.parquet", 16_384)
+    written = [(tmp_path / f"{number}.parquet").read_bytes() for number in range(3)]
+    assert written[0] == written[1] == written[2]
+
+
+def test_a_row_that_repeats_another_is_known_by_one_bit() -> None:
+    drawn = np.random.default_rng(1).integers(0, 10_000, 3_000)
+    repeated = repeats.RowNumbers(10_000, [pa.array(drawn[:10]), pa.array(drawn[10:])])
+    others = repeated.others(pa.chunked_array([np.arange(4_000), np.arange(4_000, 10_000)]))
+    assert set(np.flatnonzero(~others)) == set(drawn)
 
 
 @LOADED
