@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from configs.files import write_json
+from configs.garbage import look_for_garbage_seldom
 
 OTHER = "start, imports and all else"
 Steps = dict[str, tuple[ModuleType | type, str]]
@@ -24,6 +25,7 @@ Steps = dict[str, tuple[ModuleType | type, str]]
 
 def main() -> None:
     """Refresh and write what each step cost."""
+    look_for_garbage_seldom()
     config, out = sys.argv[1:]
     write_json(Path(out), steps_of(Path(config)))
 

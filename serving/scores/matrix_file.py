@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 
 from configs.errors import PublicationError
 from serving.scores.population import Array, column
+from serving.scores.publication import digest_of
 
 ROWS_OF_A_GROUP = 10_000
 KEYS = 2
@@ -66,20 +66,16 @@ class MatrixFile:
 
     @cached_property
     def digest(self) -> str:
-        """A digest of the values; what lies under a null differs from run to run.
+        """The SHA-256 of the file, which is the same for the same values.
 
         Raises:
             PublicationError: customers are not sorted, or one comes twice.
         """
-        digest = hashlib.sha256("\0".join(self._file.schema_arrow.names).encode())
         last: list[str] = []
-        for place, ids in enumerate(self.ids()):
+        for ids in self.ids():
             _check_order([*last, *ids])
             last = ids[-1:]
-            digest.update(("\0" * (place > 0) + "\0".join(ids)).encode())
-        for name in ["cutoff", *self.features]:
-            digest.update(self.column(name).tobytes())
-        return digest.hexdigest()
+        return digest_of(self.path)
 
     @cached_property
     def _file(self) -> pq.ParquetFile:
