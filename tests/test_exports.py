@@ -7,12 +7,14 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
 import pytest
 from scipy.io import arff
 
 from serving.pages.tier_rules import write_rules
-from serving.scores.export import export, surrogate_of
+from serving.scores.export import export, rows_of, surrogate_of
 from serving.scores.population import column
 from serving.scores.publication import Publication, open_live
 from serving.scores.publish import publish_matrix
@@ -221,3 +223,10 @@ def test_conditions_of_tiers_are_said_in_whole_numbers_where_they_count(unit, ed
         text.en for _, _, text in tree.rules({"x": {"zh": "某数", "en": "Number"}}, {"x": unit})
     ]
     assert f"Number {said}" in found
+
+
+def test_some_customers_are_read_out_of_any_row_groups(tmp_path):
+    path = tmp_path / "features.parquet"
+    pq.write_table(pa.table({"place": range(10)}), path, row_group_size=3)
+    for rows in ([0, 2, 3, 9], [4], [], list(range(10))):
+        assert rows_of(path, np.array(rows, dtype=np.int64))["place"].to_pylist() == rows

@@ -64,10 +64,10 @@ def surrogate_of(publication: Publication, customers_at_most: int | None = None)
             f"publication {publication.manifest.id} has no tiers to imitate: there is no model of "
             "value. Train one, or export csv or arff"
         )
-    return fit_surrogate(_columns(_taken(publication.folder / FEATURES_FILE, rows)), tiers)
+    return fit_surrogate(_columns(rows_of(publication.folder / FEATURES_FILE, rows)), tiers)
 
 
-def _taken(path: Path, rows: npt.NDArray[np.int64]) -> pa.Table:
+def rows_of(path: Path, rows: npt.NDArray[np.int64]) -> pa.Table:
     """Return some rows, rising, of a Parquet file that is never held whole."""
     taken, begin = [], 0
     with pq.ParquetFile(path) as file:
