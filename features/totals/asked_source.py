@@ -63,6 +63,8 @@ class AskedSource:
         found = [
             self._at(table, rows, cutoffs[some], members[some]) for some in together(rows, cutoffs)
         ]
+        if len(found) == 1:
+            return found[0]
         return {name: pa.concat_arrays([one[name] for one in found]) for name in found[0]}
 
     def _at(

@@ -147,7 +147,7 @@ class Running:
 
     def _between(self, totals: Numbers, window: Window) -> Numbers:
         start, end = self._span(window)
-        return totals[end] - totals[start]
+        return totals.take(end) - totals.take(start)
 
     def _span(self, window: Window) -> tuple[Ints, Ints]:
         """Return the first place in the window and that after it, for all that are asked for."""
