@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import secrets
 
 import numpy as np
@@ -11,8 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
-from serving.allocation.plan import make_plan, read_tasks
-from serving.allocation.scenario import Scenario
+from serving.allocation.plan import read_plan, read_tasks
 from serving.console.acting.events import EVENTS
 from serving.console.book import read_book
 from serving.console.experiments import trials
@@ -26,7 +26,9 @@ from serving.console.experiments.effects import (
 )
 from serving.console.staff.attainment import lines
 from serving.console.staff.kpi import EmployeeKpi, KpiReport
+from serving.scores.numbers import percent
 from serving.trials.acted import acted
+from tests.test_plan_page import planned
 from training.adjusted import Attained, attained
 from training.odds import share_taken
 from training.trial_effects import Difference
@@ -129,14 +131,27 @@ def test_a_plan_counts_on_each_customers_own_uplift_while_the_report_says_so(off
     own = dict(zip(ids, np.linspace(-0.05, 0.3, len(ids)).tolist(), strict=True))
     path = uplift_path(office.config, live.manifest.id)
     pq.write_table(pa.table({"customer_id": ids, "win_order": list(own.values())}), path)
-    plan = make_plan(office.config, office.state, "p1", live.manifest.id, Scenario())
-    tasks = read_tasks(office.config.stores.plans, "p1").to_pylist()
+    plan_id = planned(office)
+    plan = read_plan(office.config.stores.plans, plan_id)
+    tasks = read_tasks(office.config.stores.plans, plan_id).to_pylist()
     given = [one for one in tasks if one["action"] == "win_order"]
     assert given
     for one in given:
         share = min(own[one["customer_id"]] / one["churn_probability"], 1.0)
         assert one["effect"] == pytest.approx(share)
-    assert [one.code for one in plan.options if one.is_own] == ["win_order"]
+    (used,) = (one for one in plan.options if one.is_own)
+    shares = [one["effect"] for one in given]
+    assert (used.code, used.own) == ("win_order", (min(shares), max(shares)))
+    for language, said in (
+        ("en", "predicted for each customer, of their own churn probability"),
+        ("zh", "逐客户预测，占各自流失概率"),
+    ):
+        page = office.browser("manager", language=language).get("/console/plan").text
+        assert re.sub(r"<[^>]+>", " ", page).split(said)[0].split()[-3:] == [
+            percent(min(shares), language),
+            "–",
+            percent(max(shares), language),
+        ]
 
 
 def test_an_offer_that_was_withdrawn_was_not_made(office):

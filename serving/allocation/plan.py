@@ -115,7 +115,14 @@ class Missing(_Frozen):
 
 
 class OptionUsed(_Frozen):
-    """An option in the plan; effects per tier, the highest first, or each customer's own."""
+    """An option in the plan.
+
+    Attributes:
+        effects: per tier, the highest first: share of a churn probability of one half.
+        is_own: claims that each customer's own effect counts in their stead.
+        own: the least and the largest of those, as shares of the customers' own churn
+            probabilities, over whom the plan gives the option; ``None`` without any.
+    """
 
     code: str
     name: Text
@@ -126,6 +133,7 @@ class OptionUsed(_Frozen):
     is_measured: bool
     customers: int
     is_own: bool = False
+    own: tuple[float, float] | None = None
 
 
 class Plan(_Frozen):
@@ -346,6 +354,7 @@ def _options(config: Config, asked: Posed, made: Assignment) -> tuple[OptionUsed
                 effects=option.effects,
                 is_measured=_is_measured(option),
                 is_own=option.is_own,
+                own=_own_effects(asked, made, at) if option.is_own else None,
                 customers=int(counts[at]),
             )
         )
@@ -360,6 +369,11 @@ def _options(config: Config, asked: Posed, made: Assignment) -> tuple[OptionUsed
         customers=int(counts[-1]),
     )
     return (*found, contact)
+
+
+def _own_effects(asked: Posed, made: Assignment, at: int) -> tuple[float, float] | None:
+    shares = asked.shares[made.served[made.options[made.served] == at], at]
+    return (float(shares.min()), float(shares.max())) if len(shares) else None
 
 
 def _is_measured(option: Option) -> bool:
