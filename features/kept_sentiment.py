@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from configs.files import written_whole
 from features.sentiment import SentimentModel
 
-KEPT = pa.schema([("digest", pa.int64()), ("block", pa.int64()), ("sentiment", pa.float64())])
+KEPT = pa.schema([("digest", pa.binary()), ("block", pa.int64()), ("sentiment", pa.float64())])
 KEYS = ("digest", "block")
 MODELS_AT_MOST = 3
 """Whose sentiments are kept: the champion's, a challenger's and one before."""
@@ -63,6 +63,21 @@ class KeptSentiments:
             old.unlink(missing_ok=True)
 
 
+def digest_of(text: Any) -> Any:
+    """Return the 128 bits that an Ibis ``text`` is known by: none is taken for another's."""
+    import ibis
+
+    @ibis.udf.scalar.builtin
+    def md5(text: str) -> str:  # type: ignore[empty-body]
+        """DuckDB's own, as hexadecimal digits."""
+
+    @ibis.udf.scalar.builtin
+    def unhex(digits: str) -> bytes:  # type: ignore[empty-body]
+        """DuckDB's own."""
+
+    return unhex(md5(text))
+
+
 def _name_of(model: SentimentModel) -> str:
-    said = f"{duckdb.__version__}\0{model.to_json()}"
+    said = f"{KEPT.to_string()}\0{model.to_json()}"
     return hashlib.sha256(said.encode()).hexdigest()[:16]

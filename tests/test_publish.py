@@ -132,6 +132,15 @@ def test_old_publications_lose_their_lookup_and_answer_the_same_to_the_byte(job:
     assert thin(job.store, kept_whole=1) == []
 
 
+def test_a_lookup_that_is_there_but_cannot_be_opened_is_not_taken_for_one_removed(job: Job) -> None:
+    folder = publish_matrix(job, matrix_of(9))
+    (folder / "lookup.sqlite").unlink()
+    assert len(open_publication(folder).find_texts(["C000001"])) == 1
+    (folder / "lookup.sqlite").mkdir()
+    with pytest.raises(PublicationError, match=r"lookup\.sqlite is there but cannot be opened"):
+        open_publication(folder).find_texts(["C000001"])
+
+
 def test_lookups_stay_while_another_process_publishes(tmp_path: Path) -> None:
     job = job_in(tmp_path, publications_kept_whole=1)
     made = [publish_matrix(job, matrix_of(20, day=day)) for day in range(20_000, 20_003)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import md5
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -65,6 +67,8 @@ def test_each_text_is_scored_once_and_kept_without_its_words(tmp_path):
     kept = pq.read_table(file)
     assert kept.column_names == ["digest", "block", "sentiment"]
     assert len(kept) <= 3 * 5
+    texts = ["", *WORDS[1], *WORDS[5]]
+    assert set(kept["digest"].to_pylist()) == {md5(text.encode()).digest() for text in texts}
     moment = file.stat().st_mtime_ns
     with_signals(records, model, tmp_path)
     assert file.stat().st_mtime_ns == moment

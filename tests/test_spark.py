@@ -19,11 +19,13 @@ from configs.errors import ConfigError, EchelonError, FeatureError
 from features.build import feature_matrix, question_of, write_matrix
 from features.catalogue import FEATURES
 from features.labels import MARGIN, NO_PURCHASE, SPEND, label_table, write_labels
+from features.sentiment import SentimentModel
 from features.sources import Records, open_records
 from features.spark import parts
 from features.spark import ranges as cut
 from features.spark.matrix import written_of
 from features.spark.ranges import ranges
+from features.spark.sentiment import _write_scored
 from features.spark.session import open_session
 from tests.engines import arrow_tables, duckdb, settings
 from tests.histories import CUTOFFS, histories, together
@@ -112,6 +114,23 @@ def test_sentiment_written_beside_the_records_changes_no_range(
     scored = {**in_files.files, "satisfaction": (one,)}
     before, after = ([(p.first, p.end) for p in ranges(f)] for f in (in_files.files, scored))
     assert before == after
+
+
+def test_sentiment_is_written_the_same_in_whatever_order_rows_of_a_customer_lie(
+    tmp_path: Path,
+) -> None:
+    tables = arrow_tables(together(histories(10, seed=3)))
+    written = []
+    for number in range(2):
+        rows = tables["satisfaction"]
+        mixed = rows.take(pa.array(sorted(range(len(rows)), reverse=number == 1)))
+        (tmp_path / str(number)).mkdir()
+        records = laid_out(tmp_path / str(number), {**tables, "satisfaction": mixed}, 50)
+        (part,) = ranges(records.files or {})
+        path = tmp_path / f"{number}.parquet"
+        _write_scored(part, "satisfaction", SentimentModel(), path)
+        written.append(path.read_bytes())
+    assert written[0] == written[1]
 
 
 @pytest.fixture(scope="module")

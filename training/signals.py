@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from configs.schema import Engine
-from features.kept_sentiment import KEPT, KEYS, KeptSentiments
+from features.kept_sentiment import KEPT, KEYS, KeptSentiments, digest_of
 from features.sentiment import BLOCK_DAYS, SIGNALS, SentimentModel
 from features.sources import Records, fetch, fetch_batches
 from features.spark.sentiment import scored_by_workers
@@ -104,7 +104,7 @@ def _texts_of(records: Records, name: str, known: pa.Table) -> Iterator[pa.Recor
     table = records.tables[name]
     said = table.filter(table[SIGNALS[name]].notnull())
     said = said.select(said_by=said.customer_id, said=said[SIGNALS[name]], block=_block(said))
-    each = said.distinct().mutate(digest=ibis._.said.hash())
+    each = said.distinct().mutate(digest=lambda t: digest_of(t.said))
     kept = ibis.memtable(known.append_column("is_known", pa.array([True] * len(known), pa.bool_())))
     beside = each.left_join(kept, KEYS).select(*each.columns, "sentiment", "is_known")
     return fetch_batches(records.backend, beside.order_by("said_by", "block", "said"))

@@ -54,9 +54,13 @@ def scored_by_workers(
 
 
 def _write_scored(part: Range, name: str, model: SentimentModel, path: Path) -> None:
-    """Write the rows of a table to ``path``, on a worker: it appears whole, however often."""
+    """Write the rows of a table to ``path``, on a worker: it appears whole, however often.
+
+    Rows are ordered by all they hold, so that whoever writes them leaves the same file.
+    """
     with on_worker() as backend, tempfile.TemporaryDirectory(dir=path.parent) as own:
-        table = part.records(backend).tables[name].order_by("customer_id")
+        table = part.records(backend).tables[name]
+        table = table.order_by(list(dict.fromkeys(["customer_id", "day", *table.columns])))
         draft, writer = Path(own) / path.name, None
         with ExitStack() as open_files:
             for batch in fetch_batches(backend, table):

@@ -8,6 +8,8 @@ from pathlib import Path
 from threading import local
 from urllib.parse import quote
 
+from configs.errors import PublicationError
+
 IDS_AT_ONCE = 500
 
 
@@ -31,6 +33,7 @@ class Lookup:
 
         Raises:
             FileNotFoundError: the file was removed before this thread first asked.
+            PublicationError: it is there, but cannot be opened.
         """
         found: dict[str, str] = {}
         for start in range(0, len(customer_ids), IDS_AT_ONCE):
@@ -48,7 +51,12 @@ class Lookup:
             try:
                 connection = sqlite3.connect(name, uri=True, check_same_thread=False)
             except sqlite3.OperationalError as error:
-                raise FileNotFoundError(f"{self._path} cannot be opened ({error})") from error
+                if not self._path.exists():
+                    raise FileNotFoundError(f"{self._path} is not there") from error
+                raise PublicationError(
+                    f"{self._path} is there but cannot be opened ({error}). Let this user read it, "
+                    "or raise how many files a process may have open (`ulimit -n`)"
+                ) from error
             self._own.connection = connection
             self._opened.append(connection)
         return connection
