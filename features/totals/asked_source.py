@@ -54,7 +54,7 @@ class AskedSource:
         """Return all that is asked of this source, for the customers of a range.
 
         Cutoffs between which rows became known late are answered apart: however many there are,
-        rows take at most twice their memory.
+        rows take little more memory than is allowed for them (``Population.rows``).
         """
         codes = _codes(table["customer_id"], part.ids)
         self._check_sums(table, codes, part.ids)

@@ -19,6 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
+SPARE = 0.125
+"""Share of all rows that copies may take beyond, lest few late customers part many cutoffs."""
 
 
 @dataclass(frozen=True)
@@ -58,20 +60,31 @@ class Rows:
 
 
 def together(rows: Rows, cutoffs: Sequence[int]) -> list[slice]:
-    """Return the cutoffs in neighbours whose second stretches have no more rows than are given.
+    """Return the cutoffs in neighbours whose second stretches have few rows.
+
+    They have no more than the customers who had late rows have, and ``SPARE`` of all: that is what
+    is allowed for them in memory. One cutoff alone never has more.
 
     >>> rows = Rows(np.array([0, 0, 1]), np.array([1, 2, 2]), np.array([9, 2, 2]))
     >>> together(rows, [1, 3, 5, 7])
     [slice(0, 1, None), slice(1, 2, None), slice(2, 3, None), slice(3, 4, None)]
     """
-    copied = _copied(rows, cutoffs)
+    copied, most = _copied(rows, cutoffs), _rows_of_late(rows) + SPARE * len(rows.codes)
     edges, held = [0], 0
     for number, more in enumerate(copied):
-        if number > edges[-1] and held + more > len(rows.codes):
+        if number > edges[-1] and held + more > most:
             edges.append(number)
             held = 0
         held += more
     return [slice(*edge) for edge in itertools.pairwise([*edges, len(cutoffs)])]
+
+
+def _rows_of_late(rows: Rows) -> int:
+    """Return how many rows the customers have of whom one was known late."""
+    if rows.known is None:
+        return 0
+    late = np.unique(rows.codes[rows.known > rows.days])
+    return int(np.bincount(rows.codes)[late].sum()) if len(late) else 0
 
 
 def _copied(rows: Rows, cutoffs: Sequence[int]) -> list[int]:
