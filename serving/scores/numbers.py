@@ -29,7 +29,7 @@ def money(amount: float, currency: str, language: Language) -> str:
     >>> money(8419.6, "CNY", "zh"), money(8419.6, "CNY", "en"), money(12.5, "GBP", "en")
     ('¥8,420', 'CN¥8,420', '£12.50')
     """
-    return _money(_rounded(amount), currency, language)
+    return _money(rounded(amount), currency, language)
 
 
 @lru_cache(CACHED)
@@ -75,7 +75,7 @@ def number(value: float, language: Language) -> str:
     >>> number(1234.5, "en"), number(29.65, "zh"), number(4.256, "zh"), number(-0.001, "en")
     ('1,234', '29.6', '4.26', '0')
     """
-    return _number(_rounded(value, tenths_from=10.0), language)
+    return _number(rounded(value, tenths_from=10.0), language)
 
 
 @lru_cache(CACHED)
@@ -108,7 +108,7 @@ def signed(text: str, value: float) -> str:
     return ("+" if value > 0 else "−") + text
 
 
-def _rounded(value: float, tenths_from: float = 100.0) -> float:
+def rounded(value: float, tenths_from: float = 100.0) -> float:
     """Return ``value`` as it is shown, half away from zero left to the binary value."""
     if value % 1 == 0:
         return float(value) + 0.0
