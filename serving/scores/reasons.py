@@ -265,10 +265,11 @@ class _Teller:
         places = self._places.setdefault(name, {})
         found = []
         for key in zip(values, befores, self._tiers[rows], weighs.tolist(), strict=True):
-            if key not in places:
-                places[key] = len(self.texts)
+            place = places.get(key)
+            if place is None:
+                place = places[key] = len(self.texts)
                 self.texts.append(self._sentences.write(name, *key))
-            found.append(places[key])
+            found.append(place)
         return found
 
     def _tells_itself(
@@ -313,6 +314,8 @@ class _Teller:
 
 def _listed(values: Array) -> list[float]:
     """Return values that are told apart as keys are; NaN is not even equal to another NaN."""
+    if not np.isnan(values).any():
+        return values.tolist()
     return [NOTHING if isnan(value) else value for value in values.tolist()]
 
 
