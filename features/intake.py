@@ -53,15 +53,15 @@ from features.ledger import (
 from features.mapping import Mapper, mapper_of, wanted_columns, whole_record
 from features.mending import Mends, read_mends, write_mends
 from features.reading import FilePart, RawTable, files_of, read_files
-from features.report import IntakeReport, TableReport
-from features.sources import date_of, day_number, open_engine
+from features.records_report import contract_report, records_report, table_reports
+from features.report import IntakeReport
+from features.sources import day_number, open_engine
 from features.spark.intake import SparkTable
 from features.spark.pieces import is_for_spark
 from features.spark.session import open_session
 from features.staging import Before, Staging
 from features.taking import Taker, Tally
 from features.tally import Description, coverage, customers_in, described
-from features.trainable import trainable, trainable_contracts
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -148,7 +148,10 @@ class Intake:
             raise RecordsError("a snapshot is one file: mend it there and run `echelon intake`")
         if snapshot is not None:
             tally, rows = self._snapshot(snapshot)
-            return self.published(self._contract_report(tally, rows, snapshot))
+            about = described(self.backend, parts_of(self.records, "snapshot"))
+            generation = self._fingerprint()
+            report = contract_report(self.config, generation, tally, about, rows, snapshot)
+            return self.published(report)
         tallies = {name: self.whole(name) for name in self.config.sources.tables}
         return self.published(self.report(tallies))
 
@@ -274,33 +277,9 @@ class Intake:
         """Return the report of the records written, whatever was read of them now."""
         tables = {name: parts_of(self.records, name) for name in tallies}
         about = {name: self._described(name, parts) for name, parts in tables.items()}
-        lasts = [d.last_day for name, d in about.items() if d.last_day is not None]
-        bought = about.get("transactions")
-        last = (
-            bought.last_day if bought and bought.last_day is not None else max(lasts, default=None)
-        )
-        as_of = self.config.as_of or (None if last is None else date_of(last))
-        reports = {
-            name: _table_report(tally, about[name], None if name == "customers" else as_of)
-            for name, tally in tallies.items()
-        }
-        _require_transactions(reports)
-        bought_report = reports["transactions"]
-        assert bought_report.first_day is not None
-        assert bought_report.last_day is not None
-        return IntakeReport(
-            name=self.config.name,
-            generation=self._fingerprint(),
-            as_of=as_of,
-            tables=reports,
-            coverage=coverage(self.backend, tables),
-            trainable=trainable(
-                self.config,
-                bought_report.first_day,
-                bought_report.last_day,
-                bought_report.customers,
-            ),
-        )
+        reports = table_reports(self.config, tallies, about)
+        shares = coverage(self.backend, tables)
+        return records_report(self.config, self._fingerprint(), reports, about, shares)
 
     def _described(self, name: str, parts: Sequence[Path]) -> Description:
         if name in self.by_workers:
@@ -309,21 +288,6 @@ class Intake:
         for since in parts[1:]:
             counts = counts.and_more(described(self.backend, [since]).counts)
         return Description(counts, customers_in(self.backend, parts))
-
-    def _contract_report(
-        self, tally: Tally, rows: SnapshotRows, source: SnapshotSource
-    ) -> IntakeReport:
-        about = described(self.backend, parts_of(self.records, "snapshot"))
-        table = _table_report(tally, about, None).model_copy(update={"notes": rows.notes})
-        has_value = source.value_per_month is not None
-        return IntakeReport(
-            name=self.config.name,
-            generation=self._fingerprint(),
-            as_of=self.config.as_of or source.observed_on,
-            tables={"snapshot": table},
-            coverage={},
-            trainable=trainable_contracts(self.config, rows.labels, has_value),
-        )
 
     def published(self, report: IntakeReport) -> IntakeReport:
         """Make the records live with their quarantine and ledger, and return the report."""
@@ -414,40 +378,3 @@ def _check_written(name: str, tally: Tally, rows: int) -> None:
             f"{name}: {tally.accepted} rows were accepted, but Spark wrote {rows}. "
             "This is a fault of Echelon; nothing was published"
         )
-
-
-def _table_report(tally: Tally, about: Description, as_of: dt.date | None) -> TableReport:
-    return TableReport(
-        read=tally.read,
-        accepted=tally.accepted,
-        quarantined=dict(sorted(tally.quarantined.items())),
-        repaired=dict(sorted((what, count) for what, count in tally.repaired.items() if count)),
-        left_out=tally.left_out,
-        first_day=_date(about.first_day),
-        last_day=_date(about.last_day),
-        days_behind=_behind(as_of, about.last_day),
-        customers=about.customers,
-        completeness=about.completeness,
-    )
-
-
-def _require_transactions(reports: dict[str, TableReport]) -> None:
-    bought = reports.get("transactions")
-    if bought is None:
-        raise RecordsError("sources.transactions is missing: Echelon scores what customers bought")
-    if bought.accepted == 0:
-        worst = max(
-            bought.quarantined, key=lambda r: bought.quarantined[r], default="no rows at all"
-        )
-        raise RecordsError(
-            f"none of {bought.read} rows of transactions could be accepted (most often: {worst}, "
-            f"{bought.quarantined.get(worst, 0)} rows). Look at the mapping in the configuration"
-        )
-
-
-def _date(day: int | None) -> dt.date | None:
-    return None if day is None else date_of(day)
-
-
-def _behind(as_of: dt.date | None, last_day: int | None) -> int | None:
-    return None if as_of is None or last_day is None else max(0, day_number(as_of) - last_day)
