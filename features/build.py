@@ -34,9 +34,9 @@ BYTES_AT_ONCE = 1 << 28
 """What a range of customers may take where the whole matrix is wanted in memory anyway."""
 SHARE_OF_LIMIT = 0.5
 """Of the memory limit, what a range of customers may take; the engine has a limit of its own."""
-MOST_AT_ONCE = 3 << 28
+MOST_AT_ONCE = 3 << 29
 """However much memory there is: ranges are fetched, computed and written at the same time, and what
-lies in caches is read faster than what does not."""
+lies in caches is read faster than what does not; but DuckDB plans for each range anew."""
 
 
 def feature_matrix(
