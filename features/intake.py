@@ -62,6 +62,7 @@ from features.spark.session import open_session
 from features.staging import Before, Staging
 from features.taking import Taker, Tally
 from features.tally import Description, coverage, customers_in, described
+from features.totals.ahead import ahead
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -266,7 +267,8 @@ class Intake:
         else:
             wanted = wanted_columns(source)
             whole = whole_record(mapper.table, source)
-            yield from read_files(self.config.data, source, wanted, whole, parts)
+            tables = read_files(self.config.data, source, wanted, whole, parts)
+            yield from tables if self.config.engine.threads == 1 else ahead(tables)
 
     def mending_files(self, name: str) -> tuple[Path, Path]:
         """Return the files of the mends kept of table ``name`` and of its refused rows."""

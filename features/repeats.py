@@ -67,8 +67,12 @@ def _bit(rows: Rows) -> npt.NDArray[np.uint8]:
 
 def _shared(path: Path, digest: str, bits: int, part: int) -> Digests:
     """Return the digests that come again, of those that start with the ``bits`` of ``part``."""
-    some = (_halves(one[digest]) for one in _batches(path, [digest]))
-    rising = np.concatenate([np.zeros(0, np.uint64), *(_of(one, bits, part) for one in some)])
+    rising, n = np.empty(pq.read_metadata(path).num_rows, np.uint64), 0
+    for batch in _batches(path, [digest]):
+        some = _of(_halves(batch[digest]), bits, part)
+        rising[n : n + len(some)] = some
+        n += len(some)
+    rising = rising[:n]
     rising.sort()
     return np.unique(rising[1:][rising[1:] == rising[:-1]])
 
@@ -87,7 +91,7 @@ def _column(batch: pa.RecordBatch, name: str) -> Rows:
 
 
 def _halves(digests: pa.Array) -> Digests:
-    """Return the first 64 bits of digests."""
+    """Return the first 64 bits of digests, as they lie in memory."""
     wide = digests.cast(_BYTES)
-    halves = np.frombuffer(wide.buffers()[1], ">u8")[::2]
-    return halves[wide.offset : wide.offset + len(wide)].astype(np.uint64)
+    halves = np.frombuffer(wide.buffers()[1], np.uint64)[::2]
+    return halves[wide.offset : wide.offset + len(wide)]

@@ -143,14 +143,16 @@ def test_records_are_the_same_bytes_however_small_the_runs_and_ranges(
     columns = {"customer_id": "id", "occurred_at": "date", "amount": "sum"}
     sources = {"transactions": [{"path": "orders.csv", "columns": columns}]}
 
-    def taken(store: str) -> tuple[str, int]:
-        given = {"data": str(tmp_path), "as_of": "2024-02-01", "sources": sources}
+    def taken(store: str, threads: int = 2) -> tuple[str, int]:
+        engine = {"threads": threads}
+        given = {"engine": engine, "data": str(tmp_path), "as_of": "2024-02-01", "sources": sources}
         path = tmp_path / f"{store}.yaml"
         path.write_text(json.dumps({**given, "stores": {"root": str(tmp_path / store)}}))
         report = take_in(load(path, {}))
         return report.generation, report.tables["transactions"].quarantined["duplicate_row"]
 
     whole = taken("whole")
+    assert taken("by one thread", threads=1) == whole
     monkeypatch.setattr(runs, "RUN_BYTES", 5_000)
     monkeypatch.setattr(runs, "RANGE_BYTES", 3_000)
     monkeypatch.setattr(runs, "_SAMPLED_EVERY", 8)
