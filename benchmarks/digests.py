@@ -18,7 +18,7 @@ import ibis
 
 from benchmarks.scale.__main__ import sizes
 from configs.files import write_text
-from features.staging import DIGEST, digested
+from features.stored.staging import DIGEST, digested
 
 NEW = 100
 """One row in so many is new."""

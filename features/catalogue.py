@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 
 from configs.errors import ConfigError, did_you_mean
 from configs.learning import FeatureChoice
-from features.basket import BASKET
-from features.behaviour import ANCHOR, BEHAVIOUR
-from features.complaints import COMPLAINTS
-from features.interaction import INTERACTION
-from features.profile import PROFILE
-from features.satisfaction import SATISFACTION
+from features.declared.basket import BASKET
+from features.declared.behaviour import ANCHOR, BEHAVIOUR
+from features.declared.complaints import COMPLAINTS
+from features.declared.interaction import INTERACTION
+from features.declared.profile import PROFILE
+from features.declared.satisfaction import SATISFACTION
 from features.spec import Feature
 
 FEATURES: tuple[Feature, ...] = (

@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 
 from configs.errors import RecordsError
 from configs.records import SnapshotSource
-from features.cleaning import parse_number
-from features.columns import Cleaned, as_mask, clean_ids, clean_numbers, clean_texts
 from features.contracts import LARGEST_NUMBER
-from features.mapping import Rows
-from features.reading import RawTable, read_files, require_columns
+from features.raw.cleaning import parse_number
+from features.raw.columns import Cleaned, as_mask, clean_ids, clean_numbers, clean_texts
+from features.raw.mapping import Rows
+from features.raw.reading import RawTable, read_files, require_columns
 
 _MOSTLY_NUMBERS = 0.99
 _MOST_CATEGORIES = 30

@@ -38,7 +38,7 @@ NAMES = {
 def definition(feature: Feature) -> str:
     """Return the reduction or derivation of ``feature`` in a readable notation.
 
-    >>> from features.behaviour import SPENDS
+    >>> from features.declared.behaviour import SPENDS
     >>> definition(SPENDS[0])
     "sum(amount where kind = 'purchase')"
     """
@@ -50,7 +50,7 @@ def definition(feature: Feature) -> str:
 def structure(feature: Feature) -> list[Any]:
     """Return the whole expression of ``feature`` as nested lists: nothing shortened, for digests.
 
-    >>> from features.behaviour import SPENDS
+    >>> from features.declared.behaviour import SPENDS
     >>> structure(SPENDS[0])
     ['Sum', ['Field', 'amount'], ['Equals', ['Field', 'kind'], ['Literal', 'purchase']]]
     """

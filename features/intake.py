@@ -33,12 +33,19 @@ from configs.progress import Progress, silent
 from configs.records import SnapshotSource, Source
 from configs.schema import Config, Engine, Stores
 from configs.version import VERSION
-from features.checks import Clock
 from features.contract_customers import SnapshotRows, read_snapshot, snapshot_rows
 from features.contracts import TABLES
-from features.databases import read_database
-from features.generation import REPORT_FILE, parts_of, whole_part
-from features.ledger import (
+from features.raw.checks import Clock
+from features.raw.databases import read_database
+from features.raw.mapping import Mapper, mapper_of, wanted_columns, whole_record
+from features.raw.mending import Mends, read_mends, write_mends
+from features.raw.reading import FilePart, RawTable, files_of, read_files
+from features.sources import day_number, open_engine
+from features.spark.intake import SparkTable
+from features.spark.pieces import is_for_spark
+from features.spark.session import open_session
+from features.stored.generation import REPORT_FILE, parts_of, whole_part
+from features.stored.ledger import (
     KEYS_FOLDER,
     FileRead,
     Ledger,
@@ -50,18 +57,11 @@ from features.ledger import (
     unmoved,
     write_ledger,
 )
-from features.mapping import Mapper, mapper_of, wanted_columns, whole_record
-from features.mending import Mends, read_mends, write_mends
-from features.reading import FilePart, RawTable, files_of, read_files
-from features.records_report import contract_report, records_report, table_reports
-from features.report import IntakeReport
-from features.sources import day_number, open_engine
-from features.spark.intake import SparkTable
-from features.spark.pieces import is_for_spark
-from features.spark.session import open_session
-from features.staging import Before, Staging
-from features.taking import Taker, Tally
-from features.tally import Description, coverage, customers_in, described
+from features.stored.records_report import contract_report, records_report, table_reports
+from features.stored.report import IntakeReport
+from features.stored.staging import Before, Staging
+from features.stored.taking import Taker, Tally
+from features.stored.tally import Description, coverage, customers_in, described
 from features.totals.ahead import ahead
 
 if TYPE_CHECKING:

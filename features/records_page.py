@@ -8,9 +8,9 @@ from pathlib import Path
 from configs.section import Text
 from features.contracts import LARGEST_NUMBER, TABLES, Column, ColumnType, Table
 from features.markdown import table
-from features.quarantine import REASONS
-from features.report import REPAIRS
-from features.vocabulary import OPEN, SCALES, WORDS
+from features.raw.quarantine import REASONS
+from features.raw.vocabulary import OPEN, SCALES, WORDS
+from features.stored.report import REPAIRS
 
 RECORDS_PAGE = Path(__file__).parent.parent / "docs" / "records.md"
 

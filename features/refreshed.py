@@ -21,10 +21,13 @@ from configs.files import live_generation
 from configs.progress import Progress, silent
 from configs.schema import Config
 from configs.section import Text
-from features.generation import parts_of, require_whole, share, since_part
-from features.growth import Growth, growth_of
 from features.intake import Intake, intake_draft
-from features.ledger import (
+from features.raw.mending import Mends, read_mends, write_mends
+from features.raw.reading import files_of
+from features.sources import fetch
+from features.stored.generation import parts_of, require_whole, share, since_part
+from features.stored.growth import Growth, growth_of
+from features.stored.ledger import (
     KEYS_FOLDER,
     FileRead,
     Ledger,
@@ -32,12 +35,9 @@ from features.ledger import (
     file_read,
     read_ledger,
 )
-from features.mending import Mends, read_mends, write_mends
-from features.reading import files_of
-from features.report import IntakeReport
-from features.sources import fetch
-from features.staging import Before
-from features.taking import Tally
+from features.stored.report import IntakeReport
+from features.stored.staging import Before
+from features.stored.taking import Tally
 
 NO_LEDGER = Text(zh="没有上次读入的记载", en="there is no account of what was read last time")
 SNAPSHOT = Text(zh="快照是一份完整的文件", en="a snapshot is one file and comes whole")

@@ -27,7 +27,7 @@ from scipy.special import expit
 
 from configs.errors import ModelError
 from features.ngrams import hashed_counts
-from features.vocabulary import SCALES
+from features.raw.vocabulary import SCALES
 
 BLOCK_DAYS = 91
 FEWEST_COMMENTS = 50

@@ -22,8 +22,8 @@ from configs.errors import RecordsError
 from configs.schema import Engine
 from configs.shortage import shortage
 from features.contracts import LATER_SOURCES, TABLES, LaterSource
-from features.generation import parts_of, require_readable, require_whole
 from features.spilling import spill_folder_of_process
+from features.stored.generation import parts_of, require_readable, require_whole
 
 if TYPE_CHECKING:
     import ibis

@@ -45,7 +45,7 @@ def init(
 
     Example: echelon init exports --out echelon.yaml
     """
-    from features.proposal import write_proposal
+    from features.raw.proposal import write_proposal
 
     write_proposal(folder, out)
     typer.echo(f"{out} is written; look it over, then: echelon intake -c {out}")
@@ -60,7 +60,7 @@ def fetch(
 
     Example: echelon fetch online-retail-ii --out var/data
     """
-    from features.publishers import fetch as fetch_data_set
+    from features.raw.publishers import fetch as fetch_data_set
 
     typer.echo(f"{fetch_data_set(name, out)} is here; set ECHELON_DATA={out} to use it")
 
@@ -102,7 +102,7 @@ def intake(
     Example: echelon intake -c configs/demo.yaml
     """
     from features.intake import take_in
-    from features.report import show
+    from features.stored.report import show
     from serving.console_output import console, steps
 
     loaded = config_at(config)

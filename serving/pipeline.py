@@ -17,11 +17,11 @@ from configs.schema import Config
 from configs.section import Language, Text
 from features.intake import take_in
 from features.refreshed import Refreshed, take_in_new
-from features.report import IntakeReport
-from features.report import show as show_intake
 from features.sources import Records, open_engine, open_records
 from features.spark.session import require_spark
 from features.statement import statement
+from features.stored.report import IntakeReport
+from features.stored.report import show as show_intake
 from serving.access.audit import note
 from serving.champions.live_records import live_records
 from serving.champions.promotion import promote

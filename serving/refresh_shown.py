@@ -7,7 +7,7 @@ from rich.text import Text as Line
 
 from configs.section import Language, Text
 from features.refreshed import Refreshed
-from features.report import TABLE_NAMES
+from features.stored.report import TABLE_NAMES
 from serving.changes.totals_shown import show_totals
 from serving.pipeline import REPORT, Renewed
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from configs.records import SnapshotFile, SnapshotSource, Sources
-from features.report import IntakeReport, TableReport
+from features.stored.report import IntakeReport, TableReport
 from serving.pages.card_page import page_html, write_card
 from tests.small_bundle import config_in, matrix_of
 from tests.small_fitted import DAY, small_fitted

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.cleaning import AmbiguousDateError, parse_id, parse_moment, parse_number
-from features.columns import (
+from features.raw.cleaning import AmbiguousDateError, parse_id, parse_moment, parse_number
+from features.raw.columns import (
     clean_ids,
     clean_moments,
     clean_numbers,
@@ -21,8 +21,8 @@ from features.columns import (
     clean_words,
     order_in,
 )
-from features.localtime import DAY, HOUR, days_of, local_from_utc, utc_from_local
-from features.vocabulary import CHANNELS, INTERACTION_KINDS, TRANSACTION_KINDS, WORDS
+from features.raw.localtime import DAY, HOUR, days_of, local_from_utc, utc_from_local
+from features.raw.vocabulary import CHANNELS, INTERACTION_KINDS, TRANSACTION_KINDS, WORDS
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 

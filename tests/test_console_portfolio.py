@@ -23,7 +23,7 @@ from configs.files import live_generation
 from configs.load import load
 from configs.section import Text
 from features.intake import take_in
-from features.report import IntakeReport, TableReport
+from features.stored.report import IntakeReport, TableReport
 from serving.console.acting.events import Deed, Form, add
 from serving.console.drawn.pictures import Picture
 from serving.console.page import PageError, Visit

@@ -19,11 +19,11 @@ from configs.load import load
 from configs.schema import Config
 from features.build import feature_matrix
 from features.catalogue import FEATURES
-from features.generation import parts_of, read_rows
 from features.intake import take_in
-from features.ledger import KEYS_FOLDER
 from features.refreshed import take_in_new
 from features.sources import open_engine, open_records
+from features.stored.generation import parts_of, read_rows
+from features.stored.ledger import KEYS_FOLDER
 from serving.suppositions.scenarios import rows_in_file
 
 Reader = Callable[[Config, Path], object]

@@ -13,7 +13,7 @@ from configs.files import live_generation
 from configs.load import load
 from configs.schema import Config
 from features.intake import take_in
-from features.report import IntakeReport
+from features.stored.report import IntakeReport
 
 pytestmark = [
     pytest.mark.data,

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from configs.files import live_generation
 from configs.load import load
-from features.cleaning import is_missing, parse_id, parse_moment, parse_number
 from features.intake import take_in
+from features.raw.cleaning import is_missing, parse_id, parse_moment, parse_number
 from features.simulated import dirt
 from features.simulated.sources import FileLayout, dirty_layouts
 from features.simulator import simulate

@@ -19,9 +19,9 @@ from configs.files import live_generation
 from configs.load import load
 from configs.schema import Config
 from features.intake import take_in
-from features.mending import fingerprint
-from features.quarantine import REASONS
-from features.report import REPAIRS, show
+from features.raw.mending import fingerprint
+from features.raw.quarantine import REASONS
+from features.stored.report import REPAIRS, show
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:fetch_arrow_table:DeprecationWarning"  # Ibis 12 on DuckDB 2

@@ -14,7 +14,7 @@ from configs.load import load
 from configs.records import Mapped
 from configs.schema import Config, Stores
 from features.intake import take_in
-from features.proposal import propose, write_proposal
+from features.raw.proposal import propose, write_proposal
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:fetch_arrow_table:DeprecationWarning"  # Ibis 12 on DuckDB 2

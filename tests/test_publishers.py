@@ -18,8 +18,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from configs.errors import RecordsError
-from features.publishers import DATA_SETS, DataSet, fetch
-from features.workbook import sheets_of
+from features.raw.publishers import DATA_SETS, DataSet, fetch
+from features.raw.workbook import sheets_of
 
 
 class Quiet(SimpleHTTPRequestHandler):

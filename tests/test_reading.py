@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from configs.errors import RecordsError
 from configs.records import Source
-from features import reading
-from features.databases import read_database
-from features.delimited import Layout, detect_encoding, detect_layout, header_of, records_of
-from features.reading import RawTable, joined_text, read_files
+from features.raw import reading
+from features.raw.databases import read_database
+from features.raw.delimited import Layout, detect_encoding, detect_layout, header_of, records_of
+from features.raw.reading import RawTable, joined_text, read_files
 
 COMMA = Layout("utf-8", ",")
 
@@ -72,8 +72,8 @@ def test_a_stray_quote_and_a_wrong_width_are_told_apart(tmp_path):
 
 
 def test_a_record_across_the_reading_blocks_stays_whole(tmp_path, monkeypatch):
-    monkeypatch.setattr("features.delimited._BLOCK", 7)
-    monkeypatch.setattr("features.delimited._LINES", 2)
+    monkeypatch.setattr("features.raw.delimited._BLOCK", 7)
+    monkeypatch.setattr("features.raw.delimited._LINES", 2)
     rows, refused = scanned(tmp_path / "a.csv", 'id,t\r\n1,"a\r\nb\r\nc\r\nd"\r\n2,x\r\n')
     assert rows == [(2, ["1", "a\r\nb\r\nc\r\nd"]), (6, ["2", "x"])]
     assert refused == []
@@ -96,8 +96,8 @@ def test_whatever_is_written_is_read_back_on_the_line_it_starts(tmp_path_factory
         text += record
     path = tmp_path_factory.mktemp("written") / "a.csv"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("features.delimited._BLOCK", block)
-        patch.setattr("features.delimited._LINES", 3)
+        patch.setattr("features.raw.delimited._BLOCK", block)
+        patch.setattr("features.raw.delimited._LINES", 3)
         path.write_bytes(text.encode())
         names, skip = header_of(path, COMMA)
         found = [

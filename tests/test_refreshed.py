@@ -24,15 +24,12 @@ from configs.errors import ConfigError, RecordsError
 from configs.files import held_alone, live_generation
 from configs.load import load
 from configs.schema import Config
-from features import intake, runs, staging
+from features import intake
 from features.build import feature_matrix
 from features.catalogue import FEATURES
 from features.contracts import TABLES
-from features.generation import parts_of, read_rows
 from features.intake import take_in
-from features.ledger import KEYS_FOLDER
 from features.refreshed import Refreshed, take_in_new
-from features.report import IntakeReport
 from features.sources import (
     date_of,
     day_number,
@@ -40,6 +37,10 @@ from features.sources import (
     open_records,
     records_from_arrow,
 )
+from features.stored import runs, staging
+from features.stored.generation import parts_of, read_rows
+from features.stored.ledger import KEYS_FOLDER
+from features.stored.report import IntakeReport
 from serving.refresh_shown import told
 from tests.histories import answer, fact, interaction, later, moment, transaction
 

@@ -18,11 +18,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from configs.load import load
-from features import repeats, runs
 from features.intake import take_in
-from features.repeats import sharing_rows
-from features.runs import RunFile, Runs, in_order, read_ranges
 from features.sources import write_in_order
+from features.stored import repeats, runs
+from features.stored.repeats import sharing_rows
+from features.stored.runs import RunFile, Runs, in_order, read_ranges
 from tests.engines import duckdb
 
 LOADED = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])

@@ -23,13 +23,13 @@ from configs.load import load
 from configs.schema import Config
 from features.build import question_of
 from features.catalogue import with_inputs
-from features.generation import parts_of, read_rows
 from features.intake import take_in
-from features.report import IntakeReport
 from features.sources import last_day, open_records
 from features.spark import ranges
 from features.spark.matrix import written_of
 from features.spark.session import require_master
+from features.stored.generation import parts_of, read_rows
+from features.stored.report import IntakeReport
 from serving.pipeline import score
 from serving.scores.publication import Publication, open_live
 from tests.companies import own_copy

@@ -19,12 +19,12 @@ from configs.errors import RecordsError
 from configs.files import live_generation
 from configs.load import load
 from configs.schema import Config
-from features import reading
-from features.generation import parts_of, read_rows
 from features.intake import Intake, take_in
-from features.report import IntakeReport
+from features.raw import reading
 from features.spark import intake as spark_intake
 from features.spark import pieces
+from features.stored.generation import parts_of, read_rows
+from features.stored.report import IntakeReport
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:fetch_arrow_table:DeprecationWarning"  # Ibis 12 on DuckDB 2

@@ -74,8 +74,9 @@ def test_the_code_that_goes_along_is_whole_and_always_the_same(tmp_path: Path) -
     one, other = archive(tmp_path / "one.zip"), archive(tmp_path / "other.zip")
     assert one.read_bytes() == other.read_bytes()
     program = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import features.spark.parts, features.taking;"
-        "print(features.taking.__file__)"
+        "import sys; sys.path.insert(0, sys.argv[1]);"
+        "import features.spark.parts, features.stored.taking;"
+        "print(features.stored.taking.__file__)"
     )
     command = [sys.executable, "-P", "-c", program, str(one)]
     found = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)

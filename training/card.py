@@ -13,9 +13,9 @@ from pathlib import Path
 
 from configs.schema import Config
 from configs.section import Language, Text
-from features.generation import parts_of
-from features.report import TABLE_NAMES, IntakeReport
 from features.sensitive import is_sensitive
+from features.stored.generation import parts_of
+from features.stored.report import TABLE_NAMES, IntakeReport
 from training import card_words as words
 from training.coverage import in_words
 from training.evaluate import TargetEvaluation

@@ -25,7 +25,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from configs.errors import ModelError
 from configs.version import VERSION
-from features.generation import files_in
+from features.stored.generation import files_in
 from training.signing import is_signed_by, key_id
 
 FORMAT = 1

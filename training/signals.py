@@ -20,11 +20,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from configs.schema import Engine
-from features.kept_sentiment import KEPT, KEYS, KeptSentiments, digest_of
 from features.sentiment import BLOCK_DAYS, SIGNALS, SentimentModel
 from features.sources import Records, fetch, fetch_batches
 from features.spark.sentiment import scored_by_workers
 from features.spark.session import open_session
+from features.stored.kept_sentiment import KEPT, KEYS, KeptSentiments, digest_of
 
 SCORED = pa.schema(
     [

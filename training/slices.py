@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from configs.schema import Config
 from configs.section import Text
 from features.contracts import TABLES
-from features.generation import parts_of, read_rows
 from features.sensitive import is_sensitive
+from features.stored.generation import parts_of, read_rows
 from training.contract import OWN
 from training.lifecycle import STAGES
 from training.policy import Policy

@@ -22,17 +22,17 @@ import pyarrow.parquet as pq
 
 from configs.progress import Progress
 from configs.section import Language
-from features.checks import Clock
-from features.mapping import Mapper
-from features.mending import Mends
-from features.reading import parquet_rows
+from features.raw.checks import Clock
+from features.raw.mapping import Mapper
+from features.raw.mending import Mends
+from features.raw.reading import parquet_rows
 from features.sources import read_parts
 from features.spark.parts import spread
 from features.spark.pieces import Piece, pieces_of
 from features.spark.staged import Reading, Staged, Writing
-from features.staging import REFUSED_ORDER, repeated_rows, with_repeated, write_refused
-from features.taking import Tally
-from features.tally import Counts, Description
+from features.stored.staging import REFUSED_ORDER, repeated_rows, with_repeated, write_refused
+from features.stored.taking import Tally
+from features.stored.tally import Counts, Description
 
 if TYPE_CHECKING:
     import ibis

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from configs.records import Source
-from features.mapping import Mapper
-from features.reading import (
+from features.raw.mapping import Mapper
+from features.raw.reading import (
     ROWS_A_BATCH,
     FilePart,
     Start,

@@ -19,7 +19,7 @@ from features.sources import Files, Records, fetch_batches, records_of
 from features.spark.parts import spread
 from features.spark.ranges import Range, ranges
 from features.spark.worker_engine import on_worker
-from features.staging import ROWS_A_GROUP
+from features.stored.staging import ROWS_A_GROUP
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

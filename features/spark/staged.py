@@ -21,16 +21,16 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.checks import Clock
-from features.mapping import Mapper
-from features.mending import Mends, Place
-from features.reading import parquet_rows
+from features.raw.checks import Clock
+from features.raw.mapping import Mapper
+from features.raw.mending import Mends, Place
+from features.raw.reading import parquet_rows
 from features.sources import read_parts
 from features.spark.pieces import Piece
 from features.spark.worker_engine import on_worker
-from features.staging import ROW, Staging, repeated_rows, without, write_sorted
-from features.taking import Taker, Tally
-from features.tally import described
+from features.stored.staging import ROW, Staging, repeated_rows, without, write_sorted
+from features.stored.taking import Taker, Tally
+from features.stored.tally import described
 
 if TYPE_CHECKING:
     import ibis

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.generation import parts_of, read_rows
+from features.stored.generation import parts_of, read_rows
 
 KIND_COLUMNS = {"transactions": "kind", "interactions": "kind", "satisfaction": "instrument"}
 

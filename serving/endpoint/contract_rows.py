@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, create_model
 from pydantic_core import PydanticCustomError
 
-from features.columns import clean_texts
+from features.raw.columns import clean_texts
 from serving.endpoint.complaints import refused
 from serving.endpoint.requests import Closed, CustomerId, Number, Written
 from training.described import DescribedFeature

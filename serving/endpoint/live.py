@@ -14,10 +14,10 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.cleaning import parse_number
 from features.contracts import TABLES, Table
+from features.raw.cleaning import parse_number
+from features.raw.vocabulary import SCALES
 from features.sources import day_number
-from features.vocabulary import SCALES
 from serving.endpoint.requests import Closed
 from serving.endpoint.rules import local_day
 

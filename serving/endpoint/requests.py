@@ -27,7 +27,7 @@ from pydantic_core import PydanticCustomError
 from configs.events import KINDS
 from configs.section import Text
 from features.contracts import LARGEST_NUMBER, TABLES, Column, Table
-from features.vocabulary import OPEN, WORDS
+from features.raw.vocabulary import OPEN, WORDS
 from serving.endpoint.complaints import Known, refused
 from serving.endpoint.problems import ProblemError
 from serving.endpoint.tracing import span

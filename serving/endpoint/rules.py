@@ -8,9 +8,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from configs.section import Text
-from features.cleaning import parse_number
 from features.contracts import LARGEST_NUMBER
-from features.vocabulary import SCALES
+from features.raw.cleaning import parse_number
+from features.raw.vocabulary import SCALES
 from serving.endpoint.complaints import TOO_LARGE, invalid
 from serving.endpoint.problems import FieldError, pointer
 from serving.endpoint.requests import Closed

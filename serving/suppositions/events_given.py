@@ -8,7 +8,7 @@ import typer
 from pydantic import ValidationError
 
 from configs.events import AnyEvent, ComplaintResolved, Contact, Order, Survey
-from features.vocabulary import SCALES
+from features.raw.vocabulary import SCALES
 
 
 def events_of(

@@ -23,9 +23,9 @@ import pyarrow.parquet as pq
 from configs.events import AnyEvent, ComplaintResolved, Contact, Order, Survey
 from configs.section import Text
 from features.contracts import LATER_SOURCES, TABLES
-from features.generation import naming_damage, parts_of
+from features.raw.vocabulary import SCALES
 from features.sources import contract_schema, date_of
-from features.vocabulary import SCALES
+from features.stored.generation import naming_damage, parts_of
 from serving.suppositions.supposed import NotSupposableError
 
 LINES_AT_MOST = 20

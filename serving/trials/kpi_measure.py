@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from configs.files import write_text
 from configs.schema import Config
+from features.declared.satisfaction import rating_mean
 from features.labels import Label, label_table
-from features.satisfaction import rating_mean
 from features.sources import Records, day_number
 from serving.console.acting import events
 from serving.console.staff.kpi import KPI_FILE, EmployeeKpi, KpiReport, MeasureName

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from configs.files import live_generation
 from features.contracts import TABLES
-from features.generation import parts_of
+from features.stored.generation import parts_of
 from serving.console.book import Book, book
 from serving.console.customer.asked import address
 from serving.console.masking import is_masked

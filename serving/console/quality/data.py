@@ -21,8 +21,8 @@ from starlette.responses import Response
 
 from configs.section import Text
 from features.contracts import TABLES
-from features.quarantine import REASONS
-from features.report import REPAIRS, TABLE_NAMES, IntakeReport, TableReport
+from features.raw.quarantine import REASONS
+from features.stored.report import REPAIRS, TABLE_NAMES, IntakeReport, TableReport
 from serving.console.drawn.pictures import ACCENT, Chart, Column, Picture
 from serving.console.page import Visit
 from serving.scores.numbers import percent

@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from features.generation import parts_of, read_rows
 from features.sources import day_number
+from features.stored.generation import parts_of, read_rows
 from serving.console.book import book
 
 if TYPE_CHECKING:

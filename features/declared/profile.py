@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from features.satisfaction import LOSES, Direction
+from features.declared.satisfaction import LOSES, Direction
+from features.declared.windows import HALF_YEAR
 from features.spec import Feature, ratio
-from features.windows import HALF_YEAR
 
 LONGEST_MEMBERSHIP_DAYS = 1095
 

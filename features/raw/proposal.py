@@ -19,14 +19,14 @@ import yaml
 from configs.errors import RecordsError
 from configs.files import write_text
 from configs.records import SnapshotFile
-from features.columns import as_text, clean_moments, clean_texts, clean_words, order_in
 from features.contract_customers import inferred_columns
 from features.contracts import CUSTOMER_ID
-from features.delimited import detect_layout
-from features.headers import Match, best_table, folded, is_personal, likeness, unit_price
-from features.localtime import UTC
-from features.reading import files_of, is_parquet, read_files
-from features.vocabulary import OPEN, WORDS
+from features.raw.columns import as_text, clean_moments, clean_texts, clean_words, order_in
+from features.raw.delimited import detect_layout
+from features.raw.headers import Match, best_table, folded, is_personal, likeness, unit_price
+from features.raw.localtime import UTC
+from features.raw.reading import files_of, is_parquet, read_files
+from features.raw.vocabulary import OPEN, WORDS
 
 _SAMPLE = 5_000
 _LABELS = ("churn", "churned", "attrition", "attritionflag", "exited", "left", "流失", "是否流失")

@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from configs.errors import RecordsError, did_you_mean
-from features.checks import Clock, contract_table
-from features.columns import as_text
-from features.mapping import Mapper, Rows
-from features.mending import Mends, mended_rows, with_first_fingerprints
-from features.reading import RawTable, Refusal
-from features.staging import BETWEEN, Staging
+from features.raw.checks import Clock, contract_table
+from features.raw.columns import as_text
+from features.raw.mapping import Mapper, Rows
+from features.raw.mending import Mends, mended_rows, with_first_fingerprints
+from features.raw.reading import RawTable, Refusal
+from features.stored.staging import BETWEEN, Staging
 
 
 @dataclass

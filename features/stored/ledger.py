@@ -17,11 +17,11 @@ from configs.files import flush_to_disk, live_generation, write_text
 from configs.records import Source
 from configs.schema import Config
 from configs.version import VERSION
-from features.delimited import detect_layout, lines_of
-from features.mapping import wanted_columns
-from features.reading import Start, files_of, is_parquet, open_parquet
-from features.report import IntakeReport
-from features.tally import Counts
+from features.raw.delimited import detect_layout, lines_of
+from features.raw.mapping import wanted_columns
+from features.raw.reading import Start, files_of, is_parquet, open_parquet
+from features.stored.report import IntakeReport
+from features.stored.tally import Counts
 
 LEDGER_FILE = "ledger.json"
 KEYS_FOLDER = "digests"

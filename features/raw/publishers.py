@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from configs.errors import RecordsError, did_you_mean
 from configs.files import write_text, written_whole
-from features.workbook import sheets_of
+from features.raw.workbook import sheets_of
 
 _LOG = logging.getLogger(__name__)
 

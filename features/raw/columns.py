@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.cleaning import (
+from features.raw.cleaning import (
     MISSING,
     AmbiguousDateError,
     day_month_order,
@@ -24,8 +24,8 @@ from features.cleaning import (
     parse_moment,
     parse_number,
 )
-from features.localtime import days_of, local_from_utc, utc_from_local
-from features.vocabulary import canonical_word
+from features.raw.localtime import days_of, local_from_utc, utc_from_local
+from features.raw.vocabulary import canonical_word
 
 _PLAIN_NUMBER = r"^-?\d{1,15}(\.\d{1,15})?$"
 _PLAIN_MOMENT = (

@@ -1,7 +1,7 @@
 """What customers buy, how often, how lately, and how that changes.
 
-Windows of all the series are those of ``features/windows.py``. No monotone direction is given
-here: these features correct an anchor that already knows recency, frequency and money, and a
+Windows of all the series are those of ``features/declared/windows.py``. No monotone direction is
+given here: these features correct an anchor that already knows recency, frequency and money, and a
 correction may go either way even where the whole may not.
 """
 
@@ -9,8 +9,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from features.declared.windows import (
+    HALF_YEAR,
+    QUARTER,
+    WINDOWS,
+    YEAR,
+    before,
+    change,
+    changed,
+    over,
+)
 from features.spec import Feature, ratio
-from features.windows import HALF_YEAR, QUARTER, WINDOWS, YEAR, before, change, changed, over
 
 LONGEST_RECENCY_DAYS = 365
 LONGEST_TENURE_DAYS = 728

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from configs.section import Language, Text
-from features.quarantine import REASONS
-from features.trainable import Trainable
+from features.raw.quarantine import REASONS
+from features.stored.trainable import Trainable
 
 if TYPE_CHECKING:
     from rich.console import Group

@@ -11,9 +11,9 @@ from functools import partial
 from typing import Any
 
 from configs.section import Text
-from features.behaviour import LONGEST_RECENCY_DAYS
+from features.declared.behaviour import LONGEST_RECENCY_DAYS
+from features.declared.windows import HALF_YEAR, MONTH, QUARTER, YEAR, before, change, changed, over
 from features.spec import Feature, ratio
-from features.windows import HALF_YEAR, MONTH, QUARTER, YEAR, before, change, changed, over
 
 CHANNELS: dict[str, tuple[Text, tuple[str, ...]]] = {
     "phone": (Text(zh="电话", en="phone"), ("phone",)),

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from features.columns import clean_moments, clean_numbers, clean_texts
 from features.contracts import CUSTOMERS, TABLES, Column, Table
-from features.localtime import UTC
+from features.raw.columns import clean_moments, clean_numbers, clean_texts
+from features.raw.localtime import UTC
 
 _BRACKETS = re.compile(r"[(（\[【].*?[)）\]】]")
 _MARKS = re.compile(r"[\s_\-.:#/]+")

@@ -13,7 +13,8 @@ from pathlib import Path
 from configs.records import Source
 from configs.schema import Config
 from configs.section import Text
-from features.ledger import (
+from features.raw.reading import FilePart, Start, files_of, is_parquet
+from features.stored.ledger import (
     FileRead,
     Ledger,
     TableRead,
@@ -22,7 +23,6 @@ from features.ledger import (
     layout_of,
     settings_of,
 )
-from features.reading import FilePart, Start, files_of, is_parquet
 
 SPOILT = ("unterminated_quote", "stray_quote")
 """Refusals that more text after them might have undone."""

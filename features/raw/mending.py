@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from features.reading import RawTable, Refusal
+from features.raw.reading import RawTable, Refusal
 
 COLUMNS = ("source", "line", "fingerprint", "raw")
 Place = tuple[str, int, str]

@@ -9,11 +9,11 @@ from configs.errors import RecordsError
 from configs.records import SnapshotSource
 from configs.schema import Config
 from features.contract_customers import SnapshotRows
-from features.report import IntakeReport, TableReport
 from features.sources import date_of, day_number
-from features.taking import Tally
-from features.tally import Description
-from features.trainable import trainable, trainable_contracts
+from features.stored.report import IntakeReport, TableReport
+from features.stored.taking import Tally
+from features.stored.tally import Description
+from features.stored.trainable import trainable, trainable_contracts
 
 
 def table_reports(

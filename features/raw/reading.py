@@ -22,8 +22,8 @@ import pyarrow.parquet as pq
 
 from configs.errors import RecordsError, did_you_mean, first_line
 from configs.records import SnapshotFile, Source
-from features.columns import as_text
-from features.delimited import detect_layout, header_of, open_bytes, records_of
+from features.raw.columns import as_text
+from features.raw.delimited import detect_layout, header_of, open_bytes, records_of
 
 ROWS_A_BATCH = 131_072
 """Taken in together, of one file; mended ones come after the others of theirs."""

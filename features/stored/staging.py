@@ -1,9 +1,9 @@
 """One record table on its way to disk: rows are staged as they come, then sorted and de-duplicated.
 
 Nothing is held in memory as a whole: accepted rows go to disk in runs, out of which ranges of
-customers are sorted (``features/runs.py``); repeated ones are found by digests of what tells rows
-apart (``features/repeats.py``). Rows are numbered in the order of reading, which settles every tie,
-so the same files give the same bytes.
+customers are sorted (``features/stored/runs.py``); repeated ones are found by digests of what tells
+rows apart (``features/stored/repeats.py``). Rows are numbered in the order of reading, which
+settles every tie, so the same files give the same bytes.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from configs.section import Language
-from features.mending import fingerprint
-from features.quarantine import COLUMNS, message
-from features.reading import Refusal
-from features.repeats import RowNumbers, sharing_rows
-from features.runs import RunFile, Runs, read_ranges
+from features.raw.mending import fingerprint
+from features.raw.quarantine import COLUMNS, message
+from features.raw.reading import Refusal
 from features.sources import fetch, naming_files, write_in_order
+from features.stored.repeats import RowNumbers, sharing_rows
+from features.stored.runs import RunFile, Runs, read_ranges
 
 if TYPE_CHECKING:
     import ibis

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from configs.records import Condition
-from features.columns import as_mask, clean_ids, clean_moments, clean_numbers, clean_texts
-from features.localtime import DAY, local_from_utc
+from features.raw.columns import as_mask, clean_ids, clean_moments, clean_numbers, clean_texts
+from features.raw.localtime import DAY, local_from_utc
 
 Limit = float | dt.date
 Compare = Callable[[np.ndarray, float], np.ndarray]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from features.behaviour import LONGEST_RECENCY_DAYS, bought, orders, spend
+from features.declared.behaviour import LONGEST_RECENCY_DAYS, bought, orders, spend
+from features.declared.windows import QUARTER, YEAR, over
 from features.spec import Feature, ratio
-from features.windows import QUARTER, YEAR, over
 
 
 def refunded(t: Any) -> Any:

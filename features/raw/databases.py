@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from configs.errors import RecordsError
-from features.reading import RawTable
+from features.raw.reading import RawTable
 
 _ROWS = 50_000
 

@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.columns import Cleaned, as_mask, clean_ids, clean_numbers
 from features.contracts import ARROW_TYPES, DERIVED_COLUMNS, LARGEST_NUMBER, Table
-from features.localtime import HOUR
-from features.mapping import Mapper, Rows
-from features.vocabulary import SCALES
+from features.raw.columns import Cleaned, as_mask, clean_ids, clean_numbers
+from features.raw.localtime import HOUR
+from features.raw.mapping import Mapper, Rows
+from features.raw.vocabulary import SCALES
 
 _OPEN_END_DAY = 2_900_000
 """Days from here on (year 9909) mean "no end", as in 9999-12-31."""

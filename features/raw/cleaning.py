@@ -1,7 +1,7 @@
 """One written value at a time: what people write for a number, a moment or an id, understood.
 
 Each function returns the value with the names of the repairs it took, or ``None`` where the text
-cannot be understood. ``features/columns.py`` runs them over whole columns.
+cannot be understood. ``features/raw/columns.py`` runs them over whole columns.
 """
 
 from __future__ import annotations

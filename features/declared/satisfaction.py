@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from features.behaviour import LONGEST_RECENCY_DAYS
+from features.declared.behaviour import LONGEST_RECENCY_DAYS
+from features.declared.windows import HALF_YEAR, YEAR, before, changed, over
+from features.raw.vocabulary import SCALES
 from features.spec import Feature, Target, ratio
-from features.vocabulary import SCALES
-from features.windows import HALF_YEAR, YEAR, before, changed, over
 
 Direction = Mapping[Target, Literal[-1, 1]]
 

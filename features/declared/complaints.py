@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from features.satisfaction import LOSES
+from features.declared.satisfaction import LOSES
+from features.declared.windows import QUARTER, YEAR, over
 from features.spec import Feature
-from features.windows import QUARTER, YEAR, over
 
 
 def cases(

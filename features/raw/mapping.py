@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 
 from configs.errors import RecordsError, did_you_mean
 from configs.records import Join, Mapped, SnapshotFile, Source
-from features.cleaning import AmbiguousDateError, parse_moment, parse_number
-from features.columns import (
+from features.contracts import TABLES, Column, Table
+from features.raw.cleaning import AmbiguousDateError, parse_moment, parse_number
+from features.raw.columns import (
     Cleaned,
     as_text,
     clean_ids,
@@ -24,10 +25,9 @@ from features.columns import (
     clean_words,
     order_in,
 )
-from features.conditions import meets
-from features.contracts import TABLES, Column, Table
-from features.reading import RawTable, Refusal, read_files, require_columns, visible
-from features.vocabulary import OPEN, WORDS
+from features.raw.conditions import meets
+from features.raw.reading import RawTable, Refusal, read_files, require_columns, visible
+from features.raw.vocabulary import OPEN, WORDS
 
 _NO_TEXT = pa.scalar(None, pa.string())
 

@@ -1,0 +1,1 @@
+"""The declarations of features, by what they are about."""

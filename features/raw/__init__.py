@@ -1,0 +1,1 @@
+"""What people give, read and understood: files, databases, columns, values, rows refused."""
