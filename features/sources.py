@@ -277,10 +277,10 @@ def write_in_order(
 ) -> None:
     """Write the rows of ``tables`` to a Parquet file as they come, whatever DuckDB's threads.
 
-    The same rows give the same bytes, however they are cut into tables.
+    The same rows give the same bytes, however they are cut into tables. One group of rows is
+    gathered at a time: texts may be long.
     """
-    at_once = ROWS_AT_ONCE // rows_a_group * rows_a_group
-    rows = pa.RecordBatchReader.from_batches(schema, evenly(tables, at_once))
+    rows = pa.RecordBatchReader.from_batches(schema, evenly(tables, rows_a_group))
     backend.con.execute("SET preserve_insertion_order = true")
     try:
         relation = backend.con.from_arrow(rows)

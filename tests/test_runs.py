@@ -7,6 +7,7 @@ import json
 import random
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,20 @@ def test_the_same_rows_give_the_same_bytes_however_they_are_cut_into_tables(
         write_in_order(duckdb(), rows.schema, tables, tmp_path / f"{number}.parquet", 16_384)
     written = [(tmp_path / f"{number}.parquet").read_bytes() for number in range(3)]
     assert written[0] == written[1] == written[2]
+
+
+def test_long_texts_are_gathered_for_one_group_of_rows_at_a_time(tmp_path: Path) -> None:
+    schema = pa.schema([("customer_id", pa.string()), ("text", pa.string())])
+    held, before = [], pa.total_allocated_bytes()
+
+    def tables() -> Iterator[pa.Table]:
+        for number in range(16):
+            ids = [f"c{number:02}{row:03}" for row in range(1_000)]
+            yield pa.table([ids, pa.array([f"{one}{'x' * 2_000}" for one in ids])], schema=schema)
+            held.append(pa.total_allocated_bytes() - before)
+
+    write_in_order(duckdb(), schema, tables(), tmp_path / "records.parquet", 1_000)
+    assert max(held) < 8 * 2_000 * 1_000, "as it came, cut, and on its way to disk on two threads"
 
 
 def test_a_row_that_repeats_another_is_known_by_one_bit() -> None:
