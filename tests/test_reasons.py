@@ -18,7 +18,8 @@ from serving.scores.points import Breakdown, Ranked, break_down, keeps_its_place
 from serving.scores.population import Population
 from serving.scores.reasons import REASONS, Reasoner, _Teller
 from serving.scores.scorer import SCORES, Scorer
-from serving.scores.wording import Sentences, sibling_of, tier_sentences
+from serving.scores.tier_sentences import tier_sentences
+from serving.scores.wording import Sentences, sibling_of
 from tests.small_bundle import FEATURES, UNITS, matrix_of, small_bundle
 
 LIFECYCLE = Lifecycle(new_within_days=90, lost_after_days=365)

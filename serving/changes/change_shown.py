@@ -11,8 +11,9 @@ from rich.text import Text as Line
 
 from configs.section import Language, Text
 from serving.scores.numbers import compact_money, money, number, percent, signed
+from serving.scores.phrases import counted
 from serving.scores.publication import Manifest
-from serving.scores.wording import REST, counted
+from serving.scores.wording import REST
 
 Facts = Mapping[str, Any]
 Write = Callable[[float], str]

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from configs.section import Text
-from serving.scores.wording import tier_sentences
+from serving.scores.tier_sentences import tier_sentences
 from training.policy import Policy
 
 Written: TypeAlias = list[str | None] | pa.LargeStringArray

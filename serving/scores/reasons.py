@@ -13,10 +13,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from configs.section import Text
+from serving.scores.phrases import FLAGS
 from serving.scores.points import Breakdown, Ranked, break_down, keeps_its_place, rank
 from serving.scores.population import Array, column
 from serving.scores.scorer import Scorer
-from serving.scores.wording import FLAGS, REST, RHYTHM, TOLD_BY, Described, Sentences
+from serving.scores.wording import REST, RHYTHM, TOLD_BY, Described, Sentences
 from training.anchor import TargetName
 
 Codes = npt.NDArray[np.int64]

@@ -10,15 +10,22 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from typing import Any, NamedTuple, Protocol
-
-import pyarrow as pa
+from typing import Protocol
 
 from configs.section import Language, Text
-from serving.scores.numbers import CACHED, money, number, percent, rounded
+from serving.scores.phrases import (
+    FLAGS,
+    bare,
+    beside,
+    beside_either,
+    beside_rhythm,
+    category,
+    of_peers,
+    quantity,
+    then,
+    within,
+)
 from serving.scores.population import EVERYBODY
-from training.policy import Policy
 
 REST = Text(zh="其余各项合计", en="everything else together")
 NO_RECORD = Text(zh="没有相应资料", en="not on record")
@@ -29,8 +36,6 @@ TOO_LITTLE: dict[str, Text] = {
 }
 """What is told of a figure that is missing, by the source that it would be counted from."""
 NEVER_BOUGHT = Text(zh="尚未购买", en="no purchase yet")
-FLAGS = frozenset({"flag", "yes_no"})
-"""Units of features that are 1 or 0."""
 TOLD_BY = {"recency_days": "days_since_last_purchase"}
 """Inputs of models whose contribution is that of something people know: days of silence."""
 RHYTHM = {"days_since_last_purchase": "usual_interval_days"}
@@ -42,27 +47,9 @@ CAPPED = re.compile(
 )
 """What labels say of figures counted up to so many days; sentences say it where it matters."""
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
-OUT_OF = re.compile(r"（满分\d+分）| out of \d+")
 CAPS = {"一": 365, "两": 728, "三": 1095}
-TIER_SENTENCE = ("clv_expected", "tier_guard", "tier_rises_at", "tier_falls_below", "tier_held")
-"""Columns of the scores that the sentence about a tier is made of."""
 REMEMBERED = 100_000
 """Sentences kept, so that a million customers' do not fill the memory: about 70 MB."""
-
-
-class Told(NamedTuple):
-    """A part of a sentence; lighter than :class:`Text`, as there are several of every customer."""
-
-    zh: str
-    en: str
-
-
-HELD = Told(zh="缓冲区间内，保留原等级", en="kept within the buffer zone")
-REACHED = Told(zh="已达到上一等级的金额", en="at the next tier's amount already")
-YES = Text(zh="是", en="yes")
-NO = Text(zh="否", en="no")
-
-
 FALLBACKS: dict[str, Text] = {
     "no_purchases": Text(
         zh="尚无购买记录，按同类客户的平均水平估计",
@@ -105,54 +92,6 @@ class Described(Protocol):
     def when_empty(self) -> float | None: ...  # noqa: D102
     @property
     def actionable(self) -> bool: ...  # noqa: D102
-
-
-def quantity(
-    value: float, unit: str, units: Mapping[str, Text], currency: str, language: Language
-) -> str:
-    """Return a value with its unit.
-
-    >>> units = {"orders": Text(zh="单", en="orders")}
-    >>> quantity(2, "orders", units, "CNY", "zh"), quantity(1, "orders", units, "CNY", "en")
-    ('2单', '1 order')
-    >>> quantity(0.25, "share", units, "CNY", "en"), quantity(1200, "currency", units, "CNY", "zh")
-    ('25%', '¥1,200')
-    """
-    if unit == "currency":
-        return money(value, currency, language)
-    if unit == "share":
-        return percent(round(value, 2) + 0.0, language)
-    if unit in FLAGS:
-        return (YES if value >= 0.5 else NO)[language]
-    shown = number(value, language)
-    word = units[unit][language] if unit in units else ""
-    if not word:
-        return shown
-    if language == "zh" or word == "%":
-        return f"{shown}{word}"
-    return f"{shown} {counted(word, shown)}"
-
-
-def counted(plural: str, shown: str) -> str:
-    """Return the English word for the number shown: ``1 order``, ``2 orders``."""
-    if shown != "1":
-        return plural
-    if plural.endswith("ies"):
-        return plural[:-3] + "y"
-    return plural[:-1] if plural.endswith("s") else plural
-
-
-def span(days: int, language: Language) -> str:
-    """Return a window's length in words.
-
-    >>> span(84, "en"), span(84, "zh"), span(365, "en"), span(30, "zh"), span(7, "en")
-    ('12 weeks', '12周', '12 months', '30天', '7 days')
-    """
-    if days in (364, 365, 366):
-        return "12个月" if language == "zh" else "12 months"
-    if days % 7 == 0 and days > 7:
-        return f"{days // 7}周" if language == "zh" else f"{days // 7} weeks"
-    return f"{days}天" if language == "zh" else f"{days} days"
 
 
 def sibling_of(feature: Described, features: Sequence[Described]) -> Described | None:
@@ -275,7 +214,7 @@ class Sentences:
         if math.isnan(value):
             return f"{label}{colon}{self._missing(name)[language]}"
         if feature.family == "snapshot" and feature.unit in FLAGS:
-            return _category(label, value, language)
+            return category(label, value, language)
         shown = self._quantity(feature, value, language) + self._or_more(name, value, language)
         of_tier = self._median(tier, name, language)
         if not math.isnan(before) and feature.window_days is not None:
@@ -283,17 +222,17 @@ class Sentences:
             if weighs * (value - before) < 0:
                 of_all = self._on_side(EVERYBODY, name, value, weighs, language)
                 of_tier = self._on_side(tier, name, value, weighs, language)
-                return label + colon + _beside_either(shown, of_all, of_tier, language)
-            then = _then(shown, _bare(was), value, before, feature.window_days, language)
-            return label + colon + then + _of_peers(of_tier, language)
+                return label + colon + beside_either(shown, of_all, of_tier, language)
+            told = then(shown, bare(was), value, before, feature.window_days, language)
+            return label + colon + told + of_peers(of_tier, language)
         if not math.isnan(before) and name in RHYTHM:
-            return label + colon + _beside_rhythm(shown, before, language)
+            return label + colon + beside_rhythm(shown, before, language)
         of_all = self._median(EVERYBODY, name, language)
         if not math.isnan(before) and name in RATE:
-            shown = _within(shown, before, language)
+            shown = within(shown, before, language)
             of_all = self._median_rate(EVERYBODY, name, language)
             of_tier = self._median_rate(tier, name, language)
-        return label + colon + _beside(shown, of_all, of_tier, language)
+        return label + colon + beside(shown, of_all, of_tier, language)
 
     def _missing(self, name: str) -> Text:
         """Return what is told where a figure is missing: what there is too little of."""
@@ -321,7 +260,7 @@ class Sentences:
         key = (group, name, language)
         if key not in self._told_rates:
             median, days = self._median(*key), self._medians.get(group, {}).get(RATE[name])
-            told = None if median is None or days is None else _within(median, days, language)
+            told = None if median is None or days is None else within(median, days, language)
             self._told_rates[key] = median if told is None else told
         return self._told_rates[key]
 
@@ -337,7 +276,7 @@ class Sentences:
         if median is None:
             return None
         feature = self._features[name]
-        return _bare(self._quantity(feature, median, language)) + self._or_more(
+        return bare(self._quantity(feature, median, language)) + self._or_more(
             name, median, language
         )
 
@@ -370,167 +309,3 @@ def _cap(feature: Described) -> float:
 def _key(value: float) -> float | None:
     """Return what tells values apart; NaN is not even equal to itself."""
     return None if math.isnan(value) else value
-
-
-def _category(label: str, value: float, language: Language) -> str:
-    """Return a sentence for one level of a category, ``contract=Two year``."""
-    column, _, level = label.partition("=")
-    if not level:
-        colon = "：" if language == "zh" else ": "
-        return f"{label}{colon}{(YES if value >= 0.5 else NO)[language]}"
-    if language == "zh":
-        return f"{column}：{'' if value >= 0.5 else '非'}{level}"
-    return f"{column}: {'' if value >= 0.5 else 'not '}{level}"
-
-
-def _then(
-    shown: str, was: str, value: float, before: float, window_days: int, language: Language
-) -> str:
-    window = span(window_days, language)
-    if language == "zh":
-        if shown == was:
-            return f"{shown}，与此前{window}相同"
-        return f"{shown}，此前{window}为{was}"
-    if shown == was:
-        return f"{shown}, the same as in the {window} before"
-    direction = "up" if value > before else "down"
-    return f"{shown}, {direction} from {was} in the {window} before"
-
-
-def _within(count: str, days: float, language: Language) -> str:
-    """Return a count with the days that it took.
-
-    >>> _within("5次", 1130.0, "zh"), _within("5", 1.0, "en")
-    ('1,130天内5次', '5 in 1 day')
-    """
-    shown = number(float(round(days)), language)
-    return (
-        f"{shown}天内{count}"
-        if language == "zh"
-        else f"{count} in {shown} {counted('days', shown)}"
-    )
-
-
-def _beside_rhythm(shown: str, usual: float, language: Language) -> str:
-    """Return a wait beside the days that usually pass.
-
-    >>> _beside_rhythm("231", 45.0, "en"), _beside_rhythm("231天", 45.0, "zh")
-    ('231; the customer usually buys every 45 days', '231天，此前平均每45天购买一次')
-    """
-    days = number(float(round(usual)) if usual >= 10 else usual, language)
-    if language == "zh":
-        return f"{shown}，此前平均每{days}天购买一次"
-    every = "day" if days == "1" else f"{days} days"
-    return f"{shown}; the customer usually buys every {every}"
-
-
-def _beside(shown: str, of_all: str | None, of_tier: str | None, language: Language) -> str:
-    """Return a figure beside the median of all customers, whom points start near, and its tier's.
-
-    >>> _beside("18", "6", "25", "en")
-    "18; all customers' median is 6, the tier's 25"
-    >>> _beside("1件", "0件", "0件", "zh")
-    '1件，全体及同级客户的中位数均为0件'
-    >>> _beside("6", "6", "6", "en")
-    '6, the same as the median of all customers and of the tier'
-    """
-    if of_all is None:
-        return shown
-    if of_all == of_tier:
-        return shown + _of_both(of_all, _bare(shown) == of_all, language)
-    if language == "zh":
-        tail = "" if of_tier is None else f"，同级客户中位数{of_tier}"
-        return f"{shown}，全体客户中位数{of_all}{tail}"
-    tail = "" if of_tier is None else f", the tier's {of_tier}"
-    return f"{shown}; all customers' median is {of_all}{tail}"
-
-
-def _beside_either(shown: str, of_all: str | None, of_tier: str | None, language: Language) -> str:
-    """Return a figure beside the medians there are.
-
-    >>> _beside_either("1", None, "2", "en"), _beside_either("1次", None, None, "zh")
-    ("1; the tier's median is 2", '1次')
-    """
-    if of_all is None:
-        return shown + _of_peers(of_tier, language)
-    return _beside(shown, of_all, of_tier, language)
-
-
-def _of_both(median: str, is_own: bool, language: Language) -> str:
-    """Return that all customers and the tier have the same median, the customer's own or not."""
-    if is_own:
-        zh, en = (
-            "，与全体及同级客户的中位数相同",
-            ", the same as the median of all customers and of the tier",
-        )
-    else:
-        zh = f"，全体及同级客户的中位数均为{median}"
-        en = f"; the median of all customers and of the tier is {median}"
-    return zh if language == "zh" else en
-
-
-def _of_peers(of_tier: str | None, language: Language) -> str:
-    if of_tier is None:
-        return ""
-    return f"；同级客户中位数{of_tier}" if language == "zh" else f"; the tier's median is {of_tier}"
-
-
-def _bare(quantity: str) -> str:
-    """Return a score without what it is out of.
-
-    >>> _bare("4分（满分5分）"), _bare("4.1 out of 5"), _bare("2 orders")
-    ('4分', '4.1', '2 orders')
-    """
-    return OUT_OF.sub("", quantity) if "满" in quantity or " o" in quantity else quantity
-
-
-def tier_sentences(scores: pa.Table, policy: Policy, currency: str) -> tuple[list[str], list[str]]:
-    """Return where customers stand between the tiers' thresholds, in Chinese and English.
-
-    Args:
-        scores: table of schema ``SCORES``.
-        policy: the tiers and their guard rules.
-        currency: ISO 4217 code.
-    """
-    columns = (scores[name].to_pylist() for name in TIER_SENTENCE)
-    told = [_tier_parts(row, policy, currency) for row in zip(*columns, strict=True)]
-    en = ["; ".join([part.en for part in parts]) for parts in told]
-    return (
-        ["；".join([part.zh for part in parts]) for parts in told],
-        [text[:1].upper() + text[1:] for text in en],
-    )
-
-
-def _tier_parts(row: tuple[Any, ...], policy: Policy, currency: str) -> list[Told]:
-    """Return what is said of one customer, by the columns ``TIER_SENTENCE``."""
-    value, guard, rises_at, falls_below, is_held = row
-    parts = []
-    if guard is not None:
-        rule = policy.guards[guard].name
-        parts.append(Told(f"由规则「{rule.zh}」确定", f"set by the rule “{rule.en}”"))
-    if value is not None and rises_at is not None:
-        parts.append(_missing_to_rise(rises_at - value, currency))
-    if value is not None and falls_below is not None:
-        parts.append(_above_the_floor(value - falls_below, currency))
-    if is_held:
-        parts.append(HELD)
-    return parts
-
-
-def _missing_to_rise(distance: float, currency: str) -> Told:
-    if distance <= 0:
-        return REACHED
-    zh, en = _amount(rounded(distance), currency)
-    return Told(f"距上一等级还差{zh}", f"{en} short of the next tier")
-
-
-def _above_the_floor(distance: float, currency: str) -> Told:
-    zh, en = _amount(rounded(abs(distance)), currency)
-    if distance < 0:
-        return Told(f"低于本等级下限{zh}", f"{en} below this tier's floor")
-    return Told(f"高于本等级下限{zh}", f"{en} above this tier's floor")
-
-
-@lru_cache(CACHED)
-def _amount(shown: float, currency: str) -> Told:
-    return Told(money(shown, currency, "zh"), money(shown, currency, "en"))

@@ -13,9 +13,9 @@ from configs.section import Text
 from serving.console.book import Book, Numbers, Rows, book
 from serving.console.customer.asked import Asked
 from serving.endpoint.served import Served
+from serving.scores.phrases import quantity
 from serving.scores.population import column
 from serving.scores.publication import FEATURES_FILE
-from serving.scores.wording import quantity
 
 Group = Literal["tier", "segment", "lifecycle", "everybody"]
 GROUPS: dict[Group, Text] = {

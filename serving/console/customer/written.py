@@ -10,7 +10,7 @@ from configs.section import Language, Text
 from serving.console.customer.asked import Asked
 from serving.console.customer.waterfall import Figure
 from serving.scores.numbers import money, signed
-from serving.scores.wording import quantity
+from serving.scores.phrases import quantity
 from training.anchor import TargetName
 
 Write = Callable[[float], str]
