@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -53,6 +54,16 @@ def test_what_living_processes_spill_stays_and_so_does_what_is_not_an_engines(
         assert process(SPILLS, temporary) == 0
         assert (living / "block").is_file()
     assert [one.name for one in temporary.iterdir()] == [".somebody.0123.draft"]
+
+
+def test_what_another_machine_spilled_to_a_shared_folder_stays(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert process(KILLED, temporary) == -signal.SIGKILL
+    monkeypatch.setattr(socket, "gethostname", lambda: "another")
+    with spill_folder() as own:
+        assert len(list(temporary.glob(".*/block"))) == 1
+        assert own.is_dir()
 
 
 def test_the_engine_of_a_process_spills_to_its_folder() -> None:
