@@ -28,9 +28,9 @@ from features.totals.rows import answered_type, fetched
 from features.totals.timeline import Ints
 from features.totals.valued import asked_of, valued
 
-BYTES_A_ROW = 400
+BYTES_A_ROW = 200
 """Of a source in memory, with its columns, their copies and running totals."""
-BYTES_A_VALUE = 40
+BYTES_A_VALUE = 20
 """Of a row of the matrix, for each value: its answers, itself and the copies underway."""
 
 
